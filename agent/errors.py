@@ -1,0 +1,69 @@
+"""The errors a user can meet, as a tree.
+
+LastwordError
+├── SettingsError        a setting is missing, half-set or wrong
+├── GraphError           a graph cannot be loaded
+│   ├── UnknownGraph     no such name in langgraph.json
+│   └── BrokenGraph      the name is there, what it points to does not load
+├── MetadataError        the dispatch's metadata is not a JSON object
+├── ScriptError          a caller script cannot be used
+├── ServerUnavailable    livekit-server is not there and cannot be built, or does not start
+├── AudioDeviceMissing   no microphone or loudspeaker for ``talk --audio``
+└── CallFailed           a part of a rehearsed call broke; names the part and its last words
+
+Each message is one sentence that names the thing and the way out; command lines print it and
+exit with 1.
+"""
+
+
+class LastwordError(Exception):
+    """Base of every error that Lastword raises for its user."""
+
+
+class SettingsError(LastwordError):
+    """A setting is missing, half-set or wrong; set the variable that the message names."""
+
+
+class GraphError(LastwordError):
+    """A graph cannot be loaded."""
+
+
+class UnknownGraph(GraphError):
+    """``langgraph.json`` has no graph of that name."""
+
+    def __init__(self, name: str, known: list[str], config: str) -> None:
+        super().__init__(
+            f"there is no graph {name!r} in {config}; it has {', '.join(sorted(known)) or 'none'}"
+        )
+
+
+class BrokenGraph(GraphError):
+    """``langgraph.json`` names the graph, but what it points to does not load."""
+
+    def __init__(self, name: str, spec: str, why: str) -> None:
+        super().__init__(f"graph {name!r} ({spec}) does not load: {why}")
+
+
+class MetadataError(LastwordError):
+    """The dispatch's metadata is not a JSON object with the documented keys."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__(
+            f'the dispatch metadata {why}; send a JSON object such as {{"graph": "appointment"}}'
+        )
+
+
+class ScriptError(LastwordError):
+    """A caller script cannot be used; the message names the file and the field."""
+
+
+class ServerUnavailable(LastwordError):
+    """livekit-server is not there and cannot be built, or does not start."""
+
+
+class AudioDeviceMissing(LastwordError):
+    """The machine has no microphone or no loudspeaker."""
+
+
+class CallFailed(LastwordError):
+    """A part of a rehearsed call broke; the message names the part and its last log lines."""

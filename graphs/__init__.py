@@ -1,0 +1,1 @@
+"""What is said: pure LangGraph, opens in Studio without LiveKit."""

@@ -1,0 +1,140 @@
+"""What a graph may say to the call, and the policy of a call.
+
+A graph needs nothing from here to end a call: reaching a node named ``end`` or streaming the end
+token is enough. A graph that wants to say *why* it ended, or to speak from inside a slow node,
+uses the channels and signals below. Signals are LangGraph custom stream events with the JSON
+shapes of :class:`EndCallSignal` and :class:`SaySignal`, so a graph that cannot import this module
+(another repository, another language behind a URL) sends the same dictionaries itself.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal, NotRequired, TypedDict
+
+from langgraph.config import get_stream_writer
+from langgraph.graph import MessagesState
+from typing_extensions import TypeIs
+
+END_NODE = "end"
+END_TOKEN = "<end>"  # noqa: S105 - a word of the conversation, not a secret
+DEFAULT_REASON = "completed"
+
+EndingSource = Literal["node", "token", "event", "tool"]
+
+
+class Ending(TypedDict):
+    """The graph's decision that the call is over.
+
+    ``reason`` is snake_case and names the business case ("confirmed", "wrong_person");
+    ``outcome`` is JSON for whoever ordered the call.
+    """
+
+    reason: str
+    outcome: NotRequired[dict[str, Any] | None]
+
+
+class CallEvent(TypedDict):
+    """Something that happened to the call and is not the caller's words.
+
+    ``opening``: the call is connected and the graph has the first word.
+    """
+
+    kind: Literal["opening"]
+
+
+class CallState(MessagesState):
+    """State of a call's graph: the messages, the ending, and the event of this turn.
+
+    The bridge sets ``event`` for a turn that no words started and clears both ``event`` and
+    ``ending`` at the beginning of every turn.
+    """
+
+    ending: NotRequired[Ending | None]
+    event: NotRequired[CallEvent | None]
+
+
+class CallContext(TypedDict, total=False):
+    """LangGraph runtime context of a call (``Runtime[CallContext]``); every key may be missing.
+
+    ``metadata`` is the JSON object that was sent with the dispatch.
+    """
+
+    call_id: str
+    direction: Literal["inbound", "outbound", "browser"]
+    caller: str
+    metadata: dict[str, Any]
+
+
+class EndCallSignal(TypedDict):
+    """Custom stream event: the call is over after what is said in this turn."""
+
+    type: Literal["lastword.end_call"]
+    reason: str
+    outcome: NotRequired[dict[str, Any] | None]
+
+
+class SaySignal(TypedDict):
+    """Custom stream event: speak ``text`` now, in order with the streamed tokens."""
+
+    type: Literal["lastword.say"]
+    text: str
+
+
+def end_call(reason: str = DEFAULT_REASON, outcome: dict[str, Any] | None = None) -> None:
+    """End the call after this turn's words. Call it inside a node or a tool."""
+    signal: EndCallSignal = {"type": "lastword.end_call", "reason": reason, "outcome": outcome}
+    get_stream_writer()(signal)
+
+
+def say(text: str) -> None:
+    """Speak ``text`` at once, for example before slow work. Call it inside a node or a tool."""
+    signal: SaySignal = {"type": "lastword.say", "text": text}
+    get_stream_writer()(signal)
+
+
+def is_end_call(event: object) -> TypeIs[EndCallSignal]:
+    """Tell whether a custom stream event ends the call."""
+    return (
+        isinstance(event, dict)
+        and event.get("type") == "lastword.end_call"
+        and isinstance(event.get("reason"), str)
+    )
+
+
+def is_say(event: object) -> TypeIs[SaySignal]:
+    """Tell whether a custom stream event is something to speak."""
+    return (
+        isinstance(event, dict)
+        and event.get("type") == "lastword.say"
+        and isinstance(event.get("text"), str)
+    )
+
+
+@dataclass(frozen=True)
+class CallPolicy:
+    """How calls of one graph are conducted; a module-level ``call_policy`` beside the graph.
+
+    Raises:
+        ValueError: a value is impossible; the message names the field.
+    """
+
+    first_speaker: Literal["agent", "caller"] = "agent"
+    end_node: str | None = END_NODE
+    """Reaching the node of this name ends the call; None switches that off."""
+    end_token: str | None = END_TOKEN
+    """Streaming this text ends the call; it is never spoken. None switches that off."""
+    silent_nodes: frozenset[str] = frozenset()
+    """Nodes whose model output is never spoken (routers, classifiers)."""
+    spoken_nodes: frozenset[str] | None = None
+    """When set, only the output of these nodes is spoken."""
+    tail: float = 0.5
+    """Seconds between the last sample of the farewell and the hang-up."""
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.tail <= 10:
+            raise ValueError(f"CallPolicy.tail must be 0 to 10 seconds, not {self.tail!r}")
+        if self.end_token is not None and not self.end_token.strip():
+            raise ValueError("CallPolicy.end_token must not be blank; None switches it off")
+        if self.end_node is not None and not self.end_node:
+            raise ValueError("CallPolicy.end_node must not be empty; None switches it off")
