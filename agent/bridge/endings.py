@@ -1,0 +1,132 @@
+"""Recognise that the graph has decided to end the call.
+
+Pure code over LangGraph's v2 stream parts: no clock, no loop, no LiveKit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NotRequired
+
+from graphs.call_signals import (
+    DEFAULT_REASON,
+    CallPolicy,
+    Ending,
+    EndingSource,
+    is_end_call,
+)
+
+
+class RecognisedEnding(Ending):
+    """An ending and where it came from."""
+
+    source: EndingSource
+    node: NotRequired[str]
+
+
+class EndTokenFilter:
+    """Takes an end token out of streamed text, however the text is cut into chunks.
+
+    What could still become the token is held back until the next chunk decides it, so no part
+    of the token is ever passed on.
+    """
+
+    def __init__(self, token: str | None) -> None:
+        self._token = token
+        self._held = ""
+        self.found = False
+
+    def feed(self, text: str) -> str:
+        """Return what may be passed on of everything fed so far."""
+        if self._token is None:
+            return text
+        text = self._held + text
+        while (at := text.find(self._token)) >= 0:
+            self.found = True
+            text = text[:at] + text[at + len(self._token) :]
+        keep = _overlap(text, self._token)
+        self._held = text[len(text) - keep :]
+        return text[: len(text) - keep]
+
+    def flush(self) -> str:
+        """The stream is over: return what was held back and turned out to be speech."""
+        rest, self._held = self._held, ""
+        return rest
+
+
+def _overlap(text: str, token: str) -> int:
+    """Length of the longest end of ``text`` that is a beginning of ``token``."""
+    for length in range(min(len(text), len(token) - 1), 0, -1):
+        if token.startswith(text[-length:]):
+            return length
+    return 0
+
+
+class EndingWatch:
+    """Collects the signs of one run; at most one ending comes out of it.
+
+    A reason that the graph named itself, by signal or in its ``ending`` channel, wins over the
+    default reason of a bare node or token. The first recognised source is kept.
+    """
+
+    def __init__(self, policy: CallPolicy) -> None:
+        self._policy = policy
+        self._source: EndingSource | None = None
+        self._node: str | None = None
+        self._named: Ending | None = None
+
+    def saw_token(self, node: str) -> None:
+        """The end token was streamed by ``node``."""
+        self._decided("token", node)
+
+    def saw_node(self, node: str) -> None:
+        """``node`` runs or has run."""
+        if self._policy.end_node is not None and node == self._policy.end_node:
+            self._decided("node", node)
+
+    def saw_custom(self, event: object) -> None:
+        """A custom stream event arrived."""
+        if is_end_call(event):
+            self._named = Ending(reason=event["reason"], outcome=event.get("outcome"))
+            self._decided("event", None)
+
+    def saw_update(self, update: Mapping[str, Any]) -> None:
+        """One step's updates arrived: node name → what the node returned."""
+        for node, values in update.items():
+            self.saw_node(node)
+            for written in values if isinstance(values, list) else [values]:
+                if isinstance(written, Mapping):
+                    self._saw_channel(written.get("ending"))
+
+    def saw_interrupt(self) -> None:
+        """The graph waits for a human: whatever node it stopped in has not run."""
+        if self._source == "node":
+            self._source = self._node = None
+
+    @property
+    def ending(self) -> RecognisedEnding | None:
+        """The run's ending so far, or None while the call goes on."""
+        if self._source is None:
+            return None
+        named = self._named or Ending(reason=DEFAULT_REASON)
+        ending = RecognisedEnding(
+            reason=named["reason"], outcome=named.get("outcome"), source=self._source
+        )
+        if self._node is not None:
+            ending["node"] = self._node
+        return ending
+
+    def _decided(self, source: EndingSource, node: str | None) -> None:
+        if self._source is None:
+            self._source, self._node = source, node
+
+    def _saw_channel(self, ending: object) -> None:
+        """Take reason and outcome from the ``ending`` channel; the channel alone ends nothing."""
+        match ending:
+            case {"reason": str() as reason, **rest}:
+                outcome = rest.get("outcome")
+                self._named = Ending(
+                    reason=reason, outcome=outcome if isinstance(outcome, dict) else None
+                )
+            case _:
+                pass

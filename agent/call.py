@@ -1,0 +1,165 @@
+"""One call's life, from the first ring to the closed record."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from langgraph.checkpoint.memory import InMemorySaver
+from livekit.agents import (
+    NOT_GIVEN,
+    AgentSession,
+    CloseEvent,
+    CloseReason,
+    ConversationItemAddedEvent,
+    llm,
+)
+
+from agent.bridge import GraphLLM
+from agent.call_agent import CallAgent, SpeechTap
+from agent.dispatch import Dispatch
+from agent.graph_registry import CallGraph
+from agent.hangup.end_call import GraphEnding, end_call_tool
+from agent.hangup.hang_up import Line, hang_up
+from agent.journal import CallJournal, EndedBy
+from agent.providers.voices import Voices
+from graphs.call_signals import CallContext
+
+_log = logging.getLogger("lastword.call")
+
+
+@dataclass(frozen=True)
+class CallEnd:
+    """Who ended the call and why; ``outcome`` is the graph's."""
+
+    ended_by: EndedBy
+    reason: str
+    outcome: dict[str, Any] | None = None
+
+
+class StartSession(Protocol):
+    """Brings a session onto its line: a room, a console, or a test's own ears and mouth."""
+
+    def __call__(self, session: AgentSession[None], agent: CallAgent) -> Awaitable[None]:
+        """Start ``session`` with ``agent``; returns when the two can talk."""
+
+
+class Call:
+    """A call: a session between a caller and a graph, and exactly one end.
+
+    The first end wins, whoever brings it; what comes later is not an end any more.
+
+    Args:
+        call_id: the call's name, LangGraph's thread, and the name in every journal entry.
+        graph: the graph and its policy.
+        dispatch: the metadata the call was dispatched with.
+        voices: the models that hear and speak.
+        journal: gets what happens.
+        speech_tap: measurement only, see ``CallAgent``.
+    """
+
+    def __init__(
+        self,
+        call_id: str,
+        *,
+        graph: CallGraph,
+        dispatch: Dispatch,
+        journal: CallJournal,
+        voices: Voices,
+        speech_tap: SpeechTap | None = None,
+    ) -> None:
+        self._graph = graph
+        self._journal = journal
+        self._end: asyncio.Future[CallEnd] = asyncio.get_running_loop().create_future()
+        self.session = self._make_session(call_id, dispatch, voices)
+        policy = graph.policy
+        end_call = end_call_tool(journal, policy.tail, self._graph_ended)
+        self._agent = CallAgent(
+            [end_call], opens=policy.first_speaker == "agent", speech_tap=speech_tap
+        )
+        self.session.on("conversation_item_added", self._item_added)
+        self.session.on("close", self._session_closed)
+
+    def end(self, end: CallEnd) -> None:
+        """End the call now; without effect when it has ended already."""
+        if not self._end.done():
+            self._end.set_result(end)
+
+    async def run(
+        self, start: StartSession, line: Line, *, caller_joined: Callable[[], Awaitable[str]]
+    ) -> CallEnd:
+        """Talk until somebody ends the call, then take the line down; returns how it ended.
+
+        The line is taken down whatever happens, a cancelled job included.
+        """
+        end = CallEnd("operator", "worker_shutdown")
+        try:
+            end = await self._talk(start, caller_joined)
+        except* Exception:  # noqa: BLE001 - whatever failed, the line is taken down
+            _log.exception("a part of the call failed")
+            end = CallEnd("error", "call_failed")
+        finally:
+            await self._take_down(line, end)
+        return end
+
+    async def _talk(
+        self, start: StartSession, caller_joined: Callable[[], Awaitable[str]]
+    ) -> CallEnd:
+        self._journal.write("call_started", graph=self._graph.name)
+        async with asyncio.TaskGroup() as tasks:
+            joining = tasks.create_task(self._join(start, caller_joined))
+            end = await asyncio.shield(self._end)
+            joining.cancel()
+        return end
+
+    async def _take_down(self, line: Line, end: CallEnd) -> None:
+        self._journal.write("hanging_up", ended_by=end.ended_by)
+        gone = await hang_up(line)
+        self._journal.write("gone" if gone else "hang_up_failed")
+        self._journal.write(
+            "call_ended", ended_by=end.ended_by, reason=end.reason, outcome=end.outcome
+        )
+
+    async def _join(self, start: StartSession, caller_joined: Callable[[], Awaitable[str]]) -> None:
+        self._journal.write("caller_joined", caller=await caller_joined())
+        await start(self.session, self._agent)
+
+    def _make_session(self, call_id: str, dispatch: Dispatch, voices: Voices) -> AgentSession[None]:
+        context = CallContext(
+            call_id=call_id, direction=dispatch.direction, metadata=dict(dispatch.metadata)
+        )
+        graph = self._graph.graph
+        graph_llm = GraphLLM(
+            graph.copy({"checkpointer": graph.checkpointer or InMemorySaver()}),
+            policy=self._graph.policy,
+            config={"configurable": {"thread_id": call_id}},
+            context=context,
+        )
+        return AgentSession(
+            llm=graph_llm,
+            stt=voices.stt or NOT_GIVEN,
+            tts=voices.tts or NOT_GIVEN,
+            vad=voices.vad,
+            turn_handling=voices.turn_handling or NOT_GIVEN,
+        )
+
+    def _graph_ended(self, ending: GraphEnding) -> None:
+        self.end(CallEnd("graph", ending.reason, ending.outcome))
+
+    def _item_added(self, event: ConversationItemAddedEvent) -> None:
+        if isinstance(event.item, llm.ChatMessage):
+            self._journal.message(event.item)
+
+    def _session_closed(self, event: CloseEvent) -> None:
+        match event.reason:
+            case CloseReason.PARTICIPANT_DISCONNECTED:
+                self.end(CallEnd("caller", "caller_hung_up"))
+            case CloseReason.ERROR:
+                self.end(CallEnd("error", type(event.error).__name__))
+            case CloseReason.JOB_SHUTDOWN:
+                self.end(CallEnd("operator", "worker_shutdown"))
+            case _:
+                self.end(CallEnd("error", f"session_closed_{event.reason.value}"))

@@ -1,0 +1,55 @@
+"""What a call's dispatch says: which graph, which way, and the caller's business data."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, cast
+
+from agent.errors import MetadataError, UnknownGraph
+
+Direction = Literal["inbound", "outbound", "browser"]
+_DIRECTIONS = ("inbound", "outbound", "browser")
+
+
+@dataclass(frozen=True)
+class Dispatch:
+    """The metadata of a dispatch, checked; ``metadata`` is the whole JSON object."""
+
+    graph: str | None
+    direction: Direction
+    metadata: Mapping[str, Any]
+
+
+def read_dispatch(text: str) -> Dispatch:
+    """Read the JSON metadata of a LiveKit dispatch; no metadata at all is an inbound call.
+
+    Raises:
+        MetadataError: not a JSON object, or ``graph`` or ``direction`` is wrong.
+    """
+    try:
+        metadata = json.loads(text or "{}")
+    except json.JSONDecodeError as error:
+        raise MetadataError(f"is not JSON ({error})") from error
+    if not isinstance(metadata, dict):
+        raise MetadataError(f"is {type(metadata).__name__}, not an object")
+    graph = metadata.get("graph")
+    if graph is not None and not isinstance(graph, str):
+        raise MetadataError(f'has a "graph" that is no name: {graph!r}')
+    direction = metadata.get("direction", "inbound")
+    if direction not in _DIRECTIONS:
+        raise MetadataError(
+            f'has "direction": {direction!r}, which is none of {", ".join(_DIRECTIONS)}'
+        )
+    return Dispatch(graph, cast("Direction", direction), metadata)
+
+
+def check_graph(dispatch: Dispatch, known: Sequence[str], config: str) -> None:
+    """Check that the dispatch's graph is among the ``known`` ones of the file ``config``.
+
+    Raises:
+        UnknownGraph: it is not.
+    """
+    if dispatch.graph is not None and dispatch.graph not in known:
+        raise UnknownGraph(dispatch.graph, list(known), config)

@@ -1,0 +1,93 @@
+"""Load graphs by their name in ``langgraph.json``: the same objects that Studio opens."""
+
+from __future__ import annotations
+
+import importlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from langgraph.pregel import Pregel
+
+from agent.errors import BrokenGraph, GraphError, UnknownGraph
+from graphs.call_signals import CallPolicy
+
+POLICY_NAME = "call_policy"
+
+
+@dataclass(frozen=True)
+class CallGraph:
+    """A loaded graph: its name, the compiled graph, and how its calls are conducted."""
+
+    name: str
+    graph: Pregel[Any, Any, Any, Any]
+    policy: CallPolicy
+
+
+def graph_specs(config: Path) -> Mapping[str, str]:
+    """Names and module specs (``package.module:variable``) of the graphs in ``config``.
+
+    Raises:
+        GraphError: the file is not there or is not a ``langgraph.json``.
+    """
+    try:
+        content = json.loads(config.read_text())
+    except FileNotFoundError as error:
+        raise GraphError(
+            f"there is no {config}; run from the project's folder or set LASTWORD_GRAPHS_CONFIG"
+        ) from error
+    except json.JSONDecodeError as error:
+        raise GraphError(f"{config} is not JSON: {error}") from error
+    match content:
+        case {"graphs": dict(graphs)} if graphs:
+            return {name: _spec(entry) for name, entry in graphs.items()}
+        case _:
+            raise GraphError(
+                f'{config} names no graphs; it needs {{"graphs": {{"name": "module:graph"}}}}'
+            )
+
+
+def load_graph(name: str, config: Path) -> CallGraph:
+    """Load one graph, and the ``call_policy`` beside it if its module has one.
+
+    Raises:
+        UnknownGraph: ``config`` has no graph of that name.
+        BrokenGraph: its module does not import, or what it names is not a compiled graph.
+    """
+    specs = graph_specs(config)
+    if name not in specs:
+        raise UnknownGraph(name, list(specs), config.name)
+    spec = specs[name]
+    module_name, _, variable = spec.partition(":")
+    if not variable or module_name.endswith(".py") or "/" in module_name:
+        raise BrokenGraph(name, spec, "name it by module, as in graphs.survey.graph:graph")
+    try:
+        module = importlib.import_module(module_name)
+    except Exception as error:
+        raise BrokenGraph(name, spec, f"{type(error).__name__}: {error}") from error
+    graph = getattr(module, variable, None)
+    if not isinstance(graph, Pregel):
+        raise BrokenGraph(
+            name, spec, f"{variable!r} is {type(graph).__name__}, not a compiled graph"
+        )
+    policy = getattr(module, POLICY_NAME, CallPolicy())
+    if not isinstance(policy, CallPolicy):
+        raise BrokenGraph(
+            name, spec, f"its call_policy is {type(policy).__name__}, not a CallPolicy"
+        )
+    return CallGraph(name, graph, policy)
+
+
+def load_all(config: Path) -> dict[str, CallGraph]:
+    """Load every graph of ``config``, so that a broken one shows before any call is taken."""
+    return {name: load_graph(name, config) for name in graph_specs(config)}
+
+
+def _spec(entry: object) -> str:
+    match entry:
+        case str(spec) | {"path": str(spec)}:
+            return spec
+        case _:
+            return str(entry)

@@ -1,0 +1,77 @@
+"""What happened in a call, in order: each entry is one log line with a fixed sentence and fields.
+
+The terminal view of ``lastword call`` is made of nothing but these lines, so an operator who
+reads the worker's log sees what the developer saw. Words and numbers of the caller are in fields
+that begin with ``lk.pii.``, LiveKit's mark for personal data.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from typing import Any, Literal
+
+from livekit.agents.llm import ChatMessage
+
+from agent.bridge.history import run_pointer
+
+EndedBy = Literal["graph", "caller", "operator", "limit", "dial", "error"]
+LOGGER_NAME = "lastword.call"
+_log = logging.getLogger(LOGGER_NAME)
+
+_SENTENCES = {
+    "call_started": "the call has started",
+    "caller_joined": "the caller is on the line",
+    "heard": "the caller said something",
+    "spoken": "the agent said something",
+    "ending": "the graph ended the call",
+    "ending_cancelled": "the caller spoke over the goodbye, the call goes on",
+    "farewell_played": "the farewell was played to its end",
+    "hanging_up": "hanging up",
+    "gone": "the line is gone",
+    "hang_up_failed": "the line may still be up",
+    "call_ended": "the call has ended",
+}
+
+
+class CallJournal:
+    """Writes the entries of one call.
+
+    Args:
+        call_id: name of the call in every entry.
+        clock: monotonic seconds; ``at`` of every entry.
+    """
+
+    def __init__(self, call_id: str, clock: Callable[[], float] = time.monotonic) -> None:
+        self._call_id = call_id
+        self._clock = clock
+
+    def write(self, event: str, **fields: Any) -> None:
+        """Write one entry; ``event`` is one of the journal's own words.
+
+        Raises:
+            KeyError: the journal has no such event.
+        """
+        entry = {"event": event, "call": self._call_id, "at": round(self._clock(), 4), **fields}
+        _log.info(_SENTENCES[event], extra=entry)
+
+    def message(self, message: ChatMessage) -> None:
+        """Write what was heard or spoken, with the way through the graph and the latencies."""
+        metrics = {
+            name: round(value, 3)
+            for name, value in message.metrics.items()
+            if isinstance(value, float) and name.endswith(("latency", "delay", "ttft", "ttfb"))
+        }
+        words = message.text_content or ""
+        if message.role == "user":
+            self.write("heard", **{"lk.pii.words": words}, metrics=metrics)
+        elif message.role == "assistant":
+            pointer = run_pointer(message)
+            self.write(
+                "spoken",
+                **{"lk.pii.words": words},
+                nodes=pointer["nodes"] if pointer else [],
+                interrupted=message.interrupted,
+                metrics=metrics,
+            )

@@ -1,0 +1,1 @@
+"""The models that hear, speak and find the ends of turns."""

@@ -1,0 +1,60 @@
+"""Keep what the agent sent, to compare it with what the caller heard."""
+
+from __future__ import annotations
+
+import asyncio
+import wave
+from collections.abc import AsyncGenerator, AsyncIterable
+from itertools import count
+from pathlib import Path
+
+from livekit import rtc
+
+from agent.rehearsal.ear import closing_tone
+
+
+class WavTap:
+    """Writes each utterance as it was sent to ``utterance-N.wav`` in a folder.
+
+    Args:
+        folder: where the files go; made when missing.
+        tone: end each utterance with a closing tone, which makes its end exact to measure.
+    """
+
+    def __init__(self, folder: Path, *, tone: bool) -> None:
+        self._folder = folder
+        self._tone = tone
+        self._numbers = count(1)
+
+    async def __call__(
+        self, speech: AsyncIterable[rtc.AudioFrame]
+    ) -> AsyncGenerator[rtc.AudioFrame, None]:
+        """Pass the frames on; write the file while the last of them are being played."""
+        path = self._folder / f"utterance-{next(self._numbers):03}.wav"
+        sent: list[rtc.AudioFrame] = []
+        async for frame in speech:
+            sent.append(frame)
+            yield frame
+        if not sent:
+            return
+        if self._tone:
+            sent.append(_tone(sent[-1].sample_rate))
+            yield sent[-1]
+        await asyncio.to_thread(_write, path, sent)
+
+
+def _tone(sample_rate: int) -> rtc.AudioFrame:
+    samples = closing_tone(sample_rate)
+    return rtc.AudioFrame(samples.tobytes(), sample_rate, 1, len(samples))
+
+
+def _write(path: Path, frames: list[rtc.AudioFrame]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = path.with_suffix(".part")
+    with wave.open(str(unfinished), "wb") as file:
+        file.setnchannels(frames[0].num_channels)
+        file.setsampwidth(2)
+        file.setframerate(frames[0].sample_rate)
+        for frame in frames:
+            file.writeframes(bytes(frame.data))
+    unfinished.rename(path)

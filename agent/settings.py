@@ -1,0 +1,115 @@
+"""Everything that can be set, read once at start from the environment and ``.env``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from agent.errors import SettingsError
+
+PROJECT_ROOT = Path(__file__).resolve().parent.parent
+
+
+class Settings(BaseSettings):
+    """Settings of the worker and of the commands.
+
+    Field names are the variables' names in lower case, unless an alias says otherwise; an
+    explicit argument wins over the environment, the environment over ``.env``.
+    """
+
+    model_config = SettingsConfigDict(
+        env_file=".env", extra="ignore", env_ignore_empty=True, populate_by_name=True
+    )
+
+    livekit_url: str | None = None
+    livekit_api_key: str | None = None
+    livekit_api_secret: SecretStr | None = None
+
+    agent_name: str = Field("lastword", alias="LASTWORD_AGENT_NAME")
+    graph: str | None = Field(None, alias="LASTWORD_GRAPH")
+    """Graph of a call whose dispatch names none; default: the first in ``langgraph.json``."""
+    graphs_config: Path = Field(PROJECT_ROOT / "langgraph.json", alias="LASTWORD_GRAPHS_CONFIG")
+    calls_dir: Path = Field(Path("calls"), alias="LASTWORD_CALLS_DIR")
+    """Where transcripts and recordings of rehearsed calls go."""
+    closing_tone: bool = Field(default=False, alias="LASTWORD_CLOSING_TONE")
+    """Measurement only: a tone after the last word makes the farewell's end exact."""
+    speech_dir: Path | None = Field(None, alias="LASTWORD_SPEECH_DIR")
+    """Measurement only: the audio of each utterance is written there, as it was sent."""
+    idle_processes: int | None = Field(None, ge=0, alias="LASTWORD_IDLE_PROCESSES")
+    health_port: int = Field(8081, ge=0, le=65535, alias="LASTWORD_HEALTH_PORT")
+
+    providers: Literal["auto", "offline", "production"] = Field("auto", alias="LASTWORD_PROVIDERS")
+    language: str = Field("en", alias="LASTWORD_LANGUAGE")
+    deepgram_api_key: SecretStr | None = None
+    deepgram_base_url: str = "https://api.deepgram.com/v1/listen"
+    stt_model: str = Field("nova-3", alias="LASTWORD_STT_MODEL")
+    cartesia_api_key: SecretStr | None = None
+    cartesia_base_url: str = "https://api.cartesia.ai"
+    tts_model: str = Field("sonic-3", alias="LASTWORD_TTS_MODEL")
+    tts_voice: str | None = Field(None, alias="LASTWORD_TTS_VOICE")
+    openai_api_key: SecretStr | None = None
+    openai_base_url: str | None = None
+
+    def chosen_providers(self) -> Literal["offline", "production"]:
+        """Choose the set of speech and language models.
+
+        Raises:
+            SettingsError: some of the production keys are there and some are not.
+        """
+        if self.providers == "offline":
+            return "offline"
+        keys = {
+            "DEEPGRAM_API_KEY": self.deepgram_api_key,
+            "OPENAI_API_KEY": self.openai_api_key or self.openai_base_url,
+            "CARTESIA_API_KEY": self.cartesia_api_key,
+        }
+        there = [name for name, value in keys.items() if value]
+        missing = [name for name, value in keys.items() if not value]
+        if not there and self.providers == "auto":
+            return "offline"
+        if missing:
+            have = f"{' and '.join(there)} set" if there else "LASTWORD_PROVIDERS=production"
+            raise SettingsError(
+                f"{have}, but {' and '.join(missing)} missing: set what is missing, or "
+                "LASTWORD_PROVIDERS=offline to try without keys"
+            )
+        return "production"
+
+    def livekit(self) -> tuple[str, str, str]:
+        """URL, key and secret of the LiveKit server.
+
+        Raises:
+            SettingsError: one of the three is not set.
+        """
+        found = {
+            "LIVEKIT_URL": self.livekit_url,
+            "LIVEKIT_API_KEY": self.livekit_api_key,
+            "LIVEKIT_API_SECRET": self.livekit_api_secret
+            and self.livekit_api_secret.get_secret_value(),
+        }
+        values = [value for value in found.values() if value]
+        if len(values) < len(found):
+            missing = " and ".join(name for name, value in found.items() if not value)
+            raise SettingsError(
+                f"{missing} not set: the worker needs a LiveKit server "
+                "(`make call` needs none, it starts its own)"
+            )
+        url, key, secret = values
+        return url, key, secret
+
+
+def read_settings() -> Settings:
+    """Read the settings from the environment and ``.env``.
+
+    Raises:
+        SettingsError: a value is of the wrong kind; the message names the variable.
+    """
+    try:
+        return Settings()
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = str(first["loc"][0]).upper()
+        raise SettingsError(f"{name} is wrong: {first['msg']}") from error

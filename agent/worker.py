@@ -1,0 +1,120 @@
+"""The composition root: a LiveKit worker that builds each call from its parts."""
+
+from __future__ import annotations
+
+import logging
+
+from livekit import rtc
+from livekit.agents import AgentServer, AgentSession, JobContext, JobProcess, JobRequest, utils
+from livekit.agents.voice import room_io
+
+from agent.call import Call, CallEnd
+from agent.call_agent import CallAgent, SpeechTap
+from agent.dispatch import Dispatch, check_graph, read_dispatch
+from agent.errors import MetadataError, UnknownGraph
+from agent.graph_registry import CallGraph, load_all, load_graph
+from agent.hangup.hang_up import RoomLine
+from agent.journal import CallJournal
+from agent.providers.voices import announcement, make_voices
+from agent.settings import Settings, read_settings
+
+_log = logging.getLogger("lastword.worker")
+
+
+def make_worker(settings: Settings) -> AgentServer:
+    """Build the worker, after everything that a call would need has been checked.
+
+    Raises:
+        SettingsError: LiveKit's settings are missing, or the models' keys are half-set.
+        GraphError: a graph of ``langgraph.json`` does not load.
+    """
+    url, key, secret = settings.livekit()
+    _log.info(announcement(settings))
+    graphs = load_all(settings.graphs_config)
+    default = settings.graph or next(iter(graphs))
+    load_graph(default, settings.graphs_config)
+    _log.info("graphs loaded", extra={"graphs": list(graphs), "default": default})
+    server = AgentServer(
+        ws_url=url,
+        api_key=key,
+        api_secret=secret,
+        port=settings.health_port,
+        setup_fnc=prewarm,
+        preload_modules=["agent.worker"],
+    )
+    if settings.idle_processes is not None:
+        server.update_options(num_idle_processes=settings.idle_processes)
+
+    async def on_request(request: JobRequest) -> None:
+        await answer(request, known=list(graphs), config=settings.graphs_config.name)
+
+    server.rtc_session(take_call, agent_name=settings.agent_name, on_request=on_request)
+    return server
+
+
+def prewarm(process: JobProcess) -> None:
+    """Load models and graphs in a job process before it has a call."""
+    settings = read_settings()
+    process.userdata["settings"] = settings
+    process.userdata["voices"] = make_voices(settings)
+    process.userdata["graphs"] = load_all(settings.graphs_config)
+
+
+async def answer(request: JobRequest, *, known: list[str], config: str) -> None:
+    """Take a call whose metadata can be understood; refuse the others with a log line."""
+    try:
+        check_graph(read_dispatch(request.job.metadata), known, config)
+    except (MetadataError, UnknownGraph) as error:
+        _log.error("a call was refused: %s", error, extra={"room": request.room.name})
+        await request.reject()
+        return
+    await request.accept(name="Lastword")
+
+
+async def take_call(ctx: JobContext) -> None:
+    """Conduct one call; returns when its line is gone."""
+    settings: Settings = ctx.proc.userdata["settings"]
+    dispatch = read_dispatch(ctx.job.metadata)
+    call = Call(
+        ctx.room.name or utils.shortuuid("call_"),
+        graph=_graph(ctx, dispatch, settings),
+        dispatch=dispatch,
+        journal=CallJournal(ctx.job.room.name),
+        voices=ctx.proc.userdata["voices"],
+        speech_tap=_speech_tap(settings),
+    )
+
+    def disconnected(reason: rtc.DisconnectReason.ValueType) -> None:
+        name = rtc.DisconnectReason.Name(reason).lower()
+        call.end(CallEnd("operator", f"room_{name}"))
+
+    ctx.room.on("disconnected", disconnected)
+    await ctx.connect()
+
+    async def start(session: AgentSession[None], agent: CallAgent) -> None:
+        await session.start(
+            agent,
+            room=ctx.room,
+            room_options=room_io.RoomOptions(text_input=False),
+            record=False,
+        )
+
+    async def caller_joined() -> str:
+        caller: rtc.RemoteParticipant = await ctx.wait_for_participant()
+        return caller.identity
+
+    end = await call.run(start, RoomLine(ctx.api.room, ctx.room.name), caller_joined=caller_joined)
+    ctx.shutdown(end.reason)
+
+
+def _graph(ctx: JobContext, dispatch: Dispatch, settings: Settings) -> CallGraph:
+    graphs: dict[str, CallGraph] = ctx.proc.userdata["graphs"]
+    return graphs[dispatch.graph or settings.graph or next(iter(graphs))]
+
+
+def _speech_tap(settings: Settings) -> SpeechTap | None:
+    if settings.speech_dir is None:
+        return None
+    from agent.rehearsal.speech_tap import WavTap  # noqa: PLC0415 - numpy is only there offline
+
+    return WavTap(settings.speech_dir, tone=settings.closing_tone)

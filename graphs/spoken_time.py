@@ -1,0 +1,127 @@
+"""Days and times of day for the ear: how they are said, and how they are understood."""
+
+from __future__ import annotations
+
+import re
+from datetime import date, datetime, time
+
+from graphs.understanding import normalise
+
+WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+_MONTHS = (
+    "January February March April May June July August September October November December"
+).split()
+_ONES = (
+    "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen "
+    "fifteen sixteen seventeen eighteen nineteen"
+).split()
+_TENS = {20: "twenty", 30: "thirty", 40: "forty", 50: "fifty"}
+_ORDINALS = (
+    "first second third fourth fifth sixth seventh eighth ninth tenth eleventh twelfth thirteenth "
+    "fourteenth fifteenth sixteenth seventeenth eighteenth nineteenth twentieth"
+).split()
+# Practice hours: "half past two" is in the afternoon, "at nine" in the morning.
+_FIRST_MORNING_HOUR = 8
+_NUMBERS = {word: number for number, word in enumerate(_ONES)} | {
+    word: number for number, word in _TENS.items()
+}
+_HOUR = "(" + "|".join(_ONES[1:13]) + r"|\d{1,2})"
+_MINUTE = (
+    "(oh five|" + "|".join([f"{tens}(?: {_ONES[5]})?" for tens in _TENS.values()]) + "|ten|fifteen)"
+)
+
+
+def number_in_words(number: int) -> str:
+    """Say a number from 0 to 59."""
+    if number < len(_ONES):
+        return _ONES[number]
+    tens, one = divmod(number, 10)
+    return _TENS[tens * 10] + (f"-{_ONES[one]}" if one else "")
+
+
+def digits_in_words(number: str) -> str:
+    """Say a telephone number digit by digit, in groups of three that the voice separates."""
+    digits = [_ONES[int(char)] for char in number if char.isdigit()]
+    groups = [" ".join(digits[at : at + 3]) for at in range(0, len(digits), 3)]
+    return ", ".join(groups)
+
+
+def spoken_time(moment: time) -> str:
+    """Say a time of day: "half past ten", "ten o'clock", "twenty to four"."""
+    hour, minute = moment.hour, moment.minute
+    this = number_in_words(hour % 12 or 12)
+    following = number_in_words((hour + 1) % 12 or 12)
+    if minute == 0:
+        return f"{this} o'clock"
+    if minute == 30:
+        return f"half past {this}"
+    if minute % 5:
+        return f"{this} {'oh ' if minute < 10 else ''}{number_in_words(minute)}"
+    amount = "quarter" if minute in (15, 45) else number_in_words(min(minute, 60 - minute))
+    return f"{amount} past {this}" if minute < 30 else f"{amount} to {following}"
+
+
+def spoken_day(day: date) -> str:
+    """Say a date: "Tuesday the twenty-fourth of November"."""
+    if day.day <= len(_ORDINALS):
+        ordinal = _ORDINALS[day.day - 1]
+    elif day.day == 30:
+        ordinal = "thirtieth"
+    else:
+        ordinal = f"{_TENS[day.day // 10 * 10]}-{_ORDINALS[day.day % 10 - 1]}"
+    return f"{WEEKDAYS[day.weekday()]} the {ordinal} of {_MONTHS[day.month - 1]}"
+
+
+def spoken_moment(moment: datetime) -> str:
+    """Say day and time: "Tuesday the twenty-fourth of November at half past ten"."""
+    return f"{spoken_day(moment.date())} at {spoken_time(moment.time())}"
+
+
+def heard_weekday(text: str) -> str | None:
+    """The one weekday that ``text`` names; None when it names none or several."""
+    named = {day for day in WEEKDAYS if re.search(rf"\b{day.lower()}s?\b", normalise(text))}
+    return named.pop() if len(named) == 1 else None
+
+
+def heard_time(text: str) -> time | None:
+    """The time of day that ``text`` names, None when it names none.
+
+    Hours before eight are taken for the afternoon: nobody is treated at night.
+    """
+    words = re.sub(r"\ba (?=quarter|half)", "", normalise(text))
+    if found := re.search(rf"\b(\d{{1,2}}):(\d\d)\b ?(am|pm)?", words):
+        return _time(int(found[1]), int(found[2]), found[3])
+    if found := re.search(rf"\bhalf past {_HOUR}\b", words):
+        return _time(_number(found[1]), 30)
+    if found := re.search(rf"\b(quarter|ten|twenty|five) (past|to) {_HOUR}\b", words):
+        amount = 15 if found[1] == "quarter" else _number(found[1])
+        hour = _number(found[3])
+        return _time(hour, amount) if found[2] == "past" else _time(hour - 1 or 12, 60 - amount)
+    if found := re.search(rf"\b{_HOUR} {_MINUTE}\b", words):
+        return _time(_number(found[1]), _number(found[2]))
+    if found := re.search(rf"\b{_HOUR} (?:o'clock|o clock|(a ?m|p ?m|am|pm)|in the)\b", words):
+        return _time(_number(found[1]), 0, found[2])
+    if found := re.search(rf"\bat {_HOUR}\b", words):
+        return _time(_number(found[1]), 0)
+    return None
+
+
+def _number(words: str) -> int:
+    if words.isdigit():
+        return int(words)
+    return sum(_NUMBERS.get(word, 0) for word in words.split())
+
+
+def _time(hour: int, minute: int, half: str | None = None) -> time | None:
+    if hour > 23 or minute > 59:
+        return None
+    match (half or "").replace(" ", ""):
+        case "am":
+            hour %= 12
+        case "pm":
+            hour = hour % 12 + 12
+        case _ if hour < _FIRST_MORNING_HOUR:
+            hour += 12
+        case _:
+            pass
+    return time(hour, minute)

@@ -1,0 +1,133 @@
+"""What everyday words mean, as far as ordered patterns can tell; for the offline chat model.
+
+Made for speech recognition: no capitals, no punctuation, some words wrong. Where the patterns
+disagree the answer is "unclear": to ask once more is polite, to guess writes a wrong record.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Literal
+
+Answer = Literal["yes", "no", "unclear"]
+
+_SPELLINGS = (
+    (r"\bcan ?not\b|\bcan'?t\b", "can not"),
+    (r"\bwo n'?t\b|\bwon't\b", "will not"),
+    (r"\b(do|does|did|is|are|was|have|has|had|would|could|should)n'?t\b", r"\1 not"),
+    (r"\bi'?m\b", "i am"),
+    (r"\b(i|you|he|she|it|we|they|that|there)'ll\b", r"\1 will"),
+    (r"\b(i|you|we|they)'ve\b", r"\1 have"),
+    (r"\b(i|you|he|she|we|they)'d\b", r"\1 would"),
+    (r"\b(it|that|there|he|she|what|who|here|when|where|let)'s\b", r"\1 is"),
+    (r"\b(it|that|there|he|she|what|who|here|when|where) s\b", r"\1 is"),
+    (r"\byou'?re\b", "you are"),
+    (r"\ball right\b", "alright"),
+    (r"\bgood ?by[e]?\b|\bbye ?bye\b", "goodbye"),
+    (r"\bre schedule\b", "reschedule"),
+    (r"\bnext weeks?\b", "next week"),
+)
+# Sounds that carry no meaning, and politeness that hides a plain answer.
+_PADDING = re.compile(r"\b(?:uh+|um+|er+m?|ah+|oh|hm+|like|please|well|actually|you know)\b")
+# A "no" or "not" in these is no refusal.
+_HARMLESS = re.compile(
+    r"\b(?:no|not a) (?:problem|worries|trouble)(?: at all)?\b|\bno doubt\b|\bwhy not\b"
+    r"|\bno that is (?:fine|okay|good|alright|great|perfect)\b"
+)
+_YES = re.compile(
+    r"\b(?:yes|yeah|yep|yup|yea|sure|of course|certainly|absolutely|definitely|indeed|correct"
+    r"|exactly|that is (?:right|fine|good|great|perfect|me|okay)|speaking|perfect|great"
+    r"|sounds (?:good|fine|great|okay)|(?:works?|fine|good) (?:for|with) me|that works"
+    r"|i (?:will|can|shall) (?:be there|come|make it|be coming|do)|i will|i am coming|i do"
+    r"|i confirm|confirmed|go ahead|do (?:it|that|so)|it is|this is (?:she|he|her|him)"
+    r"|talking to (?:her|him|me)|see you then|(?:is|are) fine|no problem)\b"
+)
+_WEAK_YES = re.compile(r"^(?:(?:okay|ok|alright|right|fine|good)(?: thanks?| thank you)?)$")
+_NO = re.compile(r"\b(?:no|nope|nah|not|never|neither|none|nothing|do not|rather not)\b")
+_DOUBT = re.compile(
+    r"\b(?:but|maybe|perhaps|possibly|probably|might|not (?:quite |really )?sure|i (?:do )?not know"
+    r"|not decided|depends|i guess|i think so|think about|let (?:me|us) (?:think|see|check)"
+    r"|have to (?:ask|check|think|look)|need to (?:ask|check|think|look)|what if|what happens"
+    r"|if i|whether|unless|except|until|wait|yet)\b"
+)
+_REPEAT = re.compile(
+    r"\b(?:say (?:that|it) (?:again|once more)|again please|repeat|pardon|come again|once more"
+    r"|what did you say|(?:did|could|can|do) not (?:quite |really )?(?:hear|catch|get|understand)"
+    r"|sorry what|speak up|louder)\b|^(?:what|sorry|excuse me|what was that)$"
+)
+_GOODBYE = re.compile(
+    r"\b(?:goodbye|see you|have a (?:good|nice|great) (?:day|one|evening|weekend)|so long|farewell)"
+    r"\b|\bbye$|^bye\b"
+)
+_DONE = re.compile(
+    r"\b(?:that is (?:all|it|everything)|that will be all|that was (?:all|it|everything)"
+    r"|nothing (?:else|more)|no more questions|i am (?:all set|done|good)|all set)\b"
+)
+
+
+def normalise(text: str) -> str:
+    """Lower case, no punctuation, short forms written out, one space between words.
+
+    Example:
+        >>> normalise("Yes, I can't!")
+        'yes i can not'
+    """
+    text = re.sub(r"[’`]", "'", text.lower())
+    text = " ".join(re.sub(r"[^a-z0-9':]+", " ", text).split())
+    for pattern, replacement in _SPELLINGS:
+        text = re.sub(pattern, replacement, text)
+    return text
+
+
+def plain(text: str) -> str:
+    """Normalised text without padding such as "um" and "please"."""
+    return " ".join(_PADDING.sub(" ", normalise(text)).split())
+
+
+def yes_or_no(text: str) -> Answer:
+    """Understand the answer to a question that wants yes or no.
+
+    A bare "okay" or "thanks" is unclear on purpose: people say it while they listen. So is
+    anything with a doubt or a condition in it, and a yes and a no in one breath.
+    """
+    words = plain(text)
+    harmless = bool(_HARMLESS.search(words))
+    words = " ".join(_HARMLESS.sub(" ", words).split())
+    if _DOUBT.search(words):
+        return "unclear"
+    if re.search(r"\b(?:of course|certainly|absolutely|definitely|sure) not\b", words):
+        return "no"
+    yes, no = bool(_YES.search(words)), bool(_NO.search(words))
+    if yes and no:
+        return "unclear"
+    if no:
+        return "no"
+    if _is_question(words):
+        return "unclear"
+    return "yes" if yes or (harmless and not _WEAK_YES.match(words)) else "unclear"
+
+
+def asks_to_repeat(text: str) -> bool:
+    """True for "pardon?" and "could you say that again"."""
+    return bool(_REPEAT.search(normalise(text)))
+
+
+def says_goodbye(text: str) -> bool:
+    """True for a leave-taking; "thanks" and "okay" are none."""
+    return bool(_GOODBYE.search(plain(text)))
+
+
+def is_done(text: str) -> bool:
+    """True for "that's all", wherever it is said."""
+    return bool(_DONE.search(plain(text)))
+
+
+def _is_question(words: str) -> bool:
+    """True for a question of the caller's own, which is no answer to ours."""
+    return bool(
+        re.match(
+            r"(?:should|shall|is|are|can|could|may|do|does|did|will|would|what|when|where|who|why|how)"
+            r" (?:i|you|we|it|that|there|he|she|the|this|my|much|many|long|far)\b",
+            words,
+        )
+    )

@@ -1,0 +1,119 @@
+"""A whole call without a room: a real session and graph, a fake voice, loudspeaker and line."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from langgraph.pregel import Pregel
+from livekit.agents import AgentSession, llm
+from livekit.agents.voice.run_result import RunResult
+
+from agent.call import Call, CallEnd
+from agent.call_agent import CallAgent
+from agent.dispatch import read_dispatch
+from agent.graph_registry import CallGraph
+from agent.journal import CallJournal
+from agent.providers.voices import Voices
+from graphs.call_signals import CallPolicy
+from tests.fakes.line import FakeLine
+from tests.fakes.mouth import FakeMouth, SilentVoice
+
+
+class ListedJournal(CallJournal):
+    """A journal that keeps its entries and lets a test wait for one."""
+
+    def __init__(self) -> None:
+        super().__init__("call-under-test")
+        self.entries: list[tuple[str, dict[str, Any]]] = []
+        self._waiting: set[asyncio.Future[None]] = set()
+
+    def write(self, event: str, **fields: Any) -> None:
+        super().write(event, **fields)
+        self.entries.append((event, fields))
+        for waiting in self._waiting:
+            if not waiting.done():
+                waiting.set_result(None)
+
+    @property
+    def events(self) -> list[str]:
+        return [event for event, _ in self.entries]
+
+    async def until(self, event: str, *, times: int = 1) -> dict[str, Any]:
+        """Wait until ``event`` has been written so often; returns its last fields."""
+        while self.events.count(event) < times:
+            waiting = asyncio.get_running_loop().create_future()
+            self._waiting.add(waiting)
+            try:
+                await waiting
+            finally:
+                self._waiting.discard(waiting)
+        return next(fields for name, fields in reversed(self.entries) if name == event)
+
+
+class Phone:
+    """What a test holds in its hand during a call."""
+
+    def __init__(
+        self, call: Call, journal: ListedJournal, mouth: FakeMouth, line: FakeLine
+    ) -> None:
+        self.call = call
+        self.journal = journal
+        self.mouth = mouth
+        self.line = line
+        self.running: asyncio.Task[CallEnd]
+
+    @property
+    def session(self) -> AgentSession[None]:
+        return self.call.session
+
+    async def say(self, words: str) -> RunResult[Any]:
+        """Say something as the caller; returns when the agent's turn is over."""
+        return await self.session.run(user_input=words)
+
+    def spoken(self) -> list[str]:
+        """What the agent said so far, as it stands in LiveKit's history."""
+        return [
+            item.text_content or ""
+            for item in self.session.history.items
+            if isinstance(item, llm.ChatMessage) and item.role == "assistant"
+        ]
+
+
+@asynccontextmanager
+async def phone_call(
+    graph: Pregel[Any, Any, Any, Any], policy: CallPolicy | None = None
+) -> AsyncIterator[Phone]:
+    """Call a graph; the block begins when the opening, if there is one, has been spoken."""
+    policy = policy or CallPolicy(first_speaker="caller", tail=0)
+    journal, mouth, line = ListedJournal(), FakeMouth(), FakeLine()
+    call = Call(
+        "call-under-test",
+        graph=CallGraph("under_test", graph, policy),
+        dispatch=read_dispatch(""),
+        journal=journal,
+        voices=Voices("silent", tts=SilentVoice()),
+    )
+    ready = asyncio.Event()
+
+    async def start(session: AgentSession[None], agent: CallAgent) -> None:
+        session.output.audio = mouth
+        await session.start(agent)
+        ready.set()
+
+    async def joined() -> str:
+        return "caller"
+
+    phone = Phone(call, journal, mouth, line)
+    try:
+        async with asyncio.TaskGroup() as tasks:
+            phone.running = tasks.create_task(call.run(start, line, caller_joined=joined))
+            await ready.wait()
+            if policy.first_speaker == "agent":
+                await journal.until("spoken")
+            yield phone
+            call.end(CallEnd("operator", "test_over"))
+    finally:
+        await call.session.aclose()

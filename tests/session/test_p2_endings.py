@@ -1,0 +1,131 @@
+"""Any graph ends a call, in whatever way it likes, and ordinary speech never does (P2)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from langchain_core.messages import AIMessage
+from langgraph.graph import END, START, MessagesState, StateGraph
+from langgraph.pregel import Pregel
+
+from agent.call import CallEnd
+from graphs.call_signals import CallPolicy, CallState, end_call, say
+from tests.fakes.phone import phone_call
+from tests.fakes.scripted_graph import ScriptedModel, talking_graph
+
+Graph = Pregel[Any, Any, Any, Any]
+OPENING = CallPolicy(first_speaker="agent", tail=0)
+
+
+def one_node(node: Any, *, name: str = "talk", state: type = MessagesState) -> Graph:
+    builder = StateGraph(state)
+    builder.add_node(name, node)
+    builder.add_edge(START, name)
+    builder.add_edge(name, END)
+    return builder.compile()
+
+
+async def goodbye(_: MessagesState) -> dict[str, Any]:
+    return {"messages": [AIMessage("Goodbye.")]}
+
+
+async def test_p2_reaching_the_end_node_ends_the_call() -> None:
+    async with phone_call(one_node(goodbye, name="end")) as phone:
+        await phone.say("Thanks, that is all.")
+        assert await phone.running == CallEnd("graph", "completed")
+        assert phone.spoken() == ["Goodbye."]
+        assert phone.line.removals == 1
+
+
+@pytest.mark.parametrize(
+    ("chunks", "spoken"),
+    [
+        (["Goodbye.", "<end>"], "Goodbye."),
+        (["Good", "bye.<", "e", "nd", ">"], "Goodbye."),
+        (["Bye<end>", "<end> now"], "Bye now"),
+    ],
+)
+async def test_p2_streaming_the_end_token_ends_the_call_and_is_never_spoken(
+    chunks: list[str], spoken: str
+) -> None:
+    async with phone_call(talking_graph(ScriptedModel(answers=[chunks]))) as phone:
+        await phone.say("Bye!")
+        assert await phone.running == CallEnd("graph", "completed")
+        assert phone.spoken() == [spoken]
+        assert phone.line.removals == 1
+
+
+async def test_p2_a_token_without_speech_ends_the_call() -> None:
+    async with phone_call(talking_graph(ScriptedModel(answers=[["<end>"]]))) as phone:
+        await phone.say("Bye!")
+        assert await phone.running == CallEnd("graph", "completed")
+        assert phone.spoken() == []
+
+
+async def test_p2_an_end_node_without_words_ends_the_call() -> None:
+    async def silent(_: MessagesState) -> dict[str, Any]:
+        return {}
+
+    async with phone_call(one_node(silent, name="end")) as phone:
+        await phone.say("Bye!")
+        assert await phone.running == CallEnd("graph", "completed")
+
+
+async def test_p2_a_signal_carries_reason_and_outcome_whole() -> None:
+    outcome = {"slot": {"day": "Tuesday", "hour": 10}, "ids": [1, 2]}
+
+    async def book(_: MessagesState) -> dict[str, Any]:
+        say("One moment.")
+        end_call("booked", outcome)
+        return {"messages": [AIMessage("You are booked. Goodbye.")]}
+
+    async with phone_call(one_node(book)) as phone:
+        await phone.say("Book it.")
+        assert await phone.running == CallEnd("graph", "booked", outcome)
+        assert phone.spoken() == ["One moment. You are booked. Goodbye."]
+
+
+async def test_p2_the_ending_channel_gives_the_end_node_its_reason() -> None:
+    async def end(_: CallState) -> dict[str, Any]:
+        return {"messages": [AIMessage("Bye.")], "ending": {"reason": "wrong_person"}}
+
+    async with phone_call(one_node(end, name="end", state=CallState)) as phone:
+        await phone.say("No, this is Ben.")
+        assert await phone.running == CallEnd("graph", "wrong_person")
+
+
+async def test_p2_a_graph_may_end_the_call_in_its_opening() -> None:
+    async with phone_call(one_node(goodbye, name="end"), OPENING) as phone:
+        assert await phone.running == CallEnd("graph", "completed")
+        assert phone.spoken() == ["Goodbye."]
+
+
+async def test_p2_an_ending_in_a_subgraph_ends_the_call() -> None:
+    async with phone_call(one_node(one_node(goodbye, name="end"), name="closing")) as phone:
+        await phone.say("That is all.")
+        assert await phone.running == CallEnd("graph", "completed")
+        assert phone.spoken() == ["Goodbye."]
+
+
+async def test_p2_ordinary_speech_ends_nothing() -> None:
+    answers = [["In the end", " we say goodbye."], ["The <ending> is near."], ["Bye", ".<end>"]]
+    async with phone_call(talking_graph(ScriptedModel(answers=answers))) as phone:
+        await phone.say("Thanks, bye to high prices!")
+        await phone.say("Okay, thanks.")
+        assert "ending" not in phone.journal.events
+        await phone.say("Goodbye.")
+        assert await phone.running == CallEnd("graph", "completed")
+
+
+async def test_p7_two_endings_in_one_turn_are_one_hang_up() -> None:
+    async def end(_: MessagesState) -> dict[str, Any]:
+        end_call("first")
+        end_call("second")
+        return {"messages": [AIMessage("Bye.<end>")]}
+
+    async with phone_call(one_node(end, name="end")) as phone:
+        await phone.say("Bye.")
+        assert await phone.running == CallEnd("graph", "second")
+        assert phone.journal.events.count("ending") == 1
+        assert phone.line.removals == 1

@@ -1,0 +1,102 @@
+"""A farewell that the caller interrupts does not hang up (P3), and the graph knows (P5)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from langchain_core.messages import AIMessage, HumanMessage
+from langgraph.graph import END, START, MessagesState, StateGraph
+from langgraph.pregel import Pregel
+
+from agent.call import CallEnd
+from graphs.call_signals import CallPolicy
+from tests.fakes.phone import Phone, phone_call
+from tests.fakes.scripted_graph import ScriptedModel, talking_graph
+
+
+def polite_graph(seen: list[list[str]]) -> Pregel[Any, Any, Any, Any]:
+    """Says goodbye to "bye" through its end node and answers everything else."""
+
+    async def listen(state: MessagesState) -> dict[str, Any]:
+        seen.append([f"{m.type}: {m.text}" for m in state["messages"]])
+        return {}
+
+    async def answer(_: MessagesState) -> dict[str, Any]:
+        return {"messages": [AIMessage("Of course.")]}
+
+    async def end(_: MessagesState) -> dict[str, Any]:
+        return {"messages": [AIMessage("Goodbye, and have a nice day.")]}
+
+    def route(state: MessagesState) -> str:
+        last = state["messages"][-1]
+        assert isinstance(last, HumanMessage)
+        return "end" if "bye" in last.text else "answer"
+
+    builder = StateGraph(MessagesState)
+    for node in (listen, answer, end):
+        builder.add_node(node.__name__, node)
+    builder.add_edge(START, "listen")
+    builder.add_conditional_edges("listen", route, ["answer", "end"])
+    builder.add_edge("answer", END)
+    builder.add_edge("end", END)
+    return builder.compile()
+
+
+async def interrupted_farewell(phone: Phone) -> None:
+    """Let the caller speak after the first word of the farewell."""
+    phone.mouth.hold, phone.mouth.heard = True, "Goodbye,"
+    turn = phone.session.run(user_input="bye")
+    await phone.mouth.captured.wait()
+    await phone.session.interrupt()
+    await turn
+    phone.mouth.hold = False
+
+
+async def test_p3_an_interrupted_farewell_does_not_hang_up() -> None:
+    seen: list[list[str]] = []
+    async with phone_call(polite_graph(seen)) as phone:
+        await interrupted_farewell(phone)
+        await phone.journal.until("ending_cancelled")
+        assert phone.line.tries == 0
+        await phone.say("one more thing")
+        assert phone.spoken() == ["Goodbye,", "Of course."]
+        assert seen[-1] == ["human: bye", "ai: Goodbye,", "human: one more thing"]
+        await phone.say("bye")
+        assert await phone.running == CallEnd("graph", "completed")
+        assert phone.line.removals == 1
+
+
+async def test_p3_a_caller_who_speaks_in_the_tail_keeps_the_call() -> None:
+    policy = CallPolicy(first_speaker="caller", tail=10)
+    async with phone_call(polite_graph([]), policy) as phone:
+        turn = phone.session.run(user_input="bye")
+        await phone.journal.until("farewell_played")
+        await phone.session.interrupt()
+        await turn
+        await phone.journal.until("ending_cancelled")
+        assert phone.line.tries == 0
+        await phone.say("one more thing")
+        assert phone.spoken()[-1] == "Of course."
+
+
+async def test_p3_a_token_farewell_can_be_interrupted_too() -> None:
+    model = ScriptedModel(answers=[["Goodbye, and good luck.<end>"], ["Still here."]])
+    async with phone_call(talking_graph(model)) as phone:
+        await interrupted_farewell(phone)
+        await phone.say("wait")
+        assert [m.text for m in model.calls[-1]] == ["bye", "Goodbye,", "wait"]
+        assert phone.line.tries == 0
+
+
+async def test_p5_nothing_is_doubled_and_only_what_is_new_goes_in() -> None:
+    seen: list[list[str]] = []
+    async with phone_call(polite_graph(seen)) as phone:
+        for words in ("one", "two", "three"):
+            await phone.say(words)
+        assert seen[-1] == [
+            "human: one",
+            "ai: Of course.",
+            "human: two",
+            "ai: Of course.",
+            "human: three",
+        ]
