@@ -88,6 +88,11 @@ class Call:
         if not self._end.done():
             self._end.set_result(end)
 
+    @property
+    def ended(self) -> bool:
+        """Whether somebody has ended the call; its line may still be up."""
+        return self._end.done()
+
     async def run(
         self, start: StartSession, line: Line, *, caller_joined: Callable[[], Awaitable[str]]
     ) -> CallEnd:

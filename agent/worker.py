@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import logging
+from functools import partial
 
 from livekit import rtc
-from livekit.agents import AgentServer, AgentSession, JobContext, JobProcess, JobRequest, utils
+from livekit.agents import AgentServer, AgentSession, JobContext, JobProcess, JobRequest
 from livekit.agents.voice import room_io
 
 from agent.call import Call, CallEnd
@@ -16,7 +17,7 @@ from agent.graph_registry import CallGraph, load_all, load_graph
 from agent.hangup.hang_up import RoomLine
 from agent.journal import CallJournal
 from agent.providers.voices import announcement, make_voices
-from agent.settings import Settings, read_settings
+from agent.settings import Settings
 
 _log = logging.getLogger("lastword.worker")
 
@@ -39,7 +40,7 @@ def make_worker(settings: Settings) -> AgentServer:
         api_key=key,
         api_secret=secret,
         port=settings.health_port,
-        setup_fnc=prewarm,
+        setup_fnc=partial(prewarm, settings),
         preload_modules=["agent.worker"],
     )
     if settings.idle_processes is not None:
@@ -52,9 +53,8 @@ def make_worker(settings: Settings) -> AgentServer:
     return server
 
 
-def prewarm(process: JobProcess) -> None:
+def prewarm(settings: Settings, process: JobProcess) -> None:
     """Load models and graphs in a job process before it has a call."""
-    settings = read_settings()
     process.userdata["settings"] = settings
     process.userdata["voices"] = make_voices(settings)
     process.userdata["graphs"] = load_all(settings.graphs_config)
@@ -72,39 +72,45 @@ async def answer(request: JobRequest, *, known: list[str], config: str) -> None:
 
 
 async def take_call(ctx: JobContext) -> None:
-    """Conduct one call; returns when its line is gone."""
+    """Conduct one call in a LiveKit room; returns when the room is gone."""
+    call = make_call(ctx)
+
+    def disconnected(reason: rtc.DisconnectReason.ValueType) -> None:
+        call.end(CallEnd("operator", f"room_{rtc.DisconnectReason.Name(reason).lower()}"))
+
+    async def caller_joined() -> str:
+        return (await ctx.wait_for_participant()).identity
+
+    ctx.room.on("disconnected", disconnected)
+    await ctx.connect()
+    line = RoomLine(ctx.api.room, ctx.room.name)
+    end = await call.run(partial(start_in, ctx.room), line, caller_joined=caller_joined)
+    ctx.shutdown(end.reason)
+
+
+def make_call(ctx: JobContext) -> Call:
+    """Build a call from its job and from what the job's process has loaded."""
     settings: Settings = ctx.proc.userdata["settings"]
     dispatch = read_dispatch(ctx.job.metadata)
-    call = Call(
-        ctx.room.name or utils.shortuuid("call_"),
+    call_id = ctx.job.room.name
+    return Call(
+        call_id,
         graph=_graph(ctx, dispatch, settings),
         dispatch=dispatch,
-        journal=CallJournal(ctx.job.room.name),
+        journal=CallJournal(call_id),
         voices=ctx.proc.userdata["voices"],
         speech_tap=_speech_tap(settings),
     )
 
-    def disconnected(reason: rtc.DisconnectReason.ValueType) -> None:
-        name = rtc.DisconnectReason.Name(reason).lower()
-        call.end(CallEnd("operator", f"room_{name}"))
 
-    ctx.room.on("disconnected", disconnected)
-    await ctx.connect()
-
-    async def start(session: AgentSession[None], agent: CallAgent) -> None:
-        await session.start(
-            agent,
-            room=ctx.room,
-            room_options=room_io.RoomOptions(text_input=False),
-            record=False,
-        )
-
-    async def caller_joined() -> str:
-        caller: rtc.RemoteParticipant = await ctx.wait_for_participant()
-        return caller.identity
-
-    end = await call.run(start, RoomLine(ctx.api.room, ctx.room.name), caller_joined=caller_joined)
-    ctx.shutdown(end.reason)
+async def start_in(room: rtc.Room, session: AgentSession[None], agent: CallAgent) -> None:
+    """Bring a session into a room: audio both ways, and the agent's words as transcription."""
+    await session.start(
+        agent,
+        room=room,
+        room_options=room_io.RoomOptions(text_input=False),
+        record=False,
+    )
 
 
 def _graph(ctx: JobContext, dispatch: Dispatch, settings: Settings) -> CallGraph:

@@ -1,0 +1,5 @@
+"""``python -m agent`` is ``lastword``."""
+
+from agent.cli import main
+
+main()

@@ -1,0 +1,156 @@
+"""Talk to a graph at the keyboard, or aloud where the machine has ears and a mouth."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+import json
+import signal
+import sys
+from functools import partial
+
+from livekit.agents import (
+    AgentServer,
+    AgentSession,
+    ConversationItemAddedEvent,
+    JobContext,
+    JobExecutorType,
+    llm,
+)
+from livekit.agents import cli as livekit_cli
+from rich.console import Console
+from rich.markup import escape
+
+from agent.call import Call, CallEnd
+from agent.call_agent import CallAgent
+from agent.dispatch import Dispatch
+from agent.errors import AudioDeviceMissing
+from agent.graph_registry import graph_specs, load_graph
+from agent.journal import CallJournal
+from agent.providers.voices import TYPED
+from agent.settings import Settings
+from agent.worker import make_call, prewarm, start_in
+
+
+class Terminal:
+    """A line that is one terminal: hanging up closes it."""
+
+    def __init__(self) -> None:
+        self.closed = False
+
+    async def remove(self) -> None:
+        """Take no more lines."""
+        self.closed = True
+
+    async def is_gone(self) -> bool:
+        """Tell whether the line takes no more."""
+        return self.closed
+
+
+async def talk_typed(
+    settings: Settings, graph: str | None, dispatch: Dispatch, console: Console
+) -> None:
+    """Hold a conversation in typed lines; ends when the graph or the user ends it.
+
+    Raises:
+        GraphError: the graph does not load.
+    """
+    name = graph or settings.graph or next(iter(graph_specs(settings.graphs_config)))
+    call = Call(
+        "typed-call",
+        graph=load_graph(name, settings.graphs_config),
+        dispatch=dispatch,
+        journal=CallJournal("typed-call"),
+        voices=TYPED,
+    )
+    opened = asyncio.Event()
+
+    async def start(session: AgentSession[None], agent: CallAgent) -> None:
+        await (await session.start(agent, capture_run=True))
+        opened.set()
+
+    async def joined() -> str:
+        return "keyboard"
+
+    def show(event: ConversationItemAddedEvent) -> None:
+        if isinstance(event.item, llm.ChatMessage) and event.item.role == "assistant":
+            console.print(f"[cyan]agent>[/cyan] {escape(event.item.text_content or '')}")
+
+    call.session.on("conversation_item_added", show)
+    console.print(f"[dim]Talking to {name}. An empty line or Ctrl-D hangs up.[/dim]")
+    try:
+        async with asyncio.TaskGroup() as tasks:
+            running = tasks.create_task(call.run(start, Terminal(), caller_joined=joined))
+            await opened.wait()
+            while not call.ended:
+                await _turn(call, console)
+            end = await running
+    finally:
+        await call.session.aclose()
+    outcome = f", {json.dumps(end.outcome)}" if end.outcome else ""
+    console.print(f"Call ended by [bold]{end.ended_by}[/bold]: {end.reason}{outcome}")
+
+
+async def _turn(call: Call, console: Console) -> None:
+    """Take one line; no line is the caller hanging up."""
+    words = await asyncio.to_thread(_read_line, console)
+    if words:
+        await call.session.run(user_input=words)
+    else:
+        call.end(CallEnd("caller", "caller_hung_up"))
+
+
+def _read_line(console: Console) -> str:
+    try:
+        return console.input("[green]you>[/green] ").strip()
+    except EOFError:
+        return ""
+
+
+def talk_aloud(settings: Settings, graph: str | None) -> None:
+    """Hold a conversation through microphone and loudspeaker: LiveKit's console mode.
+
+    Raises:
+        AudioDeviceMissing: the machine lacks one of the two, or PortAudio.
+        SettingsError: the models' keys are half-set.
+    """
+    check_audio_devices()
+    name = graph or settings.graph or next(iter(graph_specs(settings.graphs_config)))
+    load_graph(name, settings.graphs_config)
+    server = AgentServer(
+        job_executor_type=JobExecutorType.THREAD,
+        setup_fnc=partial(prewarm, settings.model_copy(update={"graph": name})),
+    )
+    server.rtc_session(_take_console_call)
+    sys.argv = ["lastword talk --audio", "console", "--log-level", "warn"]
+    livekit_cli.run_app(server)
+
+
+async def _take_console_call(ctx: JobContext) -> None:
+    async def joined() -> str:
+        return "console"
+
+    end = await make_call(ctx).run(partial(start_in, ctx.room), Terminal(), caller_joined=joined)
+    ctx.shutdown(end.reason)
+    signal.raise_signal(signal.SIGTERM)
+
+
+def check_audio_devices() -> None:
+    """Check that there is something to hear and to speak with.
+
+    Raises:
+        AudioDeviceMissing: the message names what is missing.
+    """
+    try:
+        sounddevice = importlib.import_module("sounddevice")
+        for kind in ("input", "output"):
+            sounddevice.query_devices(kind=kind)
+    except OSError as error:
+        raise AudioDeviceMissing(
+            "PortAudio is not installed, so there is no microphone or loudspeaker "
+            "(Debian: apt install libportaudio2); leave --audio out to type instead"
+        ) from error
+    except ValueError as error:
+        raise AudioDeviceMissing(
+            f"this machine has no audio device ({error}); leave --audio out to type instead"
+        ) from error

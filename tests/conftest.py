@@ -1,0 +1,52 @@
+"""What every level has in common: how long it took, and that it ran at all."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+TESTS = Path(__file__).parent
+LEVELS = ("unit", "session", "studio", "room")
+_seconds: Counter[str] = Counter()
+_ran: Counter[str] = Counter()
+
+
+def level(path: Path) -> str:
+    return path.relative_to(TESTS).parts[0]
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--all-levels", action="store_true", help="fail when a level of the tests ran nothing"
+    )
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Run the levels one after the other, the quick ones first; random order within each."""
+    items.sort(key=lambda item: LEVELS.index(level(item.path)))
+
+
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    name = level(TESTS.parent / report.location[0])
+    _seconds[name] += report.duration
+    if report.when == "call" and not report.skipped:
+        _ran[name] += 1
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    terminalreporter.section("levels")
+    for name in LEVELS:
+        if _ran[name]:
+            terminalreporter.write_line(f"{name:8} {_ran[name]:4} tests {_seconds[name]:8.1f} s")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    if not session.config.getoption("--all-levels") or session.config.option.collectonly:
+        return
+    empty = [name for name in LEVELS if not _ran[name]]
+    if empty and session.exitstatus == 0:
+        session.exitstatus = pytest.ExitCode.NO_TESTS_COLLECTED
+        print(f"\nno test ran in level {', '.join(empty)}")  # noqa: T201 - pytest's own output
