@@ -80,5 +80,7 @@ def main() -> None:
     try:
         app()
     except LastwordError as error:
-        Console(stderr=True, highlight=False).print(f"lastword: {error}", markup=False)
+        Console(stderr=True, highlight=False).print(
+            f"lastword: {error}", markup=False, soft_wrap=True
+        )
         raise SystemExit(1) from None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Literal
 
@@ -39,6 +40,10 @@ class Settings(BaseSettings):
     speech_dir: Path | None = Field(None, alias="LASTWORD_SPEECH_DIR")
     """Measurement only: the audio of each utterance is written there, as it was sent."""
     idle_processes: int | None = Field(None, ge=0, alias="LASTWORD_IDLE_PROCESSES")
+    max_calls: int | None = Field(None, gt=0, alias="LASTWORD_MAX_CALLS")
+    """Calls that the worker takes at once; without it LiveKit goes by the load of the CPU."""
+    health_host: str = Field("", alias="LASTWORD_HEALTH_HOST")
+    """Address of the health check; empty: all interfaces, as orchestrators want it."""
     health_port: int = Field(8081, ge=0, le=65535, alias="LASTWORD_HEALTH_PORT")
 
     providers: Literal["auto", "offline", "production"] = Field("auto", alias="LASTWORD_PROVIDERS")
@@ -113,3 +118,8 @@ def read_settings() -> Settings:
         first = error.errors()[0]
         name = str(first["loc"][0]).upper()
         raise SettingsError(f"{name} is wrong: {first['msg']}") from error
+
+
+def inherited_environment() -> dict[str, str]:
+    """The environment for a process that we start."""
+    return dict(os.environ)  # noqa: TID251 - the one place that hands it on

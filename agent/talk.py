@@ -74,7 +74,9 @@ async def talk_typed(
 
     def show(event: ConversationItemAddedEvent) -> None:
         if isinstance(event.item, llm.ChatMessage) and event.item.role == "assistant":
-            console.print(f"[cyan]agent>[/cyan] {escape(event.item.text_content or '')}")
+            console.print(
+                f"[cyan]agent>[/cyan] {escape(event.item.text_content or '')}", soft_wrap=True
+            )
 
     call.session.on("conversation_item_added", show)
     console.print(f"[dim]Talking to {name}. An empty line or Ctrl-D hangs up.[/dim]")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from functools import partial
 
 from livekit import rtc
@@ -39,7 +40,9 @@ def make_worker(settings: Settings) -> AgentServer:
         ws_url=url,
         api_key=key,
         api_secret=secret,
+        host=settings.health_host,
         port=settings.health_port,
+        load_fnc=_load_by_calls(settings.max_calls) if settings.max_calls else None,
         setup_fnc=partial(prewarm, settings),
         preload_modules=["agent.worker"],
     )
@@ -99,7 +102,7 @@ def make_call(ctx: JobContext) -> Call:
         dispatch=dispatch,
         journal=CallJournal(call_id),
         voices=ctx.proc.userdata["voices"],
-        speech_tap=_speech_tap(settings),
+        speech_tap=_speech_tap(settings, call_id),
     )
 
 
@@ -113,14 +116,23 @@ async def start_in(room: rtc.Room, session: AgentSession[None], agent: CallAgent
     )
 
 
+def _load_by_calls(max_calls: int) -> Callable[[AgentServer], float]:
+    """Report a worker as idle until it has all the calls it may take, and then as full."""
+
+    def load(server: AgentServer) -> float:
+        return float(len(server.active_jobs) >= max_calls)
+
+    return load
+
+
 def _graph(ctx: JobContext, dispatch: Dispatch, settings: Settings) -> CallGraph:
     graphs: dict[str, CallGraph] = ctx.proc.userdata["graphs"]
     return graphs[dispatch.graph or settings.graph or next(iter(graphs))]
 
 
-def _speech_tap(settings: Settings) -> SpeechTap | None:
+def _speech_tap(settings: Settings, call_id: str) -> SpeechTap | None:
     if settings.speech_dir is None:
         return None
     from agent.rehearsal.speech_tap import WavTap  # noqa: PLC0415 - numpy is only there offline
 
-    return WavTap(settings.speech_dir, tone=settings.closing_tone)
+    return WavTap(settings.speech_dir / call_id, tone=settings.closing_tone)

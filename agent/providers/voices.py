@@ -23,7 +23,7 @@ class Voices:
     turn_handling: TurnHandlingOptions | None = None
 
 
-TYPED = Voices("typed")
+TYPED = Voices("typed", turn_handling=TurnHandlingOptions(turn_detection=None))
 
 
 def announcement(settings: Settings) -> str:

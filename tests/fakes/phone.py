@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Any
 
 from langgraph.pregel import Pregel
@@ -16,7 +17,7 @@ from agent.call_agent import CallAgent
 from agent.dispatch import read_dispatch
 from agent.graph_registry import CallGraph
 from agent.journal import CallJournal
-from agent.providers.voices import Voices
+from agent.providers.voices import TYPED
 from graphs.call_signals import CallPolicy
 from tests.fakes.line import FakeLine
 from tests.fakes.mouth import FakeMouth, SilentVoice
@@ -94,7 +95,7 @@ async def phone_call(
         graph=CallGraph("under_test", graph, policy),
         dispatch=read_dispatch(""),
         journal=journal,
-        voices=Voices("silent", tts=SilentVoice()),
+        voices=replace(TYPED, tts=SilentVoice()),
     )
     ready = asyncio.Event()
 

@@ -52,7 +52,7 @@ class ScriptedModel(BaseChatModel):
         **kwargs: Any,  # noqa: ARG002
     ) -> AsyncIterator[ChatGenerationChunk]:
         for chunk in self._next(messages):
-            yield ChatGenerationChunk(message=AIMessageChunk(chunk))
+            yield ChatGenerationChunk(message=AIMessageChunk(content=chunk))
 
     def _stream(self, *args: Any, **kwargs: Any) -> Iterator[ChatGenerationChunk]:
         raise NotImplementedError("graphs are run asynchronously")
@@ -64,7 +64,7 @@ def talking_graph(model: BaseChatModel, *, remembers: bool = True) -> Pregel[Any
     async def talk(state: MessagesState) -> dict[str, Any]:
         return {"messages": [await model.ainvoke(state["messages"])]}
 
-    builder = StateGraph(MessagesState)
+    builder: StateGraph[Any, Any, Any, Any] = StateGraph(MessagesState)
     builder.add_node("talk", talk)
     builder.add_edge(START, "talk")
     builder.add_edge("talk", END)

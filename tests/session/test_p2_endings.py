@@ -19,14 +19,14 @@ OPENING = CallPolicy(first_speaker="agent", tail=0)
 
 
 def one_node(node: Any, *, name: str = "talk", state: type = MessagesState) -> Graph:
-    builder = StateGraph(state)
+    builder: StateGraph[Any, Any, Any, Any] = StateGraph(state)
     builder.add_node(name, node)
     builder.add_edge(START, name)
     builder.add_edge(name, END)
     return builder.compile()
 
 
-async def goodbye(_: MessagesState) -> dict[str, Any]:
+async def goodbye(state: MessagesState) -> dict[str, Any]:
     return {"messages": [AIMessage("Goodbye.")]}
 
 
@@ -64,7 +64,7 @@ async def test_p2_a_token_without_speech_ends_the_call() -> None:
 
 
 async def test_p2_an_end_node_without_words_ends_the_call() -> None:
-    async def silent(_: MessagesState) -> dict[str, Any]:
+    async def silent(state: MessagesState) -> dict[str, Any]:
         return {}
 
     async with phone_call(one_node(silent, name="end")) as phone:
@@ -75,7 +75,7 @@ async def test_p2_an_end_node_without_words_ends_the_call() -> None:
 async def test_p2_a_signal_carries_reason_and_outcome_whole() -> None:
     outcome = {"slot": {"day": "Tuesday", "hour": 10}, "ids": [1, 2]}
 
-    async def book(_: MessagesState) -> dict[str, Any]:
+    async def book(state: MessagesState) -> dict[str, Any]:
         say("One moment.")
         end_call("booked", outcome)
         return {"messages": [AIMessage("You are booked. Goodbye.")]}
@@ -87,7 +87,7 @@ async def test_p2_a_signal_carries_reason_and_outcome_whole() -> None:
 
 
 async def test_p2_the_ending_channel_gives_the_end_node_its_reason() -> None:
-    async def end(_: CallState) -> dict[str, Any]:
+    async def end(state: CallState) -> dict[str, Any]:
         return {"messages": [AIMessage("Bye.")], "ending": {"reason": "wrong_person"}}
 
     async with phone_call(one_node(end, name="end", state=CallState)) as phone:
@@ -119,7 +119,7 @@ async def test_p2_ordinary_speech_ends_nothing() -> None:
 
 
 async def test_p7_two_endings_in_one_turn_are_one_hang_up() -> None:
-    async def end(_: MessagesState) -> dict[str, Any]:
+    async def end(state: MessagesState) -> dict[str, Any]:
         end_call("first")
         end_call("second")
         return {"messages": [AIMessage("Bye.<end>")]}
@@ -129,3 +129,11 @@ async def test_p7_two_endings_in_one_turn_are_one_hang_up() -> None:
         assert await phone.running == CallEnd("graph", "second")
         assert phone.journal.events.count("ending") == 1
         assert phone.line.removals == 1
+
+
+async def test_p2_what_only_began_like_a_token_is_spoken() -> None:
+    async with phone_call(
+        talking_graph(ScriptedModel(answers=[["Press the key <e", "n"]]))
+    ) as phone:
+        await phone.say("Which key?")
+        assert phone.spoken() == ["Press the key <en"]

@@ -7,6 +7,7 @@ from typing import Any
 from langchain_core.messages import AIMessage, HumanMessage
 from langgraph.graph import END, START, MessagesState, StateGraph
 from langgraph.pregel import Pregel
+from livekit.agents.voice.run_result import RunResult
 
 from agent.call import CallEnd
 from graphs.call_signals import CallPolicy
@@ -21,10 +22,10 @@ def polite_graph(seen: list[list[str]]) -> Pregel[Any, Any, Any, Any]:
         seen.append([f"{m.type}: {m.text}" for m in state["messages"]])
         return {}
 
-    async def answer(_: MessagesState) -> dict[str, Any]:
+    async def answer(state: MessagesState) -> dict[str, Any]:
         return {"messages": [AIMessage("Of course.")]}
 
-    async def end(_: MessagesState) -> dict[str, Any]:
+    async def end(state: MessagesState) -> dict[str, Any]:
         return {"messages": [AIMessage("Goodbye, and have a nice day.")]}
 
     def route(state: MessagesState) -> str:
@@ -32,9 +33,10 @@ def polite_graph(seen: list[list[str]]) -> Pregel[Any, Any, Any, Any]:
         assert isinstance(last, HumanMessage)
         return "end" if "bye" in last.text else "answer"
 
-    builder = StateGraph(MessagesState)
-    for node in (listen, answer, end):
-        builder.add_node(node.__name__, node)
+    builder: StateGraph[Any, Any, Any, Any] = StateGraph(MessagesState)
+    builder.add_node("listen", listen)
+    builder.add_node("answer", answer)
+    builder.add_node("end", end)
     builder.add_edge(START, "listen")
     builder.add_conditional_edges("listen", route, ["answer", "end"])
     builder.add_edge("answer", END)
@@ -45,7 +47,7 @@ def polite_graph(seen: list[list[str]]) -> Pregel[Any, Any, Any, Any]:
 async def interrupted_farewell(phone: Phone) -> None:
     """Let the caller speak after the first word of the farewell."""
     phone.mouth.hold, phone.mouth.heard = True, "Goodbye,"
-    turn = phone.session.run(user_input="bye")
+    turn: RunResult[Any] = phone.session.run(user_input="bye")
     await phone.mouth.captured.wait()
     await phone.session.interrupt()
     await turn
@@ -69,7 +71,7 @@ async def test_p3_an_interrupted_farewell_does_not_hang_up() -> None:
 async def test_p3_a_caller_who_speaks_in_the_tail_keeps_the_call() -> None:
     policy = CallPolicy(first_speaker="caller", tail=10)
     async with phone_call(polite_graph([]), policy) as phone:
-        turn = phone.session.run(user_input="bye")
+        turn: RunResult[Any] = phone.session.run(user_input="bye")
         await phone.journal.until("farewell_played")
         await phone.session.interrupt()
         await turn

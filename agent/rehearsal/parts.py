@@ -1,0 +1,101 @@
+"""The processes of a rehearsed call: each has a name, its last words, and a certain end."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+from collections import deque
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager, suppress
+
+from agent.errors import CallFailed
+
+STOP_SECONDS = 5.0
+"""How long a part may take to stop before it is killed."""
+_LINE_LIMIT = 2**20
+
+
+class Part:
+    """A running process of the rehearsal; its output is read line by line."""
+
+    def __init__(self, name: str, process: asyncio.subprocess.Process) -> None:
+        self.name = name
+        self._process = process
+        self._last_lines: deque[str] = deque(maxlen=8)
+
+    @property
+    def pid(self) -> int:
+        """The process's id, which is its process group's too."""
+        return self._process.pid
+
+    async def lines(self) -> AsyncIterator[str]:
+        """What the process writes, until it closes its output."""
+        if self._process.stdout is None:
+            raise CallFailed(f"{self.name} has no output")
+        async for raw in self._process.stdout:
+            line = raw.decode(errors="replace").rstrip()
+            if line:
+                self._last_lines.append(line)
+                yield line
+
+    async def exit_code(self) -> int:
+        """Wait until the process has ended by itself."""
+        return await self._process.wait()
+
+    def failed(self, what: str) -> CallFailed:
+        """An error that names this part and its last log lines."""
+        lines = "\n  ".join(map(_readable, self._last_lines)) or "(it said nothing)"
+        return CallFailed(f"{self.name} {what}; its last lines:\n  {lines}")
+
+    async def stop(self) -> None:
+        """End the process and everything it has started, politely first."""
+        if self._process.returncode is None:
+            self._process.terminate()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(STOP_SECONDS):
+                    await self._process.wait()
+        with suppress(ProcessLookupError):
+            os.killpg(self.pid, signal.SIGKILL)
+        await self._process.wait()
+
+
+@asynccontextmanager
+async def running_part(
+    name: str,
+    command: Sequence[str],
+    *,
+    env: Mapping[str, str] | None = None,
+    stdin: str = "",
+) -> AsyncIterator[Part]:
+    """Run a process in a group of its own, so that a Ctrl-C reaches it only through us."""
+    process = await asyncio.create_subprocess_exec(
+        *command,
+        env=env,
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+        start_new_session=True,
+        limit=_LINE_LIMIT,
+    )
+    part = Part(name, process)
+    try:
+        if process.stdin is not None:
+            process.stdin.write(stdin.encode())
+            process.stdin.close()
+        yield part
+    finally:
+        await asyncio.shield(part.stop())
+
+
+def _readable(line: str) -> str:
+    """A line of LiveKit's JSON log as level, message and error; any other line as it is."""
+    try:
+        entry = json.loads(line)
+    except json.JSONDecodeError:
+        return line
+    if not isinstance(entry, dict) or "message" not in entry:
+        return line
+    parts = [str(entry.get("level", "")), str(entry["message"]), str(entry.get("exc_info", ""))]
+    return " ".join(part for part in parts if part)

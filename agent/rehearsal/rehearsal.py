@@ -1,0 +1,56 @@
+"""One call on this machine, conducted, shown and judged: ``lastword call``."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+
+from rich.console import Console
+
+from agent.dispatch import check_graph, read_dispatch
+from agent.graph_registry import graph_specs
+from agent.providers.voices import announcement
+from agent.rehearsal.script import find_script, read_script
+from agent.rehearsal.stage import Plan, stage
+from agent.rehearsal.view import CallView
+from agent.settings import Settings
+
+
+@dataclass(frozen=True)
+class Rehearsal:
+    """What to rehearse; ``graph`` and ``metadata`` win over what the script says."""
+
+    settings: Settings
+    graph: str | None = None
+    script: str | None = None
+    metadata: str = ""
+    port: int | None = None
+
+
+async def rehearse(rehearsal: Rehearsal, console: Console) -> int:
+    """Make one call and print it; returns the exit code, 0 for a call that ended as it should.
+
+    Raises:
+        LastwordError: something the user gave is wrong, or a part of the call broke.
+    """
+    plan = read_plan(rehearsal)
+    console.print(f"[dim]{announcement(rehearsal.settings)}[/dim]")
+    async with stage(rehearsal.settings, port=rehearsal.port, report=console.print) as on_stage:
+        verdict = await on_stage.call(plan, CallView(console))
+    verdict.show(console)
+    return 0 if verdict.good else 1
+
+
+def read_plan(rehearsal: Rehearsal) -> Plan:
+    """Read script and metadata, and check that the graph is there.
+
+    Raises:
+        ScriptError, MetadataError, GraphError: what was given cannot be used.
+    """
+    asked = read_dispatch(rehearsal.metadata)
+    script = read_script(find_script(rehearsal.script, rehearsal.graph or asked.graph))
+    graph = rehearsal.graph or asked.graph or script.graph
+    metadata = {**script.metadata, **asked.metadata, **({"graph": graph} if graph else {})}
+    config = rehearsal.settings.graphs_config
+    check_graph(read_dispatch(json.dumps(metadata)), list(graph_specs(config)), config.name)
+    return Plan(script, metadata)

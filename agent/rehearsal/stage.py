@@ -1,0 +1,218 @@
+"""The stage for rehearsed calls: a local server and a worker, on which callers ring."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+import tempfile
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from livekit import api
+
+from agent.errors import LastwordError
+from agent.journal import LOGGER_NAME
+from agent.rehearsal.livekit_server import LocalServer, build_server, find_server, running_server
+from agent.rehearsal.parts import Part, running_part
+from agent.rehearsal.script import Script
+from agent.rehearsal.verdict import CallFacts, Verdict, judge
+from agent.rehearsal.view import CallView
+from agent.settings import Settings, inherited_environment
+
+SAY_AGAIN = "say that again"
+"""The words by which every sample graph asks the caller to repeat."""
+MAX_SECONDS = 180
+"""A rehearsed call that takes longer is hung up by the caller."""
+_RECORD_SECONDS = 15
+_REGISTERED = "registered worker"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """One call to make: the caller's script and the dispatch's metadata."""
+
+    script: Script
+    metadata: dict[str, Any]
+
+
+@dataclass
+class CallEvents:
+    """What the two sides of one call reported."""
+
+    caller: list[Mapping[str, Any]] = field(default_factory=list)
+    worker: list[Mapping[str, Any]] = field(default_factory=list)
+    over: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set when the worker has closed the call."""
+
+
+class Stage:
+    """A running server and worker, on which calls can be made one after the other."""
+
+    def __init__(self, server: LocalServer, worker: Part, settings: Settings, speech: Path) -> None:
+        self._server = server
+        self._worker = worker
+        self._settings = settings
+        self._speech = speech
+        self._calls: dict[str, tuple[CallEvents, CallView | None]] = {}
+
+    async def read_worker(self, registered: asyncio.Event) -> None:
+        """Hand the worker's journal entries to their calls; a worker that stops is an error."""
+        async for line in self._worker.lines():
+            entry = _json(line)
+            if entry.get("message") == _REGISTERED:
+                registered.set()
+            if entry.get("name") == LOGGER_NAME and "event" in entry:
+                self._take(entry)
+        raise self._worker.failed("stopped")
+
+    def _take(self, entry: Mapping[str, Any]) -> None:
+        if entry["call"] not in self._calls:
+            return
+        events, view = self._calls[entry["call"]]
+        events.worker.append(entry)
+        if view is not None:
+            view.worker(entry)
+        if entry["event"] == "call_ended":
+            events.over.set()
+
+    async def call(self, plan: Plan, view: CallView | None = None) -> Verdict:
+        """Make one call and judge it.
+
+        Raises:
+            CallFailed: the caller's process broke.
+        """
+        stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S-%f")[:-3]
+        room = f"{plan.metadata.get('graph', 'call')}-{stamp}"
+        folder = self._settings.calls_dir / room
+        events = CallEvents()
+        self._calls[room] = (events, view)
+        job = {
+            "url": self._server.url,
+            "token": self._token(room, plan),
+            "lines": plan.script.lines,
+            "repeat_pattern": SAY_AGAIN,
+            "recording": str(folder / "recording.wav"),
+            "max_seconds": MAX_SECONDS,
+        }
+        await self._run_caller(job, events, view)
+        try:
+            async with asyncio.timeout(_RECORD_SECONDS):
+                await events.over.wait()
+        except TimeoutError as error:
+            raise self._worker.failed("did not close the call") from error
+        facts = CallFacts(
+            script=plan.script,
+            metadata=plan.metadata,
+            caller=events.caller,
+            worker=events.worker,
+            folder=folder,
+            speech=self._speech / room,
+            room_left=room in await self._server.rooms(),
+        )
+        return await asyncio.to_thread(judge, facts)
+
+    async def _run_caller(
+        self, job: dict[str, Any], events: CallEvents, view: CallView | None
+    ) -> None:
+        command = [sys.executable, "-m", "agent.rehearsal.caller"]
+        async with running_part("the caller", command, stdin=json.dumps(job)) as caller:
+            async for line in caller.lines():
+                entry = _json(line)
+                if "event" in entry:
+                    events.caller.append(entry)
+                    if view is not None:
+                        view.caller(entry)
+            if await caller.exit_code() != 0:
+                raise caller.failed("broke off the call")
+
+    def _token(self, room: str, plan: Plan) -> str:
+        """A caller's ticket; the dispatch in it brings the agent, as it does in production."""
+        dispatch = api.RoomAgentDispatch(
+            agent_name=self._settings.agent_name, metadata=json.dumps(plan.metadata)
+        )
+        return (
+            api.AccessToken(self._server.api_key, self._server.api_secret)
+            .with_identity("caller")
+            .with_ttl(timedelta(hours=1))
+            .with_grants(api.VideoGrants(room_join=True, room=room))
+            .with_room_config(api.RoomConfiguration(agents=[dispatch]))
+            .to_jwt()
+        )
+
+
+@asynccontextmanager
+async def stage(
+    settings: Settings,
+    *,
+    port: int | None = None,
+    report: Callable[[str], None],
+    closing_tone: bool = False,
+) -> AsyncIterator[Stage]:
+    """Start a local server and the worker; both are gone when the block is left.
+
+    Args:
+        settings: the worker's; its LiveKit server is replaced by the local one.
+        port: of the local server; a free one when None.
+        report: gets a line when something takes long.
+        closing_tone: end each utterance with a tone, to measure its end exactly.
+
+    Raises:
+        ServerUnavailable: the server cannot be had or does not start.
+        CallFailed: the worker stopped; names its last log lines.
+    """
+    binary = find_server() or await asyncio.to_thread(build_server, report)
+    with tempfile.TemporaryDirectory(prefix="lastword-") as scratch:
+        folder = Path(scratch)
+        try:
+            async with (
+                running_server(binary, port=port, log=folder / "server.log") as server,
+                _worker(server, settings, folder, closing_tone) as on_stage,
+            ):
+                yield on_stage
+        except* LastwordError as failures:
+            raise _first(failures) from None
+
+
+@asynccontextmanager
+async def _worker(
+    server: LocalServer, settings: Settings, folder: Path, closing_tone: bool
+) -> AsyncIterator[Stage]:
+    command = [sys.executable, "-m", "agent", "worker", "start", "--drain-timeout", "2"]
+    env = inherited_environment() | {
+        "LIVEKIT_URL": server.url,
+        "LIVEKIT_API_KEY": server.api_key,
+        "LIVEKIT_API_SECRET": server.api_secret,
+        "LASTWORD_HEALTH_HOST": "127.0.0.1",
+        "LASTWORD_HEALTH_PORT": "0",
+        "LASTWORD_IDLE_PROCESSES": "1",
+        "LASTWORD_MAX_CALLS": "4",  # not by CPU load: a busy machine would refuse its own call
+        "LASTWORD_SPEECH_DIR": str(folder / "speech"),
+        "LASTWORD_CLOSING_TONE": str(closing_tone),
+    }
+    async with running_part("the worker", command, env=env) as worker:
+        registered = asyncio.Event()
+        on_stage = Stage(server, worker, settings, folder / "speech")
+        async with asyncio.TaskGroup() as tasks:
+            reading = tasks.create_task(on_stage.read_worker(registered))
+            await registered.wait()
+            yield on_stage
+            reading.cancel()
+
+
+def _first(failures: BaseExceptionGroup[LastwordError]) -> LastwordError:
+    """The failure that the user is told of; the others follow from it."""
+    failure = failures.exceptions[0]
+    return _first(failure) if isinstance(failure, BaseExceptionGroup) else failure
+
+
+def _json(line: str) -> dict[str, Any]:
+    try:
+        entry = json.loads(line)
+    except json.JSONDecodeError:
+        return {}
+    return entry if isinstance(entry, dict) else {}

@@ -1,0 +1,155 @@
+"""Judge a rehearsed call by what its caller received, and write it down."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import soundfile
+import yaml
+from livekit import rtc
+from numpy.typing import NDArray
+from rich.console import Console
+
+from agent.rehearsal.ear import Heard, heard
+from agent.rehearsal.script import Script
+
+RATE = 48_000
+"""Samples a second of the caller's recording."""
+Entry = Mapping[str, Any]
+Samples = NDArray[np.int16]
+
+
+@dataclass(frozen=True)
+class CallFacts:
+    """What is known of a call when it is over."""
+
+    script: Script
+    metadata: Mapping[str, Any]
+    caller: Sequence[Entry]
+    worker: Sequence[Entry]
+    folder: Path
+    speech: Path
+    room_left: bool
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """How a rehearsed call went; times in seconds."""
+
+    ended_by: str
+    reason: str
+    outcome: dict[str, Any] | None
+    farewell: Heard | None
+    line_gone_after: float | None
+    """From the last voiced sample that the caller received to the line being gone."""
+    room_left: bool
+    transcript: Path
+    recording: Path
+
+    @property
+    def good(self) -> bool:
+        """Ended by the graph, its farewell heard whole, and the room gone from the server."""
+        whole = self.farewell is None or self.farewell.lost_s == 0
+        return self.ended_by == "graph" and whole and not self.room_left
+
+    def show(self, console: Console) -> None:
+        """Print the verdict."""
+        style = "bold green" if self.good else "bold red"
+        console.print(f"\n[{style}]Call ended by {self.ended_by}: {self.reason}[/{style}]")
+        for name, value in self.figures():
+            console.print(f"  [dim]{name:30}[/dim]{value}")
+
+    def figures(self) -> list[tuple[str, str]]:
+        """Names and values of what was measured."""
+        rows = []
+        if self.outcome:
+            rows.append(("outcome", json.dumps(self.outcome, ensure_ascii=False)))
+        rows.append(("farewell heard by the caller", _farewell(self.farewell)))
+        if self.line_gone_after is not None:
+            rows.append(("last sample heard → line gone", f"{self.line_gone_after:.2f} s"))
+        rows.append(("room on the server", "still there" if self.room_left else "gone"))
+        rows.append(("transcript", str(self.transcript)))
+        rows.append(("recording", f"{self.recording} (left: caller, right: agent)"))
+        return rows
+
+
+def judge(facts: CallFacts) -> Verdict:
+    """Measure the farewell in the caller's recording and write the transcript."""
+    ended = next(entry for entry in reversed(facts.worker) if entry["event"] == "call_ended")
+    finished: Entry = next((e for e in reversed(facts.caller) if e["event"] == "finished"), {})
+    recording = facts.folder / "recording.wav"
+    return Verdict(
+        ended_by=ended["ended_by"],
+        reason=ended["reason"],
+        outcome=ended["outcome"],
+        farewell=measure_farewell(facts.speech, recording),
+        line_gone_after=finished.get("line_gone_after"),
+        room_left=facts.room_left,
+        transcript=write_transcript(facts, ended),
+        recording=recording,
+    )
+
+
+def measure_farewell(speech: Path, recording: Path) -> Heard | None:
+    """Compare the last utterance as it was sent with what the caller received of it."""
+    utterances = sorted(speech.glob("utterance-*.wav"))
+    if not utterances:
+        return None
+    received, _ = soundfile.read(recording, dtype="int16", always_2d=True)
+    return heard(_read_at_rate(utterances[-1]), np.ascontiguousarray(received[:, 1]))
+
+
+def write_transcript(facts: CallFacts, ended: Entry) -> Path:
+    """Write the call in the form of a caller script, so that it can be called again."""
+    said = [
+        (entry["t"], {"caller": entry["text"]})
+        for entry in facts.caller
+        if entry["event"] == "line_started"
+    ]
+    spoken = [
+        (entry["at"], {"agent": entry["lk.pii.words"], "nodes": entry["nodes"]})
+        for entry in facts.worker
+        if entry["event"] == "spoken"
+    ]
+    heard_as = [
+        (entry["at"], {"heard": entry["lk.pii.words"]})
+        for entry in facts.worker
+        if entry["event"] == "heard"
+    ]
+    turns: list[dict[str, Any]] = []
+    for _, turn in sorted([*said, *heard_as, *spoken], key=lambda pair: pair[0]):
+        if "heard" in turn and turns and "caller" in turns[-1] and "heard" not in turns[-1]:
+            turns[-1] |= turn
+        elif "heard" not in turn:
+            turns.append(turn)
+    content = {
+        "graph": facts.metadata.get("graph"),
+        "metadata": dict(facts.metadata),
+        "turns": turns,
+        "ended": {key: ended[key] for key in ("ended_by", "reason", "outcome")},
+    }
+    path = facts.folder / "transcript.yaml"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(yaml.safe_dump(content, sort_keys=False, allow_unicode=True, width=100))
+    return path
+
+
+def _farewell(farewell: Heard | None) -> str:
+    if farewell is None:
+        return "there was none"
+    lost = f"{farewell.lost_s * 1000:.0f} ms lost"
+    return f"{farewell.heard_s:.2f} s of {farewell.total_s:.2f} s ({lost})"
+
+
+def _read_at_rate(path: Path) -> Samples:
+    samples, rate = soundfile.read(path, dtype="int16")
+    if rate == RATE:
+        return np.asarray(samples)
+    resampler = rtc.AudioResampler(rate, RATE, quality=rtc.AudioResamplerQuality.HIGH)
+    frames = resampler.push(bytearray(samples.tobytes())) + resampler.flush()
+    return np.concatenate([np.frombuffer(frame.data, dtype=np.int16) for frame in frames])

@@ -1,0 +1,79 @@
+"""The terminal's picture of a call, made of the worker's journal and the caller's events."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from rich.console import Console
+from rich.text import Text
+
+Entry = Mapping[str, Any]
+
+_LATENCIES = (
+    ("transcription_delay", "heard"),
+    ("llm_node_ttft", "graph"),
+    ("tts_node_ttfb", "voice"),
+    ("e2e_latency", "reply"),
+)
+
+
+class CallView:
+    """Prints a call line by line; colours only where the console has them."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._zero: float | None = None
+        self._delay: Mapping[str, float] = {}
+
+    def caller(self, entry: Entry) -> None:
+        """Show an event of the simulated caller."""
+        match entry:
+            case {"event": "joined"}:
+                self._line(entry["t"], "line", "the caller has dialled in", "dim")
+            case {"event": "line_started", "text": str(text)}:
+                self._line(entry["t"], "caller", text, "green")
+            case {"event": "disconnected", "reason": str(reason)}:
+                self._line(entry["t"], "line", f"gone for the caller ({reason})", "dim")
+            case _:
+                pass
+
+    def worker(self, entry: Entry) -> None:
+        """Show an entry of the worker's call journal."""
+        at = entry["at"]
+        match entry["event"]:
+            case "heard":
+                self._delay = entry["metrics"]
+                self._line(at, "", f"heard: {entry['lk.pii.words']}", "dim green")
+            case "spoken":
+                self._spoken(entry)
+            case "ending":
+                why = f"{entry['reason']} ({entry['source']})"
+                self._line(at, "graph", f"ends the call: {why}", "bold magenta")
+            case "ending_cancelled":
+                self._line(at, "caller", "spoke over the goodbye, the call goes on", "yellow")
+            case "hanging_up":
+                self._line(at, "line", f"hanging up, ended by {entry['ended_by']}", "dim")
+            case "hang_up_failed":
+                self._line(at, "line", "the line may still be up", "bold red")
+            case _:
+                pass
+
+    def _spoken(self, entry: Entry) -> None:
+        cut = " [cut off by the caller]" if entry["interrupted"] else ""
+        self._line(entry["at"], "agent", f"{entry['lk.pii.words']}{cut}", "cyan")
+        times = {**self._delay, **entry["metrics"]}
+        self._delay = {}
+        way = " → ".join(entry["nodes"])
+        latencies = " · ".join(
+            f"{label} {times[name]:.2f} s" for name, label in _LATENCIES if name in times
+        )
+        self._line(entry["at"], "", "   ".join(part for part in (way, latencies) if part), "dim")
+
+    def _line(self, at: float, who: str, what: str, style: str) -> None:
+        if self._zero is None:
+            self._zero = at
+        text = Text(f"{at - self._zero:6.1f} s  ", style="dim")
+        text.append(f"{who:7}", style=f"bold {style.rsplit(maxsplit=1)[-1]}" if who else "dim")
+        text.append(what, style=style)
+        self._console.print(text)

@@ -1,0 +1,7 @@
+"""A graph module whose policy is of the wrong kind."""
+
+from tests.fakes.sample_graphs import graph
+
+__all__ = ["call_policy", "graph"]
+
+call_policy = {"tail": 1.5}

@@ -1,0 +1,72 @@
+"""A graph is loaded by its name; what cannot be loaded is one clear sentence, at start."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from agent.errors import BrokenGraph, GraphError, UnknownGraph
+from agent.graph_registry import graph_specs, load_all, load_graph
+from agent.settings import PROJECT_ROOT
+from graphs.call_signals import CallPolicy
+
+GOOD = "tests.fakes.sample_graphs:graph"
+
+
+def config(folder: Path, content: Any) -> Path:
+    path = folder / "langgraph.json"
+    path.write_text(content if isinstance(content, str) else json.dumps(content))
+    return path
+
+
+def test_a_graph_comes_with_the_policy_beside_it(tmp_path: Path) -> None:
+    found = load_graph("front", config(tmp_path, {"graphs": {"front": GOOD}}))
+    assert (found.name, found.policy) == ("front", CallPolicy(tail=1.5))
+
+
+def test_an_entry_may_be_an_object_with_a_path(tmp_path: Path) -> None:
+    path = config(tmp_path, {"graphs": {"front": {"path": GOOD, "description": "x"}}})
+    assert graph_specs(path) == {"front": GOOD}
+
+
+def test_an_unknown_name_lists_the_known_ones(tmp_path: Path) -> None:
+    with pytest.raises(UnknownGraph, match="no graph 'survye' in langgraph.json; it has survey"):
+        load_graph("survye", config(tmp_path, {"graphs": {"survey": GOOD}}))
+
+
+@pytest.mark.parametrize(
+    ("spec", "why"),
+    [
+        ("no.such.module:graph", "ModuleNotFoundError"),
+        ("tests.fakes.sample_graphs:nothing", "'nothing' is NoneType, not a compiled graph"),
+        ("tests.fakes.sample_graphs:builder", "StateGraph, not a compiled graph"),
+        ("tests.fakes.sample_graphs", "name it by module"),
+        ("./graphs/survey/graph.py:graph", "name it by module"),
+        ("tests.fakes.broken_policy:graph", "its call_policy is dict, not a CallPolicy"),
+    ],
+)
+def test_a_broken_graph_is_named_with_its_spec_and_why(tmp_path: Path, spec: str, why: str) -> None:
+    with pytest.raises(BrokenGraph, match=why) as raised:
+        load_all(config(tmp_path, {"graphs": {"front": spec}}))
+    assert "'front'" in str(raised.value)
+    assert spec in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("content", "why"), [("{", "is not JSON"), ({}, "names no graphs"), ({"graphs": {}}, "names")]
+)
+def test_a_bad_config_is_one_sentence(tmp_path: Path, content: Any, why: str) -> None:
+    with pytest.raises(GraphError, match=why):
+        graph_specs(config(tmp_path, content))
+
+
+def test_a_missing_config_says_the_way_out(tmp_path: Path) -> None:
+    with pytest.raises(GraphError, match="LASTWORD_GRAPHS_CONFIG"):
+        graph_specs(tmp_path / "langgraph.json")
+
+
+def test_the_repositorys_own_graphs_all_load() -> None:
+    assert list(load_all(PROJECT_ROOT / "langgraph.json")) == ["appointment", "reception", "survey"]

@@ -1,0 +1,73 @@
+"""Settings are checked before any call is taken, and a mistake names its variable."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from agent.errors import SettingsError
+from agent.settings import Settings, read_settings
+
+ALL_KEYS = {"deepgram_api_key": "d", "cartesia_api_key": "c", "openai_api_key": "o"}
+
+
+@pytest.fixture(autouse=True)
+def _nothing_set(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name in Settings.model_fields:
+        monkeypatch.delenv(name.upper(), raising=False)
+        monkeypatch.delenv(f"LASTWORD_{name.upper()}", raising=False)
+    monkeypatch.chdir(tmp_path)
+
+
+def test_without_keys_the_offline_set_is_chosen() -> None:
+    assert Settings().chosen_providers() == "offline"
+
+
+def test_with_all_keys_the_production_set_is_chosen() -> None:
+    assert Settings(**ALL_KEYS).chosen_providers() == "production"
+
+
+def test_a_base_url_stands_for_an_openai_key() -> None:
+    keys = {**ALL_KEYS, "openai_api_key": None, "openai_base_url": "http://127.0.0.1:8000/v1"}
+    assert Settings(**keys).chosen_providers() == "production"
+
+
+@pytest.mark.parametrize("missing", list(ALL_KEYS))
+def test_half_set_keys_name_the_missing_variable(missing: str) -> None:
+    settings = Settings(**{**ALL_KEYS, missing: None})
+    with pytest.raises(SettingsError, match=f"{missing.upper()} missing"):
+        settings.chosen_providers()
+
+
+def test_offline_can_be_asked_for_with_keys_set() -> None:
+    assert Settings(providers="offline", openai_api_key="o").chosen_providers() == "offline"
+
+
+def test_production_without_keys_says_what_is_missing() -> None:
+    with pytest.raises(SettingsError, match="DEEPGRAM_API_KEY and OPENAI_API_KEY and CARTESIA"):
+        Settings(providers="production").chosen_providers()
+
+
+def test_a_worker_without_livekit_names_what_is_missing() -> None:
+    with pytest.raises(SettingsError, match="^LIVEKIT_API_KEY and LIVEKIT_API_SECRET not set"):
+        Settings(livekit_url="ws://127.0.0.1").livekit()
+
+
+def test_a_wrong_value_names_its_variable(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LASTWORD_HEALTH_PORT", "many")
+    with pytest.raises(SettingsError, match="^LASTWORD_HEALTH_PORT is wrong"):
+        read_settings()
+
+
+def test_keys_do_not_show_in_print() -> None:
+    assert "topsecret" not in repr(Settings(openai_api_key="topsecret"))
+
+
+def test_the_environment_wins_over_the_env_file(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / ".env").write_text("LASTWORD_GRAPH=survey\nLASTWORD_LANGUAGE=de\n")
+    monkeypatch.setenv("LASTWORD_LANGUAGE", "fr")
+    settings = read_settings()
+    assert (settings.graph, settings.language) == ("survey", "fr")
