@@ -17,7 +17,7 @@ $(READY): pyproject.toml uv.lock
 	@echo "Making the environment in $(VENV) from uv.lock ..."
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
-	@VIRTUAL_ENV= UV_PROJECT_ENVIRONMENT=$(VENV) $(BIN)/python -m uv sync --quiet --locked --all-extras
+	@VIRTUAL_ENV= UV_PROJECT_ENVIRONMENT=$(VENV) $(BIN)/python -m uv sync --quiet --locked --all-extras --compile-bytecode
 	@touch $@
 
 call: $(READY)  ## Make a whole call on this machine (GRAPH=, SCRIPT=, METADATA=, PORT=)

@@ -19,6 +19,7 @@ from livekit.agents import (
 )
 
 from agent.bridge import GraphLLM
+from agent.bridge.history import run_pointer
 from agent.call_agent import CallAgent, SpeechTap
 from agent.dispatch import Dispatch
 from agent.graph_registry import CallGraph
@@ -155,8 +156,24 @@ class Call:
         self.end(CallEnd("graph", ending.reason, ending.outcome))
 
     def _item_added(self, event: ConversationItemAddedEvent) -> None:
-        if isinstance(event.item, llm.ChatMessage):
-            self._journal.message(event.item)
+        match event.item:
+            case llm.ChatMessage(role="user") as message:
+                self._journal.write(
+                    "heard",
+                    **{"lk.pii.words": message.text_content or ""},
+                    metrics=_latencies(message),
+                )
+            case llm.ChatMessage(role="assistant") as message:
+                pointer = run_pointer(message)
+                self._journal.write(
+                    "spoken",
+                    **{"lk.pii.words": message.text_content or ""},
+                    nodes=pointer["nodes"] if pointer else [],
+                    interrupted=message.interrupted,
+                    metrics=_latencies(message),
+                )
+            case _:
+                pass
 
     def _session_closed(self, event: CloseEvent) -> None:
         match event.reason:
@@ -168,3 +185,12 @@ class Call:
                 self.end(CallEnd("operator", "worker_shutdown"))
             case _:
                 self.end(CallEnd("error", f"session_closed_{event.reason.value}"))
+
+
+def _latencies(message: llm.ChatMessage) -> dict[str, float]:
+    """LiveKit's waiting times of one message, in seconds."""
+    return {
+        name: round(value, 3)
+        for name, value in message.metrics.items()
+        if isinstance(value, float) and name.endswith(("latency", "delay", "ttft", "ttfb"))
+    }

@@ -1,21 +1,23 @@
-"""The ``lastword`` command: arguments only; what they do is elsewhere."""
+"""The ``lastword`` command: arguments only; what they do is elsewhere.
+
+Each command imports what it needs when it runs: LiveKit and LangGraph take seconds.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import signal
 import sys
-from typing import Annotated
+from collections.abc import Coroutine
+from pathlib import Path
+from typing import Annotated, Any
 
 import typer
-from livekit.agents import cli as livekit_cli
 from rich.console import Console
 
 from agent.dispatch import read_dispatch
 from agent.errors import LastwordError
-from agent.rehearsal.rehearsal import Rehearsal, rehearse
-from agent.settings import PROJECT_ROOT, read_settings
-from agent.talk import talk_aloud, talk_typed
-from agent.worker import make_worker
+from agent.settings import read_settings
 
 app = typer.Typer(
     help="A LiveKit voice agent whose LangGraph graph decides when to hang up.",
@@ -23,7 +25,6 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_show_locals=False,
 )
-SCRIPTS = PROJECT_ROOT / "agent" / "rehearsal" / "scripts"
 
 GraphOption = Annotated[str | None, typer.Option(help="Name of the graph in langgraph.json.")]
 MetadataOption = Annotated[str, typer.Option(help="JSON that is sent with the dispatch.")]
@@ -38,12 +39,21 @@ def call(
     ] = None,
     metadata: MetadataOption = "",
     port: Annotated[int | None, typer.Option(help="Port of the local LiveKit server.")] = None,
+    picture: Annotated[
+        Path | None, typer.Option(help="Also write what the terminal shows to this SVG file.")
+    ] = None,
 ) -> None:
     """Make a whole call on this machine: local server, worker, simulated caller."""
+    from agent.rehearsal.rehearsal import Rehearsal, rehearse
+
     rehearsal = Rehearsal(
         settings=read_settings(), graph=graph, script=script, metadata=metadata, port=port
     )
-    raise typer.Exit(asyncio.run(rehearse(rehearsal, Console(highlight=False))))
+    console = Console(highlight=False, record=picture is not None)
+    code = asyncio.run(until_signalled(rehearse(rehearsal, console)))
+    if picture is not None:
+        console.save_svg(str(picture), title="make call")
+    raise typer.Exit(code)
 
 
 @app.command()
@@ -53,6 +63,8 @@ def talk(
     audio: Annotated[bool, typer.Option(help="Use microphone and loudspeaker.")] = False,
 ) -> None:
     """Talk to a graph yourself: typed lines, or microphone and loudspeaker."""
+    from agent.talk import talk_aloud, talk_typed
+
     settings = read_settings()
     dispatch = read_dispatch(metadata)
     if audio:
@@ -70,15 +82,28 @@ def worker(context: typer.Context) -> None:
 
     The words after ``worker`` are LiveKit's own; ``worker --help`` lists them.
     """
+    from livekit.agents import cli as livekit_cli
+
+    from agent.worker import make_worker
+
     server = make_worker(read_settings())
     sys.argv = ["lastword worker", *context.args]
     livekit_cli.run_app(server)
+
+
+async def until_signalled(work: Coroutine[Any, Any, int]) -> int:
+    """Run ``work``; SIGTERM cancels it like Ctrl-C does, so that it ends what it has started."""
+    if (this := asyncio.current_task()) is not None:
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, this.cancel)
+    return await work
 
 
 def main() -> None:
     """Run the command; a mistake of the user's is one sentence and exit code 1."""
     try:
         app()
+    except asyncio.CancelledError:
+        raise SystemExit(143) from None
     except LastwordError as error:
         Console(stderr=True, highlight=False).print(
             f"lastword: {error}", markup=False, soft_wrap=True

@@ -7,12 +7,14 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-from langgraph.pregel import Pregel
+from typing import TYPE_CHECKING, Any
 
 from agent.errors import BrokenGraph, GraphError, UnknownGraph
-from graphs.call_signals import CallPolicy
+
+if TYPE_CHECKING:
+    from langgraph.pregel import Pregel
+
+    from graphs.call_signals import CallPolicy
 
 POLICY_NAME = "call_policy"
 
@@ -56,6 +58,11 @@ def load_graph(name: str, config: Path) -> CallGraph:
         UnknownGraph: ``config`` has no graph of that name.
         BrokenGraph: its module does not import, or what it names is not a compiled graph.
     """
+    # LangGraph takes a second to import, and who only asks for names does not need it.
+    from langgraph.pregel import Pregel  # noqa: PLC0415
+
+    from graphs.call_signals import CallPolicy  # noqa: PLC0415
+
     specs = graph_specs(config)
     if name not in specs:
         raise UnknownGraph(name, list(specs), config.name)

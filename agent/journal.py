@@ -12,10 +12,6 @@ import time
 from collections.abc import Callable
 from typing import Any, Literal
 
-from livekit.agents.llm import ChatMessage
-
-from agent.bridge.history import run_pointer
-
 EndedBy = Literal["graph", "caller", "operator", "limit", "dial", "error"]
 LOGGER_NAME = "lastword.call"
 _log = logging.getLogger(LOGGER_NAME)
@@ -55,23 +51,3 @@ class CallJournal:
         """
         entry = {"event": event, "call": self._call_id, "at": round(self._clock(), 4), **fields}
         _log.info(_SENTENCES[event], extra=entry)
-
-    def message(self, message: ChatMessage) -> None:
-        """Write what was heard or spoken, with the way through the graph and the latencies."""
-        metrics = {
-            name: round(value, 3)
-            for name, value in message.metrics.items()
-            if isinstance(value, float) and name.endswith(("latency", "delay", "ttft", "ttfb"))
-        }
-        words = message.text_content or ""
-        if message.role == "user":
-            self.write("heard", **{"lk.pii.words": words}, metrics=metrics)
-        elif message.role == "assistant":
-            pointer = run_pointer(message)
-            self.write(
-                "spoken",
-                **{"lk.pii.words": words},
-                nodes=pointer["nodes"] if pointer else [],
-                interrupted=message.interrupted,
-                metrics=metrics,
-            )

@@ -83,6 +83,22 @@ class Settings(BaseSettings):
             )
         return "production"
 
+    def announcement(self) -> str:
+        """One line that says which models a call will use.
+
+        Raises:
+            SettingsError: the keys are half-set.
+        """
+        if self.chosen_providers() == "offline":
+            return (
+                "No keys are set: the offline set is used, for trying and testing "
+                "(pocketsphinx hears, espeak-ng speaks, ordered rules answer)."
+            )
+        return (
+            f"Deepgram {self.stt_model} hears, Cartesia {self.tts_model} speaks, "
+            f"the graph's chat model answers; language {self.language}."
+        )
+
     def livekit(self) -> tuple[str, str, str]:
         """URL, key and secret of the LiveKit server.
 

@@ -17,7 +17,7 @@ from agent.errors import MetadataError, UnknownGraph
 from agent.graph_registry import CallGraph, load_all, load_graph
 from agent.hangup.hang_up import RoomLine
 from agent.journal import CallJournal
-from agent.providers.voices import announcement, make_voices
+from agent.providers.voices import make_voices
 from agent.settings import Settings
 
 _log = logging.getLogger("lastword.worker")
@@ -31,7 +31,7 @@ def make_worker(settings: Settings) -> AgentServer:
         GraphError: a graph of ``langgraph.json`` does not load.
     """
     url, key, secret = settings.livekit()
-    _log.info(announcement(settings))
+    _log.info(settings.announcement())
     graphs = load_all(settings.graphs_config)
     default = settings.graph or next(iter(graphs))
     load_graph(default, settings.graphs_config)

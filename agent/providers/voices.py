@@ -26,23 +26,6 @@ class Voices:
 TYPED = Voices("typed", turn_handling=TurnHandlingOptions(turn_detection=None))
 
 
-def announcement(settings: Settings) -> str:
-    """One line that says which models a call will use.
-
-    Raises:
-        SettingsError: the keys are half-set.
-    """
-    if settings.chosen_providers() == "offline":
-        return (
-            "offline set, for trying and testing: pocketsphinx hears, espeak-ng speaks, "
-            "rules answer (no keys are set; see the README for what the real models need)"
-        )
-    return (
-        f"Deepgram {settings.stt_model} hears, Cartesia {settings.tts_model} speaks, "
-        f"the graph's chat model answers, language {settings.language}"
-    )
-
-
 def make_voices(settings: Settings) -> Voices:
     """Build the models of the chosen set; loads local models, so call it before the call.
 
@@ -73,10 +56,13 @@ def _production(settings: Settings) -> Voices:
 def _offline() -> Voices:
     from agent.providers.offline import espeak_tts, sphinx_stt  # noqa: PLC0415 - an extra
 
+    hearing, speaking = sphinx_stt.SphinxSTT(), espeak_tts.EspeakTTS()
+    hearing.prewarm()
+    speaking.prewarm()
     return Voices(
         name="offline",
-        stt=sphinx_stt.SphinxSTT(),
-        tts=espeak_tts.EspeakTTS(),
+        stt=hearing,
+        tts=speaking,
         vad=turn_taking.local_vad(),
         turn_handling=TurnHandlingOptions(turn_detection=turn_taking.local_turn_detector()),
     )

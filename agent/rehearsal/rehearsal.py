@@ -9,7 +9,6 @@ from rich.console import Console
 
 from agent.dispatch import check_graph, read_dispatch
 from agent.graph_registry import graph_specs
-from agent.providers.voices import announcement
 from agent.rehearsal.script import find_script, read_script
 from agent.rehearsal.stage import Plan, stage
 from agent.rehearsal.view import CallView
@@ -34,7 +33,7 @@ async def rehearse(rehearsal: Rehearsal, console: Console) -> int:
         LastwordError: something the user gave is wrong, or a part of the call broke.
     """
     plan = read_plan(rehearsal)
-    console.print(f"[dim]{announcement(rehearsal.settings)}[/dim]")
+    console.print(f"[dim]{rehearsal.settings.announcement()}[/dim]")
     async with stage(rehearsal.settings, port=rehearsal.port, report=console.print) as on_stage:
         verdict = await on_stage.call(plan, CallView(console))
     verdict.show(console)

@@ -165,7 +165,9 @@ async def stage(
         ServerUnavailable: the server cannot be had or does not start.
         CallFailed: the worker stopped; names its last log lines.
     """
-    binary = find_server() or await asyncio.to_thread(build_server, report)
+    binary = find_server()
+    if binary is None:
+        binary = await asyncio.to_thread(build_server, report)
     with tempfile.TemporaryDirectory(prefix="lastword-") as scratch:
         folder = Path(scratch)
         try:
@@ -198,10 +200,18 @@ async def _worker(
         registered = asyncio.Event()
         on_stage = Stage(server, worker, settings, folder / "speech")
         async with asyncio.TaskGroup() as tasks:
-            reading = tasks.create_task(on_stage.read_worker(registered))
+            watching = [
+                tasks.create_task(on_stage.read_worker(registered)),
+                tasks.create_task(_watch(server)),
+            ]
             await registered.wait()
             yield on_stage
-            reading.cancel()
+            for task in watching:
+                task.cancel()
+
+
+async def _watch(server: LocalServer) -> None:
+    raise await server.died()
 
 
 def _first(failures: BaseExceptionGroup[LastwordError]) -> LastwordError:

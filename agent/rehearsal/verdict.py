@@ -14,6 +14,8 @@ import yaml
 from livekit import rtc
 from numpy.typing import NDArray
 from rich.console import Console
+from rich.table import Table
+from rich.text import Text
 
 from agent.rehearsal.ear import Heard, heard
 from agent.rehearsal.script import Script
@@ -61,8 +63,14 @@ class Verdict:
         """Print the verdict."""
         style = "bold green" if self.good else "bold red"
         console.print(f"\n[{style}]Call ended by {self.ended_by}: {self.reason}[/{style}]")
+        table = Table.grid(padding=(0, 2))
+        table.add_column(style="dim")
+        table.add_column(overflow="fold")
         for name, value in self.figures():
-            console.print(f"  [dim]{name:30}[/dim]{value}")
+            table.add_row(f"  {name}", Text(value))
+        console.print(table)
+        for name, path in (("transcript", self.transcript), ("recording", self.recording)):
+            console.print(f"  [dim]{name}[/dim]  {path}", soft_wrap=True)
 
     def figures(self) -> list[tuple[str, str]]:
         """Names and values of what was measured."""
@@ -73,8 +81,6 @@ class Verdict:
         if self.line_gone_after is not None:
             rows.append(("last sample heard → line gone", f"{self.line_gone_after:.2f} s"))
         rows.append(("room on the server", "still there" if self.room_left else "gone"))
-        rows.append(("transcript", str(self.transcript)))
-        rows.append(("recording", f"{self.recording} (left: caller, right: agent)"))
         return rows
 
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from rich.console import Console
+from rich.table import Table
 from rich.text import Text
 
 Entry = Mapping[str, Any]
@@ -73,7 +74,9 @@ class CallView:
     def _line(self, at: float, who: str, what: str, style: str) -> None:
         if self._zero is None:
             self._zero = at
-        text = Text(f"{at - self._zero:6.1f} s  ", style="dim")
-        text.append(f"{who:7}", style=f"bold {style.rsplit(maxsplit=1)[-1]}" if who else "dim")
-        text.append(what, style=style)
-        self._console.print(text)
+        row = Table.grid(padding=(0, 1))
+        row.add_column(width=8, justify="right", style="dim")
+        row.add_column(width=6, style=f"bold {style.rsplit(maxsplit=1)[-1]}")
+        row.add_column(style=style)
+        row.add_row(f"{at - self._zero:.1f} s" if who else "", who, Text(what))
+        self._console.print(row)

@@ -1,0 +1,1 @@
+"""A whole call on one machine: local server, simulated caller, view, recording."""

@@ -1,0 +1,112 @@
+"""When the simulated caller speaks: decided from what it hears, without a clock or a room."""
+
+from __future__ import annotations
+
+import re
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+FRAME_S = 0.01
+TURN_SILENCE = 0.8
+"""Seconds of silence after which the agent has finished speaking."""
+VOICED_LEVEL = 60.0
+"""Root mean square of a frame of 10 ms (of 32768) from which on it is voice; noise of the codec
+for a silent line stays below 5."""
+
+Change = Literal["started", "stopped"]
+
+_CERTAIN_FRAMES = 3  # fewer voiced frames in a row are a click, not speech
+
+
+class AgentVoice:
+    """Tells from the received frames when the agent speaks."""
+
+    def __init__(self) -> None:
+        self.speaking = False
+        self.started = 0.0
+        """Time of the first voiced sample of the present or last speech."""
+        self.last_voiced: float | None = None
+        """Time of the last voiced sample of all."""
+        self._voiced_frames = 0
+        self._silent_frames = 0
+
+    def hear(self, frame: NDArray[np.int16], end: float) -> Change | None:
+        """Take the next 10 ms, whose last sample was there at ``end``, in seconds.
+
+        Silence is counted in frames, not on the clock: a stalled process hears no pause.
+
+        Returns what the frame makes certain. Speech that stopped ended at ``last_voiced``.
+        """
+        if level(frame) < VOICED_LEVEL:
+            self._voiced_frames, self._silent_frames = 0, self._silent_frames + 1
+            return self.ended() if self._silent_frames * FRAME_S >= TURN_SILENCE else None
+        self._voiced_frames, self._silent_frames = self._voiced_frames + 1, 0
+        loud = np.flatnonzero(np.abs(frame.astype(np.int32)) >= VOICED_LEVEL)
+        self.last_voiced = end - FRAME_S * (1 - (int(loud[-1]) + 1) / len(frame))
+        if self.speaking or self._voiced_frames < _CERTAIN_FRAMES:
+            return None
+        self.speaking, self.started = True, end - FRAME_S * self._voiced_frames
+        return "started"
+
+    def ended(self) -> Change | None:
+        """Take it that nothing more is heard; tells whether that ends a speech."""
+        change: Change | None = "stopped" if self.speaking else None
+        self.speaking = False
+        return change
+
+
+def level(frame: NDArray[np.int16]) -> float:
+    """Root mean square."""
+    return float(np.sqrt(np.mean(np.square(frame.astype(np.float64))))) if len(frame) else 0.0
+
+
+class CallerTurns:
+    """Which line is next, and whether it is the caller's turn.
+
+    The caller speaks when the agent has spoken since the caller's last line and has stopped. It
+    repeats that line when the agent's words match the pattern. When it has no line left it listens.
+
+    Args:
+        lines: number of lines.
+        say_again: regular expression for the words by which the agent asks to repeat.
+    """
+
+    def __init__(self, lines: int, say_again: str | None) -> None:
+        self._lines = lines
+        self._say_again = re.compile(say_again, re.IGNORECASE) if say_again else None
+        self._next = 0
+        self._words: dict[str, str] = {}
+        self._speaking = False
+        self._agent_spoke = False
+
+    def agent_started(self) -> None:
+        """Take note that the agent speaks."""
+        self._agent_spoke = True
+
+    def agent_said(self, segment: str, words: str) -> None:
+        """Take words of the agent, as far as they are known; ``segment`` tells utterances apart."""
+        self._words[segment] = words
+
+    def agent_stopped(self) -> int | None:
+        """Return the number of the line to speak now; None when it is not the caller's turn."""
+        if self._speaking or not self._agent_spoke:
+            return None
+        if self._next and self._asked_again():
+            return self._begin(self._next - 1)
+        return self._begin(self._next) if self._next < self._lines else None
+
+    def finished(self, *, agent_speaking: bool) -> None:
+        """Take note that the caller's line is over; the agent may be speaking already."""
+        self._speaking = False
+        self._agent_spoke = agent_speaking
+
+    def _asked_again(self) -> bool:
+        words = " ".join(self._words.values())
+        return self._say_again is not None and self._say_again.search(words) is not None
+
+    def _begin(self, line: int) -> int:
+        self._speaking, self._next = True, line + 1
+        self._words.clear()
+        return line

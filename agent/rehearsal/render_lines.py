@@ -1,0 +1,68 @@
+"""Record the lines of caller scripts: ``python -m agent.rehearsal.render_lines FILE...``.
+
+A file is a caller script (YAML) or a ``.txt`` with a line of speech on each line. Lines that are
+recorded already are left alone. Needs flite (``apt install flite``, ``brew install flite``).
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import sys
+from pathlib import Path
+
+import soundfile
+
+from agent.errors import LastwordError, ScriptError
+from agent.rehearsal.caller_voice import LINES, flite_voice, recording
+from agent.rehearsal.script import read_script
+
+
+def render(texts: list[str], lines: Path = LINES) -> list[Path]:
+    """Write the recordings that are missing and give their paths.
+
+    Raises:
+        LastwordError: flite is not installed.
+    """
+    program = shutil.which("flite")
+    if program is None:
+        raise LastwordError("flite is not installed, and only its voice is recorded for callers")
+    missing = {recording(text, lines): text for text in texts}
+    written = [path for path in missing if not path.is_file()]
+    lines.mkdir(parents=True, exist_ok=True)
+    for path in written:
+        samples, rate = flite_voice(program, missing[path])
+        soundfile.write(path, samples, rate, format="OGG", subtype="OPUS")
+    return written
+
+
+def read_lines(path: Path) -> list[str]:
+    """Read the caller's lines of a script or of a text file.
+
+    Raises:
+        ScriptError: the file is not there, or not of the documented shape.
+    """
+    try:
+        if path.suffix != ".txt":
+            return read_script(path).lines
+        return [line.strip() for line in path.read_text().splitlines() if line.strip()]
+    except OSError as error:
+        raise ScriptError(f"{path} cannot be read: {error.strerror}") from error
+
+
+def main() -> int:
+    """Record what the files named on the command line need."""
+    parser = argparse.ArgumentParser(prog="render_lines", description=__doc__)
+    parser.add_argument("files", nargs="+", type=Path, metavar="FILE")
+    files: list[Path] = parser.parse_args().files
+    try:
+        written = render([line for file in files for line in read_lines(file)])
+    except LastwordError as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
+    sys.stdout.writelines(f"{path}\n" for path in written)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

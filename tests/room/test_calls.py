@@ -1,0 +1,106 @@
+"""Whole calls in a real room: real server, real worker, real audio, and a caller who listens."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import psutil
+import pytest
+
+from agent.rehearsal.parts import Part, running_part
+from agent.rehearsal.rehearsal import Rehearsal, read_plan
+from agent.rehearsal.stage import stage
+from agent.rehearsal.verdict import Verdict
+from agent.settings import Settings, inherited_environment
+
+CALLS = {
+    "appointment-wrong-person": "wrong_person",
+    "appointment-cancel": "cancelled",
+    "reception": "completed",
+    "survey-decline": "declined",
+}
+"""Caller scripts and the reason that the graph gives; together every graph and kind of ending."""
+TAIL = 0.5
+
+
+def faults(name: str, verdict: Verdict, reason: str) -> list[str]:
+    """What is wrong with a call, in words; nothing for a good one."""
+    farewell = verdict.farewell
+    checks = {
+        f"ended by {verdict.ended_by}": verdict.ended_by == "graph",
+        f"reason {verdict.reason}": verdict.reason == reason,
+        f"farewell {farewell}": farewell is not None and farewell.lost_s == 0,
+        f"line gone after {verdict.line_gone_after}": verdict.line_gone_after is not None
+        and abs(verdict.line_gone_after - TAIL) <= 0.1,
+        "room left": not verdict.room_left,
+    }
+    return [f"{name}: {what}" for what, good in checks.items() if not good]
+
+
+@pytest.mark.timeout(300)
+async def test_p1_p2_p12_graphs_end_real_calls_and_every_farewell_is_heard_whole(
+    tmp_path: Path,
+) -> None:
+    settings = Settings(providers="offline", calls_dir=tmp_path)
+    found: list[str] = []
+    before = psutil.Process().children(recursive=True)
+    async with stage(settings, report=sys.stderr.write, closing_tone=True) as on_stage:
+        for script, reason in CALLS.items():
+            verdict = await on_stage.call(read_plan(Rehearsal(settings, script=script)))
+            found += faults(script, verdict, reason)
+            assert verdict.recording.stat().st_size > 48_000
+            assert "ended_by: graph" in verdict.transcript.read_text()
+    assert found == []
+    assert psutil.Process().children(recursive=True) == before
+
+
+async def lastword_call(part: Part) -> str:
+    return "\n".join([line async for line in part.lines()])
+
+
+def call_command(*arguments: str) -> Sequence[str]:
+    return [sys.executable, "-m", "agent", "call", *arguments]
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
+async def test_stopping_a_call_leaves_no_process_behind(
+    how: signal.Signals, tmp_path: Path
+) -> None:
+    env = inherited_environment() | {"LASTWORD_CALLS_DIR": str(tmp_path)}
+    async with running_part("lastword call", call_command(), env=env) as part:
+        async for line in part.lines():
+            if "dialled in" in line:
+                break
+        started = psutil.Process(part.pid).children(recursive=True)
+        assert len(started) >= 3, "server, worker and caller"
+        os.kill(part.pid, how)
+        assert await part.exit_code() != 0
+        gone, left = await asyncio.to_thread(psutil.wait_procs, started, timeout=10)
+    assert left == []
+    assert len(gone) == len(started)
+
+
+async def test_a_taken_port_is_one_sentence(tmp_path: Path) -> None:
+    server = await asyncio.start_server(lambda *_: None, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    async with server, running_part("lastword call", call_command("--port", str(port))) as part:
+        said = await lastword_call(part)
+        assert await part.exit_code() == 1
+    assert f"lastword: port {port} on 127.0.0.1 cannot be had" in said
+    assert "Traceback" not in said
+
+
+async def test_a_worker_that_cannot_start_is_named(tmp_path: Path) -> None:
+    config = tmp_path / "langgraph.json"
+    config.write_text('{"graphs": {"appointment": "no.such:graph"}}')
+    env = inherited_environment() | {"LASTWORD_GRAPHS_CONFIG": str(config)}
+    async with running_part("lastword call", call_command(), env=env) as part:
+        said = await lastword_call(part)
+        assert await part.exit_code() == 1
+    assert "lastword: the worker stopped" in said
+    assert "graph 'appointment' (no.such:graph) does not load" in said

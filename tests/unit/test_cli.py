@@ -1,0 +1,80 @@
+"""A mistake of the user's is one clear sentence and a non-zero exit, never a traceback."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from agent.cli import main
+
+
+def lastword(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *arguments: str
+) -> tuple[int, str]:
+    """Run the command; returns its exit code and what it wrote to standard error."""
+    monkeypatch.setattr(sys, "argv", ["lastword", *arguments])
+    with pytest.raises(SystemExit) as exit_:
+        main()
+    return int(exit_.value.code or 0), capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["call", "--graph", "survye"], "there is no caller script 'survye'"),
+        (["call", "--graph", "x", "--script", "survey"], "there is no graph 'x' in langgraph.json"),
+        (["call", "--metadata", "{graph"], "the dispatch metadata is not JSON"),
+        (["call", "--metadata", '{"graph": "x"}', "--script", "survey"], "there is no graph 'x'"),
+        (["call", "--metadata", "[]"], "is list, not an object"),
+        (["call", "--script", "nobody"], "give a YAML file, or one of the bundled: appointment"),
+        (["talk", "--graph", "x"], "there is no graph 'x' in langgraph.json; it has appointment"),
+        (["talk", "--metadata", "7"], "is int, not an object"),
+        (["worker", "start"], "LIVEKIT_URL and LIVEKIT_API_KEY and LIVEKIT_API_SECRET not set"),
+    ],
+)
+def test_bad_input_is_one_sentence(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    arguments: list[str],
+    sentence: str,
+) -> None:
+    for name in ("LIVEKIT_URL", "LIVEKIT_API_KEY", "LIVEKIT_API_SECRET"):
+        monkeypatch.delenv(name, raising=False)
+    code, error = lastword(monkeypatch, capsys, *arguments)
+    assert code == 1
+    assert error.startswith("lastword: ")
+    assert sentence in error
+    assert "Traceback" not in error
+
+
+def test_a_half_set_key_is_named_before_any_call(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("DEEPGRAM_API_KEY", "d")
+    monkeypatch.setenv("OPENAI_API_KEY", "o")
+    code, error = lastword(monkeypatch, capsys, "call")
+    assert code == 1
+    assert "DEEPGRAM_API_KEY and OPENAI_API_KEY set, but CARTESIA_API_KEY missing" in error
+
+
+def test_a_graph_that_does_not_import_stops_the_worker_at_start(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    config = tmp_path / "langgraph.json"
+    config.write_text('{"graphs": {"front": "no.such:graph"}}')
+    monkeypatch.setenv("LASTWORD_GRAPHS_CONFIG", str(config))
+    for name in ("LIVEKIT_URL", "LIVEKIT_API_KEY", "LIVEKIT_API_SECRET"):
+        monkeypatch.setenv(name, "ws://127.0.0.1:1")
+    code, error = lastword(monkeypatch, capsys, "worker", "start")
+    assert code == 1
+    assert "graph 'front' (no.such:graph) does not load: ModuleNotFoundError" in error
+
+
+def test_without_audio_devices_talking_aloud_says_so(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, error = lastword(monkeypatch, capsys, "talk", "--audio")
+    assert code == 1
+    assert "leave --audio out to type instead" in error
