@@ -1,0 +1,70 @@
+"""A server on loopback that speaks OpenAI's chat API and says what a test tells it to."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from aiohttp import web
+
+
+@dataclass
+class FakeOpenAI:
+    """One answer a request, streamed word by word; a request beyond the script is an error 500."""
+
+    answers: Sequence[str]
+    requests: list[dict[str, Any]] = field(default_factory=list)
+    base_url: str = ""
+
+    async def complete(self, request: web.Request) -> web.StreamResponse:
+        """Answer ``POST /v1/chat/completions``, streamed or whole as asked."""
+        asked = await request.json()
+        self.requests.append(asked)
+        if len(self.requests) > len(self.answers):
+            return web.json_response({"error": {"message": "the script is over"}}, status=500)
+        words = self.answers[len(self.requests) - 1]
+        if not asked.get("stream"):
+            return web.json_response(_body("chat.completion", message=_said(words)))
+        response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
+        await response.prepare(request)
+        for chunk in [*words.split(" "), None]:
+            delta = {} if chunk is None else _said(f"{chunk} ")
+            event = json.dumps(_body("chat.completion.chunk", delta=delta))
+            await response.write(f"data: {event}\n\n".encode())
+        await response.write(b"data: [DONE]\n\n")
+        return response
+
+
+def _said(words: str) -> dict[str, str]:
+    return {"role": "assistant", "content": words}
+
+
+def _body(kind: str, **choice: Any) -> dict[str, Any]:
+    finish = "stop" if choice.get("delta") == {} or "message" in choice else None
+    return {
+        "id": "chatcmpl-fake",
+        "object": kind,
+        "created": 0,
+        "model": "fake",
+        "choices": [{"index": 0, "finish_reason": finish, **choice}],
+    }
+
+
+@asynccontextmanager
+async def fake_openai(*answers: str) -> AsyncIterator[FakeOpenAI]:
+    """Serve ``answers`` on a free port of loopback."""
+    server = FakeOpenAI(answers)
+    app = web.Application()
+    app.router.add_post("/v1/chat/completions", server.complete)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    try:
+        site = web.TCPSite(runner, "127.0.0.1", 0)
+        await site.start()
+        server.base_url = f"http://127.0.0.1:{runner.addresses[0][1]}/v1"
+        yield server
+    finally:
+        await runner.cleanup()
