@@ -1,0 +1,75 @@
+"""Seconds of the first and the second ``make call`` of a new user: fresh clone, empty caches.
+
+``python -m benchmarks.first_run [--without-go]`` clones HEAD into an empty folder and runs
+``make call`` twice in an environment with a home of its own, so that no package, module or build
+cache of this machine is found. ``--without-go`` also takes Go off the PATH.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from rich.console import Console
+
+from agent.settings import PROJECT_ROOT, inherited_environment
+
+DIALLED_IN = "the caller has dialled in"
+
+
+def new_users_environment(home: Path, *, go: bool) -> dict[str, str]:
+    """The environment of somebody who has never run anything here."""
+    inherited = inherited_environment()
+    gone = ("GO", "UV_", "LIVEKIT_", "LASTWORD_", "XDG_", "PYTHONDONTWRITEBYTECODE")
+    env = {name: value for name, value in inherited.items() if not name.startswith(gone)}
+    path = [folder for folder in env["PATH"].split(":") if go or not (Path(folder) / "go").exists()]
+    return env | {"HOME": str(home), "PATH": ":".join(path), "PIP_NO_CACHE_DIR": "1"}
+
+
+def make_call(checkout: Path, env: dict[str, str], console: Console) -> tuple[float, float, int]:
+    """Run ``make call``; returns seconds until the caller has dialled in and until the end."""
+    started = time.monotonic()
+    dialled = 0.0
+    with subprocess.Popen(
+        ["make", "call"],
+        cwd=checkout,
+        env=env,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    ) as process:
+        for line in process.stdout or ():
+            console.print(f"{time.monotonic() - started:7.1f} {line.rstrip()}", markup=False)
+            if DIALLED_IN in line:
+                dialled = time.monotonic() - started
+    return dialled, time.monotonic() - started, process.returncode
+
+
+def main() -> None:
+    """Run the benchmark; the exit code is 1 when a call failed."""
+    console = Console(soft_wrap=True)
+    with tempfile.TemporaryDirectory() as folder:
+        checkout, home = Path(folder) / "lastword", Path(folder) / "home"
+        home.mkdir()
+        env = new_users_environment(home, go="--without-go" not in sys.argv)
+        subprocess.run(
+            ["git", "clone", "--quiet", str(PROJECT_ROOT), str(checkout)],
+            check=True,
+        )
+        runs = [make_call(checkout, env, console) for _ in range(2)]
+        subprocess.run(
+            ["chmod", "-R", "u+w", str(home)], check=True
+        )  # Go's module cache is read-only
+    for name, (dialled, whole, code) in zip(("first", "second"), runs, strict=True):
+        console.print(
+            f"{name} make call: {dialled:.1f} s until the caller has dialled in, "
+            f"{whole:.1f} s in all, exit code {code}"
+        )
+    raise SystemExit(max(code for *_, code in runs))
+
+
+if __name__ == "__main__":
+    main()
