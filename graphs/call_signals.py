@@ -10,11 +10,13 @@ shapes of :class:`EndCallSignal` and :class:`SaySignal`, so a graph that cannot 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal, NotRequired, TypedDict
+from typing import Any, Literal, NotRequired
 
 from langgraph.config import get_stream_writer
 from langgraph.graph import MessagesState
-from typing_extensions import TypeIs
+
+# pydantic and Studio read these types, and refuse typing.TypedDict before Python 3.12.
+from typing_extensions import TypedDict, TypeIs
 
 END_NODE = "end"
 END_TOKEN = "<end>"  # noqa: S105 - a word of the conversation, not a secret

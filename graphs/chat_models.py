@@ -63,9 +63,7 @@ def chat_model_name() -> str:
     return f"{settings.model}{where}"
 
 
-def chat_model(
-    rules: Sequence[Rule], settings: ChatModelSettings | None = None
-) -> BaseChatModel:
+def chat_model(rules: Sequence[Rule], settings: ChatModelSettings | None = None) -> BaseChatModel:
     """Return the chat model of a graph.
 
     Args:

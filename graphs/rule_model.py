@@ -167,9 +167,7 @@ class RuleChatModel(BaseChatModel):
         **kwargs: Any,
     ) -> ChatResult:
         reply = self._reply(messages, kwargs)
-        message = AIMessage(
-            content=reply.text, tool_calls=reply.calls, usage_metadata=reply.usage
-        )
+        message = AIMessage(content=reply.text, tool_calls=reply.calls, usage_metadata=reply.usage)
         return ChatResult(generations=[ChatGeneration(message=message)])
 
     @override
@@ -222,7 +220,9 @@ class RuleChatModel(BaseChatModel):
 def _last_chunk(reply: _Reply, message_id: str) -> AIMessageChunk:
     """The tool calls and the usage (in words) close the stream."""
     chunks = [
-        tool_call_chunk(name=call["name"], args=json.dumps(call["args"]), id=call["id"], index=index)
+        tool_call_chunk(
+            name=call["name"], args=json.dumps(call["args"]), id=call["id"], index=index
+        )
         for index, call in enumerate(reply.calls)
     ]
     return AIMessageChunk(

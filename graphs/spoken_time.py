@@ -5,45 +5,23 @@ from __future__ import annotations
 import re
 from datetime import date, datetime, time
 
+from graphs.spoken_numbers import NUMBERS, ONES, TENS, number_in_words, word_list
 from graphs.understanding import normalise
 
 WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
-_MONTHS = (
+_MONTHS = word_list(
     "January February March April May June July August September October November December"
-).split()
-_ONES = (
-    "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen "
-    "fifteen sixteen seventeen eighteen nineteen"
-).split()
-_TENS = {20: "twenty", 30: "thirty", 40: "forty", 50: "fifty"}
-_ORDINALS = (
+)
+_ORDINALS = word_list(
     "first second third fourth fifth sixth seventh eighth ninth tenth eleventh twelfth thirteenth "
     "fourteenth fifteenth sixteenth seventeenth eighteenth nineteenth twentieth"
-).split()
+)
 # Practice hours: "half past two" is in the afternoon, "at nine" in the morning.
 _FIRST_MORNING_HOUR = 8
-_NUMBERS = {word: number for number, word in enumerate(_ONES)} | {
-    word: number for number, word in _TENS.items()
-}
-_HOUR = "(" + "|".join(_ONES[1:13]) + r"|\d{1,2})"
+_HOUR = "(" + "|".join(ONES[1:13]) + r"|\d{1,2})"
 _MINUTE = (
-    "(oh five|" + "|".join([f"{tens}(?: {_ONES[5]})?" for tens in _TENS.values()]) + "|ten|fifteen)"
+    "(oh five|" + "|".join([f"{tens}(?: {ONES[5]})?" for tens in TENS.values()]) + "|ten|fifteen)"
 )
-
-
-def number_in_words(number: int) -> str:
-    """Say a number from 0 to 59."""
-    if number < len(_ONES):
-        return _ONES[number]
-    tens, one = divmod(number, 10)
-    return _TENS[tens * 10] + (f"-{_ONES[one]}" if one else "")
-
-
-def digits_in_words(number: str) -> str:
-    """Say a telephone number digit by digit, in groups of three that the voice separates."""
-    digits = [_ONES[int(char)] for char in number if char.isdigit()]
-    groups = [" ".join(digits[at : at + 3]) for at in range(0, len(digits), 3)]
-    return ", ".join(groups)
 
 
 def spoken_time(moment: time) -> str:
@@ -68,7 +46,7 @@ def spoken_day(day: date) -> str:
     elif day.day == 30:
         ordinal = "thirtieth"
     else:
-        ordinal = f"{_TENS[day.day // 10 * 10]}-{_ORDINALS[day.day % 10 - 1]}"
+        ordinal = f"{TENS[day.day // 10 * 10]}-{_ORDINALS[day.day % 10 - 1]}"
     return f"{WEEKDAYS[day.weekday()]} the {ordinal} of {_MONTHS[day.month - 1]}"
 
 
@@ -89,7 +67,7 @@ def heard_time(text: str) -> time | None:
     Hours before eight are taken for the afternoon: nobody is treated at night.
     """
     words = re.sub(r"\ba (?=quarter|half)", "", normalise(text))
-    if found := re.search(rf"\b(\d{{1,2}}):(\d\d)\b ?(am|pm)?", words):
+    if found := re.search(r"\b(\d{1,2}):(\d\d)\b ?(am|pm)?", words):
         return _time(int(found[1]), int(found[2]), found[3])
     if found := re.search(rf"\bhalf past {_HOUR}\b", words):
         return _time(_number(found[1]), 30)
@@ -109,7 +87,7 @@ def heard_time(text: str) -> time | None:
 def _number(words: str) -> int:
     if words.isdigit():
         return int(words)
-    return sum(_NUMBERS.get(word, 0) for word in words.split())
+    return sum(NUMBERS.get(word, 0) for word in words.split())
 
 
 def _time(hour: int, minute: int, half: str | None = None) -> time | None:

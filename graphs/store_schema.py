@@ -79,19 +79,23 @@ def prepare(connection: sqlite3.Connection, today: date) -> None:
         connection.executemany("insert into opening_hours values (?, ?, ?)", _HOURS)
         connection.executemany("insert into departments values (?, ?)", _DEPARTMENTS)
     for customer, weekday, at in _APPOINTMENTS:
-        _appointment_ahead(connection, customer, _next(weekday, today), at)
+        if not _has_appointment_after(connection, customer, today):
+            _book_sample(connection, customer, _next(weekday, today), at)
     connection.commit()
 
 
-def _appointment_ahead(
-    connection: sqlite3.Connection, customer: str, day: date, at: time
-) -> None:
-    ahead = connection.execute(
+def _has_appointment_after(connection: sqlite3.Connection, customer: str, today: date) -> bool:
+    found = connection.execute(
         "select 1 from appointments where customer = ? and status <> 'cancelled'"
-        " and starts_at > ?",
-        (customer, datetime.combine(day - timedelta(days=7), at).isoformat()),
-    ).fetchone()
-    while ahead is None:
+        " and starts_at >= ?",
+        (customer, (today + timedelta(days=1)).isoformat()),
+    )
+    return found.fetchone() is not None
+
+
+def _book_sample(connection: sqlite3.Connection, customer: str, day: date, at: time) -> None:
+    """Book the first week in which somebody else does not have that time."""
+    while True:
         try:
             connection.execute(
                 "insert into appointments (customer, starts_at, status) values (?, ?, 'booked')",

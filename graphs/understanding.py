@@ -21,6 +21,7 @@ _SPELLINGS = (
     (r"\b(i|you|he|she|we|they)'d\b", r"\1 would"),
     (r"\b(it|that|there|he|she|what|who|here|when|where|let)'s\b", r"\1 is"),
     (r"\b(it|that|there|he|she|what|who|here|when|where) s\b", r"\1 is"),
+    (r"\b(that|it)s\b", r"\1 is"),
     (r"\byou'?re\b", "you are"),
     (r"\ball right\b", "alright"),
     (r"\bgood ?by[e]?\b|\bbye ?bye\b", "goodbye"),
@@ -35,11 +36,11 @@ _HARMLESS = re.compile(
     r"|\bno that is (?:fine|okay|good|alright|great|perfect)\b"
 )
 _YES = re.compile(
-    r"\b(?:yes|yeah|yep|yup|yea|sure|of course|certainly|absolutely|definitely|indeed|correct"
-    r"|exactly|that is (?:right|fine|good|great|perfect|me|okay)|speaking|perfect|great"
+    r"\b(?:yes|yeah|yep|yup|yea|(?<!make )(?<!am )sure|of course|certainly|absolutely|definitely"
+    r"|indeed|correct|exactly|that is (?:right|fine|good|great|perfect|me|okay)|speaking"
     r"|sounds (?:good|fine|great|okay)|(?:works?|fine|good) (?:for|with) me|that works"
-    r"|i (?:will|can|shall) (?:be there|come|make it|be coming|do)|i will|i am coming|i do"
-    r"|i confirm|confirmed|go ahead|do (?:it|that|so)|it is|this is (?:she|he|her|him)"
+    r"|i (?:will|can|shall) (?:be there|come|make it|be coming|do)|i am coming|i confirm"
+    r"|confirmed|go ahead|do (?:it|that|so)|(?:i will|i can|i do|it is)$|this is (?:she|he|her|him)"
     r"|talking to (?:her|him|me)|see you then|(?:is|are) fine|no problem)\b"
 )
 _WEAK_YES = re.compile(r"^(?:(?:okay|ok|alright|right|fine|good)(?: thanks?| thank you)?)$")
@@ -47,8 +48,8 @@ _NO = re.compile(r"\b(?:no|nope|nah|not|never|neither|none|nothing|do not|rather
 _DOUBT = re.compile(
     r"\b(?:but|maybe|perhaps|possibly|probably|might|not (?:quite |really )?sure|i (?:do )?not know"
     r"|not decided|depends|i guess|i think so|think about|let (?:me|us) (?:think|see|check)"
-    r"|have to (?:ask|check|think|look)|need to (?:ask|check|think|look)|what if|what happens"
-    r"|if i|whether|unless|except|until|wait|yet)\b"
+    r"|have to (?:ask|check|think|look)|need to (?:ask|check|think|look)|what happens"
+    r"|if|hope|try|whether|unless|except|until|wait|yet)\b"
 )
 _REPEAT = re.compile(
     r"\b(?:say (?:that|it) (?:again|once more)|again please|repeat|pardon|come again|once more"
@@ -72,7 +73,7 @@ def normalise(text: str) -> str:
         >>> normalise("Yes, I can't!")
         'yes i can not'
     """
-    text = re.sub(r"[’`]", "'", text.lower())
+    text = text.lower().replace("\N{RIGHT SINGLE QUOTATION MARK}", "'")
     text = " ".join(re.sub(r"[^a-z0-9':]+", " ", text).split())
     for pattern, replacement in _SPELLINGS:
         text = re.sub(pattern, replacement, text)

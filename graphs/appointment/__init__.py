@@ -1,0 +1,1 @@
+"""An outbound call that reminds a customer of an appointment."""

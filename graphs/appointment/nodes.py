@@ -1,0 +1,229 @@
+"""The nodes of the reminder call; every one says or writes one thing."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable
+from datetime import date, datetime, timedelta
+from typing import Any, Literal, Protocol
+from uuid import uuid4
+
+from langchain_core.language_models import BaseChatModel
+from langchain_core.messages import AIMessage, SystemMessage
+from langgraph.constants import TAG_NOSTREAM
+from langgraph.runtime import Runtime
+from langgraph.types import Command
+
+from graphs.appointment import prompts
+from graphs.appointment.state import AppointmentState, Picked, Result, Stage, Understanding
+from graphs.appointment.steps import Step, chosen_slot, names, next_step
+from graphs.call_signals import Ending
+from graphs.spoken_time import WEEKDAYS
+from graphs.store import Appointment, PracticeContext, SlotTaken, call_store
+
+Update = dict[str, Any]
+_SLOTS_AT_A_TIME = 3
+_MESSAGES_FOR_CLASSIFIER = 6
+
+
+def begin(state: AppointmentState) -> Literal["greet", "understand"]:
+    """A call that has no appointment in mind yet begins with the greeting, whoever spoke."""
+    return "understand" if "appointment" in state else "greet"
+
+
+async def greet(
+    state: AppointmentState,  # noqa: ARG001 - LangGraph passes it
+    runtime: Runtime[PracticeContext],
+) -> Command[Literal["end", "__end__"]]:
+    """Look the appointment up and ask for the customer."""
+    appointment = await _find_appointment(runtime.context)
+    if appointment is None:
+        return Command(update={"result": _result("no_appointment")}, goto="end")
+    update = _ask("identity", AppointmentState(messages=[], appointment=appointment), hello=True)
+    return Command(update={"appointment": appointment, "unclear": 0, **update}, goto="__end__")
+
+
+async def _find_appointment(context: PracticeContext | None) -> Appointment | None:
+    """By the dispatch's ``appointment_id``, else its ``customer``'s next one, else the next one."""
+    store = call_store(context)
+    metadata = (context or {}).get("metadata", {})
+    match metadata:
+        case {"appointment_id": int() | str() as number} if str(number).isdigit():
+            found = await store.appointment(int(number))
+            return found if found and found["status"] != "cancelled" else None
+        case {"customer": str() as customer}:
+            return await store.next_appointment(customer)
+        case _:
+            return await store.next_appointment()
+
+
+class Understand(Protocol):
+    """The classifier node."""
+
+    def __call__(self, state: AppointmentState) -> Awaitable[Command[Step]]:
+        """Understand the caller's answer and go to the node that answers it."""
+
+
+def understanding(model: BaseChatModel) -> Understand:
+    """Make the classifier node; its tokens carry the ``nostream`` tag and are never spoken."""
+    classifier = model.with_structured_output(
+        Understanding, method="function_calling", include_raw=True
+    ).with_config(tags=[TAG_NOSTREAM])
+
+    async def understand(state: AppointmentState) -> Command[Step]:
+        instructions = SystemMessage(prompts.classifier_prompt(state, date.today()))
+        recent = state["messages"][-_MESSAGES_FOR_CLASSIFIER:]
+        answer = await classifier.ainvoke([instructions, *recent])
+        parsed = answer["parsed"] if isinstance(answer, dict) else None
+        meant = parsed if isinstance(parsed, Understanding) else Understanding(intent="unclear")
+        said = Picked(intent=meant.intent, choice=meant.choice, day=meant.day, time=meant.time)
+        step = next_step(state, said)
+        unclear = state.get("unclear", 0) + 1 if step == "ask_again" else 0
+        return Command(update={"understood": said, "unclear": unclear}, goto=step)
+
+    return understand
+
+
+async def remind(state: AppointmentState) -> Update:
+    """Say when the appointment is and ask whether the customer comes."""
+    return _ask("reminder", state)
+
+
+async def repeat(state: AppointmentState) -> Update:
+    """Ask the open question again."""
+    return _say(prompts.question(state))
+
+
+async def explain(state: AppointmentState) -> Update:
+    """Say who calls, then ask the open question again."""
+    return _say(f"{prompts.explanation(state)} {prompts.question(state)}")
+
+
+async def hold(state: AppointmentState) -> Update:  # noqa: ARG001 - LangGraph passes it
+    """Wait for whoever is being fetched; the question stays open."""
+    return _say(prompts.HOLD)
+
+
+async def ask_again(state: AppointmentState) -> Update:
+    """Nothing is guessed."""
+    return _say(prompts.asking_again(state))
+
+
+async def pick(
+    state: AppointmentState, runtime: Runtime[PracticeContext]
+) -> Command[Literal["offer", "read_back_slot"]]:
+    """Find the slot that the caller wants, or free slots to offer."""
+    said = state["understood"]
+    offered = state.get("offered", [])
+    if said["intent"] != "no" and (slot := chosen_slot(offered, said)):
+        return Command(update={"chosen": slot}, goto="read_back_slot")
+    store = call_store(runtime.context)
+    day = _wanted_day(said)
+    wanted = [] if day is None else await store.free_slots(20, weekday=WEEKDAYS.index(day))
+    fitting = (slot for slot in wanted if said["time"] is not None and names(said, slot))
+    if slot := next(fitting, None):
+        return Command(update={"chosen": slot}, goto="read_back_slot")
+    slots = wanted[:_SLOTS_AT_A_TIME] or await store.free_slots(
+        _SLOTS_AT_A_TIME, after=offered[-1] if offered and day is None else None
+    )
+    apology = _say(prompts.nothing_free(day)) if day is not None and not wanted else {}
+    return Command(update={"offered": slots, "chosen": None, **apology}, goto="offer")
+
+
+async def offer(state: AppointmentState) -> Update:
+    """Offer free slots."""
+    return _ask("slots", state)
+
+
+async def read_back_slot(state: AppointmentState) -> Update:
+    """Read the chosen slot back; nothing is booked yet."""
+    return _ask("new_slot", state)
+
+
+async def read_back_cancellation(state: AppointmentState) -> Update:
+    """Ask before anything is cancelled."""
+    return _ask("cancellation", state)
+
+
+async def confirm(state: AppointmentState, runtime: Runtime[PracticeContext]) -> Update:
+    """Write down that the customer comes."""
+    appointment = state["appointment"]
+    await call_store(runtime.context).confirm_appointment(appointment["id"])
+    return _done("confirmed", Appointment(**{**appointment, "status": "confirmed"}))
+
+
+async def book(
+    state: AppointmentState, runtime: Runtime[PracticeContext]
+) -> Command[Literal["end", "pick"]]:
+    """Move the appointment to the slot that was read back."""
+    appointment, slot = state["appointment"], state.get("chosen") or ""
+    try:
+        await call_store(runtime.context).move_appointment(appointment["id"], slot)
+    except SlotTaken:
+        nothing = Picked(intent="reschedule", choice=None, day=None, time=None)
+        gone: Update = {"understood": nothing, "offered": [], **_say(prompts.SLOT_GONE)}
+        return Command(update=gone, goto="pick")
+    moved = Appointment(**{**appointment, "starts_at": slot, "status": "confirmed"})
+    return Command(update=_done("rescheduled", moved), goto="end")
+
+
+async def cancel(state: AppointmentState, runtime: Runtime[PracticeContext]) -> Update:
+    """Cancel the appointment that was read back."""
+    appointment = state["appointment"]
+    await call_store(runtime.context).cancel_appointment(appointment["id"])
+    return _done("cancelled", Appointment(**{**appointment, "status": "cancelled"}))
+
+
+async def misdial(state: AppointmentState) -> Update:
+    """It is somebody else; nothing is written."""
+    return _done("wrong_person", state["appointment"])
+
+
+async def give_up(state: AppointmentState) -> Update:
+    """Three answers in a row were not understood."""
+    return _done("not_understood", state["appointment"])
+
+
+async def end(state: AppointmentState) -> Update:
+    """Say goodbye; reaching this node ends the call."""
+    result = state.get("result") or _result("not_understood")
+    ending = Ending(reason=result["reason"], outcome=result["outcome"])
+    return {"ending": ending, **_say(prompts.farewell(state, result))}
+
+
+def _ask(stage: Stage, state: AppointmentState, *, hello: bool = False) -> Update:
+    """Open the question of ``stage`` and ask it."""
+    asking = AppointmentState(**{**state, "stage": stage})
+    text = prompts.greeting(asking) if hello else prompts.question(asking)
+    return {"stage": stage, **_say(text)}
+
+
+def _say(text: str) -> Update:
+    return {"messages": [AIMessage(content=text, id=str(uuid4()))]}
+
+
+def _done(reason: Any, appointment: Appointment) -> Update:
+    """The stage after this is "done", for a caller who interrupts the farewell."""
+    return {
+        "stage": "done",
+        "appointment": appointment,
+        "result": _result(reason, appointment),
+    }
+
+
+def _result(reason: Any, appointment: Appointment | None = None) -> Result:
+    if appointment is None:
+        return Result(reason=reason, outcome={})
+    outcome = {"appointment_id": appointment["id"], "starts_at": appointment["starts_at"]}
+    return Result(reason=reason, outcome=outcome)
+
+
+def _wanted_day(said: Picked) -> str | None:
+    """The weekday that the caller asked for; "tomorrow" is one too."""
+    today = datetime.now().date()
+    match said["day"]:
+        case "today":
+            return WEEKDAYS[today.weekday()]
+        case "tomorrow":
+            return WEEKDAYS[(today + timedelta(days=1)).weekday()]
+        case day:
+            return day

@@ -1,0 +1,78 @@
+"""What the reminder call keeps in mind, and what a caller's answer can mean."""
+
+from __future__ import annotations
+
+from typing import Any, Literal, NotRequired
+
+from pydantic import BaseModel, Field
+from typing_extensions import TypedDict
+
+from graphs.call_signals import CallState
+from graphs.store import Appointment
+
+Stage = Literal["identity", "reminder", "slots", "new_slot", "cancellation", "done"]
+"""Which question is open: is it the customer, can they come, which of the slots, book the chosen
+slot, cancel, or (the farewell was interrupted) is there anything else."""
+
+Intent = Literal[
+    "yes", "no", "reschedule", "cancel", "keep", "wrong_person", "repeat", "who", "wait", "unclear"
+]
+Day = Literal[
+    "today", "tomorrow",
+    "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday",
+]  # fmt: skip
+
+
+class Understanding(BaseModel):
+    """What the caller's last answer means."""
+
+    intent: Intent = Field(
+        description=(
+            "yes: a clear yes to the open question. no: a clear no. reschedule: wants another "
+            "time, or cannot or will not come at this one, or asks for other times. cancel: wants "
+            "no appointment any more. keep: wants the appointment left as it is. wrong_person: we "
+            "do not speak with the customer and cannot get them. repeat: wants to hear the last "
+            "sentence again or asks when the appointment is. who: asks who calls or why. wait: "
+            "asks us to hold on, or fetches the customer. unclear: anything else, a doubt, a "
+            "condition, or a mere 'okay' or 'thanks'."
+        )
+    )
+    choice: int | None = Field(
+        default=None, description="Number of the chosen slot, the first one is 1, the last -1."
+    )
+    day: Day | None = Field(default=None, description="The day that the caller named as wanted.")
+    time: str | None = Field(default=None, description="The time that the caller named, HH:MM.")
+
+
+class Picked(TypedDict):
+    """The understanding as it is kept in the state."""
+
+    intent: Intent
+    choice: int | None
+    day: Day | None
+    time: str | None
+
+
+class Result(TypedDict):
+    """What came of the call; the node ``end`` turns it into farewell and ending."""
+
+    reason: Literal[
+        "confirmed", "rescheduled", "cancelled", "wrong_person", "not_understood", "no_appointment"
+    ]
+    outcome: dict[str, Any]
+
+
+class AppointmentState(CallState):
+    """State of the reminder call.
+
+    ``unclear`` counts the answers in a row that were not understood; ``offered`` and ``chosen``
+    are ISO times of the store.
+    """
+
+    stage: NotRequired[Stage]
+    appointment: NotRequired[Appointment]
+    understood: NotRequired[Picked]
+    offered: NotRequired[list[str]]
+    chosen: NotRequired[str | None]
+    unclear: NotRequired[int]
+    result: NotRequired[Result]

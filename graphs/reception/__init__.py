@@ -1,0 +1,1 @@
+"""The front desk: opening hours, messages, calls back."""

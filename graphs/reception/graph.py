@@ -1,0 +1,32 @@
+"""The front desk: a model with tools, which ends the call with one of them."""
+
+from __future__ import annotations
+
+from langchain_core.language_models import BaseChatModel
+from langgraph.graph import START, StateGraph
+from langgraph.prebuilt import ToolNode, tools_condition
+
+from graphs.call_signals import CallPolicy
+from graphs.chat_models import chat_model
+from graphs.reception import nodes
+from graphs.reception.rules import RULES
+from graphs.reception.state import ReceptionState
+from graphs.reception.tools import TOOLS
+from graphs.store import PracticeContext
+
+
+def build(
+    model: BaseChatModel,
+) -> StateGraph[ReceptionState, PracticeContext, ReceptionState, ReceptionState]:
+    """Wire the graph around ``model``."""
+    builder = StateGraph(ReceptionState, context_schema=PracticeContext)
+    builder.add_node("desk", nodes.front_desk(model))
+    builder.add_node("tools", ToolNode(TOOLS))
+    builder.add_edge(START, "desk")
+    builder.add_conditional_edges("desk", tools_condition)
+    builder.add_conditional_edges("tools", nodes.after_tools)
+    return builder
+
+
+graph = build(chat_model(RULES)).compile(name="reception")
+call_policy = CallPolicy(end_node=None, end_token=None)

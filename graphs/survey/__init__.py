@@ -1,0 +1,1 @@
+"""Three questions after a visit."""

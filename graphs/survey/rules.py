@@ -1,0 +1,123 @@
+"""What the offline chat model knows of a survey."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from langchain_core.messages import AIMessage
+
+from graphs.rule_model import SAY_AGAIN, ModelAnswer, ModelTurn, Rule
+from graphs.spoken_numbers import heard_number, number_in_words
+from graphs.survey import prompts
+from graphs.survey.state import Question
+from graphs.understanding import asks_to_repeat, normalise, plain, says_goodbye, yes_or_no
+
+_STOP = re.compile(
+    r"\b(?:not interested|no interest|no time|not have (?:the |any )?time|too busy|have to go"
+    r"|got to go|stop (?:it|this|calling|now)|not want to (?:answer|take|go on|continue|do)"
+    r"|do not call)\b|^stop$"
+)
+_WEAK_YES = re.compile(r"^(?:okay|ok|alright|fine|right)\b")
+_CORRECTS = re.compile(r"\b(?:no|not|said|meant|wrong|sorry)\b")
+_RATINGS = range(1, 6)
+_UNCLEAR_LIMIT = 3
+
+
+def greet(turn: ModelTurn) -> ModelAnswer | None:
+    """The first word is ours."""
+    return ModelAnswer(prompts.GREETING) if turn.opening else None
+
+
+def go_on(turn: ModelTurn) -> ModelAnswer | None:
+    """After an answer is recorded: the next question, or the goodbye."""
+    if turn.result is None:
+        return None
+    match _recorded(turn):
+        case {"question": "rating", "answer": str(rating)}:
+            word = number_in_words(int(rating))
+            return ModelAnswer(f"{word.capitalize()}, thank you. {prompts.IMPROVEMENT}")
+        case {"question": "improvement"}:
+            return ModelAnswer(f"Thank you. {prompts.CONTACT}")
+        case _:
+            return ModelAnswer(prompts.FAREWELL)
+
+
+def stop(turn: ModelTurn) -> ModelAnswer | None:
+    """Nobody is kept on the line."""
+    refuses = prompts.CONSENT in turn.asked and yes_or_no(turn.heard) == "no"
+    if refuses or says_goodbye(turn.heard) or _STOP.search(plain(turn.heard)):
+        return ModelAnswer(prompts.FAREWELL_DECLINED)
+    return None
+
+
+def repeat(turn: ModelTurn) -> ModelAnswer | None:
+    """Say the last sentences again."""
+    return ModelAnswer(turn.asked) if turn.asked and asks_to_repeat(turn.heard) else None
+
+
+def consent(turn: ModelTurn) -> ModelAnswer | None:
+    """May we ask? Here "okay" is enough: nothing is written."""
+    if prompts.CONSENT not in turn.asked:
+        return None
+    agrees = yes_or_no(turn.heard) == "yes" or _WEAK_YES.match(plain(turn.heard))
+    return ModelAnswer(f"Thank you. {prompts.RATING}") if agrees else None
+
+
+def rating(turn: ModelTurn) -> ModelAnswer | None:
+    """A number from one to five, or its correction while the next question is open."""
+    number = heard_number(turn.heard)
+    corrects = prompts.IMPROVEMENT in turn.asked and _CORRECTS.search(plain(turn.heard))
+    if number not in _RATINGS or not (prompts.RATING in turn.asked or corrects):
+        return None
+    return _record("rating", str(number))
+
+
+def improvement(turn: ModelTurn) -> ModelAnswer | None:
+    """Any words are an answer."""
+    if prompts.IMPROVEMENT not in turn.asked or not turn.heard:
+        return None
+    return _record("improvement", normalise(turn.heard))
+
+
+def contact(turn: ModelTurn) -> ModelAnswer | None:
+    """Only a clear yes is a yes."""
+    if prompts.CONTACT not in turn.asked:
+        return None
+    answer = yes_or_no(turn.heard)
+    return None if answer == "unclear" else _record("contact", answer)
+
+
+def ask_again(turn: ModelTurn) -> ModelAnswer | None:
+    """Ask the open question again; the third time in a row the survey ends."""
+    last = [asked for asked, _ in turn.exchanges][1 - _UNCLEAR_LIMIT :]
+    if len(last) == _UNCLEAR_LIMIT - 1 and all(SAY_AGAIN in asked for asked in last):
+        return ModelAnswer(prompts.FAREWELL_NOT_UNDERSTOOD)
+    questions = (prompts.CONSENT, *prompts.QUESTIONS.values())
+    open_one = next((each for each in questions if each in turn.asked), prompts.CONSENT)
+    return ModelAnswer(f"{SAY_AGAIN} {open_one}")
+
+
+RULES: Sequence[Rule] = (
+    greet,
+    go_on,
+    stop,
+    repeat,
+    consent,
+    rating,
+    improvement,
+    contact,
+    ask_again,
+)
+
+
+def _record(question: Question, answer: str) -> ModelAnswer:
+    return ModelAnswer(calls=[("record_answer", {"question": question, "answer": answer})])
+
+
+def _recorded(turn: ModelTurn) -> dict[str, str]:
+    """Arguments of the call that has just been carried out."""
+    for message in reversed(turn.messages):
+        if isinstance(message, AIMessage) and message.tool_calls:
+            return message.tool_calls[-1]["args"]
+    return {}
