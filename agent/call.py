@@ -170,6 +170,7 @@ class Call:
                     **{"lk.pii.words": message.text_content or ""},
                     nodes=pointer["nodes"] if pointer else [],
                     interrupted=message.interrupted,
+                    seconds=_spoken_seconds(message),
                     metrics=_latencies(message),
                 )
             case _:
@@ -194,3 +195,10 @@ def _latencies(message: llm.ChatMessage) -> dict[str, float]:
         for name, value in message.metrics.items()
         if isinstance(value, float) and name.endswith(("latency", "delay", "ttft", "ttfb"))
     }
+
+
+def _spoken_seconds(message: llm.ChatMessage) -> float:
+    """How long the agent spoke; 0 for what was only written."""
+    metrics = message.metrics
+    seconds = metrics.get("stopped_speaking_at", 0.0) - metrics.get("started_speaking_at", 0.0)
+    return round(seconds, 3)

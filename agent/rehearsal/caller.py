@@ -30,6 +30,7 @@ from __future__ import annotations
 import asyncio
 import importlib
 import json
+import os
 import re
 import signal
 import sys
@@ -42,6 +43,7 @@ from typing import Any, Protocol, TextIO
 
 import numpy as np
 from livekit import rtc
+from livekit.rtc.participant import PublishTrackError
 
 from agent.errors import CallFailed
 from agent.rehearsal.call_recording import RATE, CallRecording, Samples
@@ -142,6 +144,11 @@ class _Gone:
     reason: str
 
 
+@dataclass(frozen=True)
+class _Broken:
+    why: str
+
+
 class Caller:
     """One call, from joining to the line's end.
 
@@ -158,7 +165,8 @@ class Caller:
         self._turns = CallerTurns(len(spoken), job.repeat_pattern)
         self._room = rtc.Room()
         self._source = rtc.AudioSource(RATE, 1, queue_size_ms=_QUEUE_MS)
-        self._inbox: asyncio.Queue[_Track | _Text | _Gone] = asyncio.Queue()
+        self._inbox: asyncio.Queue[_Track | _Text | _Gone | _Broken] = asyncio.Queue()
+        self._line_gone = asyncio.Event()
         self._voices: list[AgentVoice] = []
         self._next_line: int | None = None
         self._said = -1
@@ -191,6 +199,7 @@ class Caller:
         def disconnected(reason: rtc.DisconnectReason.ValueType) -> None:
             name = rtc.DisconnectReason.Name(reason)
             self._inbox.put_nowait(_Gone(time.monotonic(), name))
+            self._line_gone.set()
 
         def text(reader: rtc.TextStreamReader, identity: str) -> None:
             if identity == self._room.local_participant.identity:
@@ -216,7 +225,11 @@ class Caller:
         gone: _Gone | None = None
         try:
             async with asyncio.timeout(self._job.max_seconds):
-                gone = await self._talk(recording)
+                match await self._talk(recording):
+                    case _Broken(why):
+                        raise CallFailed(f"the caller cannot be heard: {why}")
+                    case _Gone() as gone:
+                        pass
         except TimeoutError:
             raise CallFailed(
                 f"the call was still up after {self._job.max_seconds:g} s, so the caller left it"
@@ -224,38 +237,45 @@ class Caller:
         finally:
             self._finish(recording, began, gone)
 
-    async def _publish(self) -> None:
+    async def _publish(self) -> bool:
+        """Publish the voice; returns False when the line was dead before that was done."""
         track = rtc.LocalAudioTrack.create_audio_track("caller", self._source)
         microphone = rtc.TrackPublishOptions(source=rtc.TrackSource.SOURCE_MICROPHONE)
-        await self._room.local_participant.publish_track(track, microphone)
+        try:
+            await self._room.local_participant.publish_track(track, microphone)
+        except PublishTrackError as error:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._line_gone.wait(), _DRAIN_S)
+            if not self._line_gone.is_set():
+                self._inbox.put_nowait(_Broken(str(error)))
+            return False
+        return True
 
-    async def _talk(self, recording: CallRecording) -> _Gone:
+    async def _talk(self, recording: CallRecording) -> _Gone | _Broken:
         """Listen and speak until the line is gone."""
-        listening: list[asyncio.Task[None]] = []
         async with asyncio.TaskGroup() as tasks:
-            speaking = tasks.create_task(self._speak(recording))
+            running = [tasks.create_task(self._speak(recording))]
             while True:
                 match await self._inbox.get():
-                    case _Gone() as gone:
+                    case _Gone() | _Broken() as end:
                         break
                     case _Track() as track:
-                        listening.append(tasks.create_task(self._hear(track, recording)))
+                        running.append(tasks.create_task(self._hear(track, recording)))
                     case _Text(reader):
-                        listening.append(tasks.create_task(self._read(reader)))
-            speaking.cancel()
-            if listening:
-                await asyncio.wait(listening, timeout=_DRAIN_S)
-            for task in listening:
+                        running.append(tasks.create_task(self._read(reader)))
+            await asyncio.wait(running, timeout=_DRAIN_S)
+            for task in running:
                 task.cancel()
-        return gone
+        return end
 
     async def _speak(self, recording: CallRecording) -> None:
         """Send 10 ms after 10 ms, silence or words; the source sets the pace."""
-        await self._publish()
+        if not await self._publish():
+            return
         silence = np.zeros(_FRAME, np.int16)
         words: Iterator[Samples] = iter(())
         line: dict[str, Any] | None = None
-        while True:
+        while not self._line_gone.is_set():
             plays = time.monotonic() + self._source.queued_duration
             frame = next(words, None)
             if frame is None and line is not None:
@@ -380,4 +400,7 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    code = main()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)  # seen: LiveKit's threads abort the process while the interpreter is taken down

@@ -23,8 +23,6 @@ import numpy.typing as npt
 import soundfile
 from livekit import rtc
 
-from agent.providers.offline import espeak_tts
-
 SAMPLE_RATE = 48_000
 LINES = Path(__file__).parent / "lines"
 FLITE_VOICE = "rms"
@@ -72,6 +70,9 @@ def speak(text: str, *, lines: Path = LINES, flite: str | None = "flite") -> Cal
         "install flite, or use lines that are recorded",
         extra={"line": text},
     )
+    # LiveKit's speech classes take a second to import, and the usual line is recorded.
+    from agent.providers.offline import espeak_tts  # noqa: PLC0415
+
     samples = espeak_tts.synthesize(text)
     return CallerLine(text, resample(samples, espeak_tts.SAMPLE_RATE, SAMPLE_RATE), "espeak")
 

@@ -40,6 +40,12 @@ class Part:
                 self._last_lines.append(line)
                 yield line
 
+    def tell(self, text: str) -> None:
+        """Write to the process's input, once, and close it."""
+        if self._process.stdin is not None:
+            self._process.stdin.write(text.encode())
+            self._process.stdin.close()
+
     async def exit_code(self) -> int:
         """Wait until the process has ended by itself."""
         return await self._process.wait()
@@ -67,7 +73,6 @@ async def running_part(
     command: Sequence[str],
     *,
     env: Mapping[str, str] | None = None,
-    stdin: str = "",
 ) -> AsyncIterator[Part]:
     """Run a process in a group of its own, so that a Ctrl-C reaches it only through us."""
     process = await asyncio.create_subprocess_exec(
@@ -81,9 +86,6 @@ async def running_part(
     )
     part = Part(name, process)
     try:
-        if process.stdin is not None:
-            process.stdin.write(stdin.encode())
-            process.stdin.close()
         yield part
     finally:
         await asyncio.shield(part.stop())

@@ -7,7 +7,7 @@ import json
 import sys
 import tempfile
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -53,11 +53,14 @@ class CallEvents:
 class Stage:
     """A running server and worker, on which calls can be made one after the other."""
 
-    def __init__(self, server: LocalServer, worker: Part, settings: Settings, speech: Path) -> None:
+    def __init__(
+        self, server: LocalServer, worker: Part, settings: Settings, speech: Path, caller: Part
+    ) -> None:
         self._server = server
         self._worker = worker
         self._settings = settings
         self._speech = speech
+        self._waiting: Part | None = caller
         self._calls: dict[str, tuple[CallEvents, CallView | None]] = {}
 
     async def read_worker(self, registered: asyncio.Event) -> None:
@@ -119,8 +122,8 @@ class Stage:
     async def _run_caller(
         self, job: dict[str, Any], events: CallEvents, view: CallView | None
     ) -> None:
-        command = [sys.executable, "-m", "agent.rehearsal.caller"]
-        async with running_part("the caller", command, stdin=json.dumps(job)) as caller:
+        async with self._caller() as caller:
+            caller.tell(json.dumps(job))
             async for line in caller.lines():
                 entry = _json(line)
                 if "event" in entry:
@@ -129,6 +132,16 @@ class Stage:
                         view.caller(entry)
             if await caller.exit_code() != 0:
                 raise caller.failed("broke off the call")
+
+    @asynccontextmanager
+    async def _caller(self) -> AsyncIterator[Part]:
+        """The caller who has been waiting since the stage was set up, or a new one."""
+        if self._waiting is not None:
+            caller, self._waiting = self._waiting, None
+            yield caller
+            return
+        async with a_caller() as caller:
+            yield caller
 
     def _token(self, room: str, plan: Plan) -> str:
         """A caller's ticket; the dispatch in it brings the agent, as it does in production."""
@@ -184,7 +197,7 @@ async def stage(
 async def _worker(
     server: LocalServer, settings: Settings, folder: Path, closing_tone: bool
 ) -> AsyncIterator[Stage]:
-    command = [sys.executable, "-m", "agent", "worker", "start", "--drain-timeout", "2"]
+    command = [sys.executable, "-m", "agent.rehearsal.worker_process", "--drain-timeout", "2"]
     env = inherited_environment() | {
         "LIVEKIT_URL": server.url,
         "LIVEKIT_API_KEY": server.api_key,
@@ -196,9 +209,9 @@ async def _worker(
         "LASTWORD_SPEECH_DIR": str(folder / "speech"),
         "LASTWORD_CLOSING_TONE": str(closing_tone),
     }
-    async with running_part("the worker", command, env=env) as worker:
+    async with running_part("the worker", command, env=env) as worker, a_caller() as caller:
         registered = asyncio.Event()
-        on_stage = Stage(server, worker, settings, folder / "speech")
+        on_stage = Stage(server, worker, settings, folder / "speech", caller)
         async with asyncio.TaskGroup() as tasks:
             watching = [
                 tasks.create_task(on_stage.read_worker(registered)),
@@ -208,6 +221,11 @@ async def _worker(
             yield on_stage
             for task in watching:
                 task.cancel()
+
+
+def a_caller() -> AbstractAsyncContextManager[Part]:
+    """Start a simulated caller; it waits for its job."""
+    return running_part("the caller", [sys.executable, "-m", "agent.rehearsal.caller"])
 
 
 async def _watch(server: LocalServer) -> None:

@@ -47,6 +47,8 @@ class Verdict:
     reason: str
     outcome: dict[str, Any] | None
     farewell: Heard | None
+    tail: float | None
+    """From the end of the farewell's playout, as the worker sees it, to its hang-up."""
     line_gone_after: float | None
     """From the last voiced sample that the caller received to the line being gone."""
     room_left: bool
@@ -70,7 +72,7 @@ class Verdict:
             table.add_row(f"  {name}", Text(value))
         console.print(table)
         for name, path in (("transcript", self.transcript), ("recording", self.recording)):
-            console.print(f"  [dim]{name}[/dim]  {path}", soft_wrap=True)
+            console.print(f"  [dim]{name:29}[/dim]  {path}", soft_wrap=True)
 
     def figures(self) -> list[tuple[str, str]]:
         """Names and values of what was measured."""
@@ -78,6 +80,8 @@ class Verdict:
         if self.outcome:
             rows.append(("outcome", json.dumps(self.outcome, ensure_ascii=False)))
         rows.append(("farewell heard by the caller", _farewell(self.farewell)))
+        if self.tail is not None:
+            rows.append(("tail", f"{self.tail:.2f} s"))
         if self.line_gone_after is not None:
             rows.append(("last sample heard → line gone", f"{self.line_gone_after:.2f} s"))
         rows.append(("room on the server", "still there" if self.room_left else "gone"))
@@ -94,6 +98,7 @@ def judge(facts: CallFacts) -> Verdict:
         reason=ended["reason"],
         outcome=ended["outcome"],
         farewell=measure_farewell(facts.speech, recording),
+        tail=_tail(facts.worker),
         line_gone_after=finished.get("line_gone_after"),
         room_left=facts.room_left,
         transcript=write_transcript(facts, ended),
@@ -118,7 +123,7 @@ def write_transcript(facts: CallFacts, ended: Entry) -> Path:
         if entry["event"] == "line_started"
     ]
     spoken = [
-        (entry["at"], {"agent": entry["lk.pii.words"], "nodes": entry["nodes"]})
+        (entry["at"] - entry["seconds"], {"agent": entry["lk.pii.words"], "nodes": entry["nodes"]})
         for entry in facts.worker
         if entry["event"] == "spoken"
     ]
@@ -143,6 +148,13 @@ def write_transcript(facts: CallFacts, ended: Entry) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(yaml.safe_dump(content, sort_keys=False, allow_unicode=True, width=100))
     return path
+
+
+def _tail(worker: Sequence[Entry]) -> float | None:
+    times = {entry["event"]: entry["at"] for entry in worker}
+    if "farewell_played" not in times:
+        return None
+    return float(times["hanging_up"] - times["farewell_played"])
 
 
 def _farewell(farewell: Heard | None) -> str:

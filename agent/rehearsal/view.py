@@ -62,14 +62,16 @@ class CallView:
 
     def _spoken(self, entry: Entry) -> None:
         cut = " [cut off by the caller]" if entry["interrupted"] else ""
-        self._line(entry["at"], "agent", f"{entry['lk.pii.words']}{cut}", "cyan")
+        began = entry["at"] - entry["seconds"]
+        self._line(began, "agent", f"{entry['lk.pii.words']}{cut}", "cyan")
         times = {**self._delay, **entry["metrics"]}
         self._delay = {}
         way = " → ".join(entry["nodes"])
         latencies = " · ".join(
-            f"{label} {times[name]:.2f} s" for name, label in _LATENCIES if name in times
+            f"{label} {times[name]:.2f}" for name, label in _LATENCIES if name in times
         )
-        self._line(entry["at"], "", "   ".join(part for part in (way, latencies) if part), "dim")
+        latencies = latencies and f"{latencies} s"
+        self._line(began, "", "   ".join(part for part in (way, latencies) if part), "dim")
 
     def _line(self, at: float, who: str, what: str, style: str) -> None:
         if self._zero is None:

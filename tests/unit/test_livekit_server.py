@@ -169,10 +169,10 @@ def test_two_builds_at_once_are_one_build(places: ServerPlaces) -> None:
         if "another build" in line:
             waiting.set()
 
-    both = [
-        threading.Thread(target=lambda: built.append(build_server(report, places)))
-        for _ in range(2)
-    ]
+    def build() -> None:
+        built.append(build_server(report, places))
+
+    both = [threading.Thread(target=build, daemon=True) for _ in range(2)]
     for thread in both:
         thread.start()
     assert waiting.wait(20)

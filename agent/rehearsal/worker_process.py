@@ -1,0 +1,23 @@
+"""The worker of a rehearsal: ``python -m agent.rehearsal.worker_process``.
+
+It is the deployed worker. Only its start is quicker: the server that its job processes fork from
+imports the agent beside this process, not after it. A deployed worker is started by
+``lastword worker start``, which leaves the order to LiveKit; there, seconds at start are nothing,
+and LiveKit first puts settings into the environment that the fork server must see.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import sys
+from multiprocessing import forkserver
+
+if __name__ == "__main__":
+    if "forkserver" in multiprocessing.get_all_start_methods() and sys.platform == "linux":
+        multiprocessing.get_context("forkserver").set_forkserver_preload(["agent.worker"])
+        forkserver.ensure_running()
+
+    from agent.cli import main
+
+    sys.argv = ["lastword", "worker", "start", *sys.argv[1:]]
+    main()

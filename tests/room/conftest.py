@@ -1,0 +1,35 @@
+"""One real livekit-server for all tests of this folder; no test may leave a room on it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from uuid import uuid4
+
+import pytest
+import pytest_asyncio
+
+from agent.rehearsal.livekit_server import LocalServer, build_server, find_server, running_server
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[LocalServer]:
+    """A server on loopback: LIVEKIT_SERVER_BIN, the one on PATH, or built (two minutes, once)."""
+    reported: list[str] = []
+    binary = find_server() or build_server(reported.append)
+    log = tmp_path_factory.mktemp("livekit-server") / "server.log"
+    async with running_server(binary, log=log) as running:
+        yield running
+
+
+@pytest_asyncio.fixture(autouse=True)
+async def no_room_left(server: LocalServer) -> AsyncIterator[None]:
+    """Fail a test that leaves a room, and so perhaps a caller, behind."""
+    yield
+    left = await server.rooms()
+    assert not left, f"rooms left on the server: {left}"
+
+
+@pytest.fixture
+def room() -> str:
+    """A name that no other test uses."""
+    return f"test-{uuid4().hex[:12]}"
