@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from pathlib import Path
 
 import pytest
 
 TESTS = Path(__file__).parent
 LEVELS = ("unit", "session", "studio", "room")
-_seconds: Counter[str] = Counter()
+_seconds: defaultdict[str, float] = defaultdict(float)
 _ran: Counter[str] = Counter()
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import json
 import secrets
+import shutil
 import socket
 import sys
 from asyncio.subprocess import DEVNULL, STDOUT, Process
@@ -116,6 +117,7 @@ async def _start(binary: Path, port: int | None, log: Path) -> LocalServer:
     output = await asyncio.to_thread(_open_log, log)
     try:
         process = await asyncio.create_subprocess_exec(
+            *_ends_with_us(),
             binary,
             env={"LIVEKIT_CONFIG": json.dumps(config)},  # the environment, as `ps` shows arguments
             stdin=DEVNULL,
@@ -135,6 +137,15 @@ async def _start(binary: Path, port: int | None, log: Path) -> LocalServer:
         log=log,
         process=process,
     )
+
+
+def _ends_with_us() -> list[str]:
+    """What to put before a command so that it is killed when this process dies by kill -9.
+
+    It replaces itself by the command, so the process id stays. macOS has no such thing.
+    """
+    setpriv = shutil.which("setpriv")
+    return [setpriv, "--pdeathsig", "KILL", "--"] if setpriv else []
 
 
 def _config(http: int, udp: int) -> dict[str, object]:

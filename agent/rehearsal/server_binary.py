@@ -93,7 +93,7 @@ def _is_executable(file: Path) -> bool:
     return file.is_file() and os.access(file, os.X_OK)
 
 
-def build_server(report: Callable[[str], None], places: ServerPlaces | None = None) -> Path:
+def build_server(report: Callable[[str], object], places: ServerPlaces | None = None) -> Path:
     """Build livekit-server from the pinned sources, once; returns its path.
 
     Takes about two minutes with cold caches. Builds beside each other are safe: the second one
@@ -121,7 +121,7 @@ def build_server(report: Callable[[str], None], places: ServerPlaces | None = No
 
 
 @contextmanager
-def _build_lock(cache: Path, report: Callable[[str], None]) -> Iterator[IO[bytes]]:
+def _build_lock(cache: Path, report: Callable[[str], object]) -> Iterator[IO[bytes]]:
     """Only one build at a time; the lock ends with the last process that holds the file."""
     cache.mkdir(parents=True, exist_ok=True)
     with (cache / "livekit-server.lock").open("wb") as lock:
@@ -133,7 +133,9 @@ def _build_lock(cache: Path, report: Callable[[str], None]) -> Iterator[IO[bytes
         yield lock
 
 
-def _build(go: Path, places: ServerPlaces, lock: IO[bytes], report: Callable[[str], None]) -> None:
+def _build(
+    go: Path, places: ServerPlaces, lock: IO[bytes], report: Callable[[str], object]
+) -> None:
     unfinished = places.built.with_suffix(".part")
     unfinished.unlink(missing_ok=True)
     command = [str(go), "build", "-v", "-trimpath", "-ldflags", "-s -w", "-o", str(unfinished)]

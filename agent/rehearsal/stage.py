@@ -163,7 +163,7 @@ async def stage(
     settings: Settings,
     *,
     port: int | None = None,
-    report: Callable[[str], None],
+    report: Callable[[str], object],
     closing_tone: bool = False,
 ) -> AsyncIterator[Stage]:
     """Start a local server and the worker; both are gone when the block is left.

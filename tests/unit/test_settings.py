@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from agent.errors import SettingsError
 from agent.settings import Settings, read_settings
 
-ALL_KEYS = {"deepgram_api_key": "d", "cartesia_api_key": "c", "openai_api_key": "o"}
+ALL_KEYS: dict[str, Any] = {"deepgram_api_key": "d", "cartesia_api_key": "c", "openai_api_key": "o"}
 
 
 @pytest.fixture(autouse=True)
@@ -29,7 +30,11 @@ def test_with_all_keys_the_production_set_is_chosen() -> None:
 
 
 def test_a_base_url_stands_for_an_openai_key() -> None:
-    keys = {**ALL_KEYS, "openai_api_key": None, "openai_base_url": "http://127.0.0.1:8000/v1"}
+    keys: dict[str, Any] = {
+        **ALL_KEYS,
+        "openai_api_key": None,
+        "openai_base_url": "http://127.0.0.1:8000/v1",
+    }
     assert Settings(**keys).chosen_providers() == "production"
 
 

@@ -27,7 +27,7 @@ def spoken(*items: Item, policy: CallPolicy | None = None) -> str:
 
 
 def chunk(text: str, message_id: str = "m1", node: str = "talk") -> Item:
-    return AIMessageChunk(text, id=message_id), node
+    return AIMessageChunk(content=text, id=message_id), node
 
 
 def test_p6_streamed_chunks_and_whole_messages_are_spoken_in_order() -> None:
@@ -75,14 +75,14 @@ def test_p2_an_end_token_on_its_own_leaves_not_even_a_space() -> None:
 def test_p5_it_is_known_where_each_message_begins() -> None:
     speech = SpeechFilter(CallPolicy())
     for message_id, text in [("a", "One."), ("b", "Two."), ("b", " Three.")]:
-        speech.message(AIMessageChunk(text, id=message_id), {"langgraph_node": "talk"})
+        speech.message(AIMessageChunk(content=text, id=message_id), {"langgraph_node": "talk"})
     assert speech.text == "One. Two. Three."
     assert speech.messages == [("a", 0), ("b", 4)]
 
 
 def test_p6_a_say_signal_is_spoken_between_streamed_messages() -> None:
     speech = SpeechFilter(CallPolicy())
-    speech.message(AIMessageChunk("Let me see.", id="a"), {"langgraph_node": "talk"})
+    speech.message(AIMessageChunk(content="Let me see.", id="a"), {"langgraph_node": "talk"})
     assert speech.say("One moment.") == " One moment."
-    after = speech.message(AIMessageChunk("Here.", id="b"), {"langgraph_node": "talk"})
+    after = speech.message(AIMessageChunk(content="Here.", id="b"), {"langgraph_node": "talk"})
     assert after == " Here."
