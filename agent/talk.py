@@ -7,6 +7,7 @@ import importlib
 import json
 import signal
 import sys
+from collections.abc import Callable
 from functools import partial
 
 from livekit.agents import (
@@ -137,16 +138,19 @@ async def _take_console_call(ctx: JobContext) -> None:
     signal.raise_signal(signal.SIGTERM)
 
 
-def check_audio_devices() -> None:
+def check_audio_devices(query: Callable[[str], object] | None = None) -> None:
     """Check that there is something to hear and to speak with.
+
+    Args:
+        query: finds the default device of a kind, "input" or "output"; default: PortAudio's.
 
     Raises:
         AudioDeviceMissing: the message names what is missing.
     """
     try:
-        sounddevice = importlib.import_module("sounddevice")
+        query = query or _portaudio()
         for kind in ("input", "output"):
-            sounddevice.query_devices(kind=kind)
+            query(kind)
     except OSError as error:
         raise AudioDeviceMissing(
             "PortAudio is not installed, so there is no microphone or loudspeaker "
@@ -156,3 +160,15 @@ def check_audio_devices() -> None:
         raise AudioDeviceMissing(
             f"this machine has no audio device ({error}); leave --audio out to type instead"
         ) from error
+
+
+def _portaudio() -> Callable[[str], object]:
+    sounddevice = importlib.import_module("sounddevice")
+
+    def query(kind: str) -> object:
+        try:
+            return sounddevice.query_devices(kind=kind)
+        except sounddevice.PortAudioError as error:
+            raise ValueError(f"no default {kind} device") from error
+
+    return query

@@ -6,7 +6,7 @@ import asyncio
 import json
 import logging
 from collections.abc import AsyncIterator, Mapping
-from typing import Any, cast
+from typing import Any, cast, get_type_hints
 
 from langchain_core.messages import SystemMessage
 from langchain_core.runnables import RunnableConfig
@@ -71,7 +71,7 @@ class GraphLLM(langchain.LLMAdapter[Any]):
         self.context = context
         self.subgraphs = subgraphs
         self.modes = {stream_mode} if isinstance(stream_mode, str) else set(stream_mode)
-        self.channels = set(graph.channels) if isinstance(graph, Pregel) else set()
+        self.channels = _call_channels(graph)
         self.remembers = isinstance(graph, Pregel) and graph.checkpointer not in (None, False)
         self._base_config = config or {}
         self._thread_id = self._configurable().get("thread_id") or utils.shortuuid("call_")
@@ -304,6 +304,19 @@ class GraphStream(langchain.LangGraphStream[Any]):
 
     def _emit(self, delta: llm.ChoiceDelta) -> None:
         self._event_ch.send_nowait(llm.ChatChunk(id=self._id, delta=delta))
+
+
+def _call_channels(graph: object) -> frozenset[str]:
+    """Which of the contract's channels the graph's state has.
+
+    They are known by name and type: another project's ``event`` channel is not ours to write.
+    """
+    schema = getattr(getattr(graph, "builder", None), "state_schema", None)
+    if not isinstance(schema, type):
+        return frozenset()
+    hints = get_type_hints(schema)
+    ours = {"event": "CallEvent", "ending": "Ending"}
+    return frozenset(name for name, kind in ours.items() if kind in str(hints.get(name)))
 
 
 def _upstream_text(event: object) -> str:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+import yaml
 
 from agent.rehearsal.parts import Part, running_part
 from agent.rehearsal.rehearsal import Rehearsal, read_plan
@@ -42,20 +43,29 @@ def faults(name: str, verdict: Verdict, reason: str) -> list[str]:
     return [f"{name}: {what}" for what, good in checks.items() if not good]
 
 
+def way(verdict: Verdict) -> list[str]:
+    """The nodes that the call took, from its transcript."""
+    turns = yaml.safe_load(verdict.transcript.read_text())["turns"]
+    return [node for turn in turns for node in turn.get("nodes", [])]
+
+
 @pytest.mark.timeout(300)
 async def test_p1_p2_p12_graphs_end_real_calls_and_every_farewell_is_heard_whole(
     tmp_path: Path,
 ) -> None:
     settings = Settings(providers="offline", calls_dir=tmp_path)
     found: list[str] = []
+    ways: dict[str, list[str]] = {}
     before = psutil.Process().children(recursive=True)
     async with stage(settings, report=sys.stderr.write, closing_tone=True) as on_stage:
         for script, reason in CALLS.items():
             verdict = await on_stage.call(read_plan(Rehearsal(settings, script=script)))
             found += faults(script, verdict, reason)
             assert verdict.recording.stat().st_size > 48_000
-            assert "ended_by: graph" in verdict.transcript.read_text()
+            ways[script] = way(verdict)
     assert found == []
+    assert ways["appointment-cancel"] != ways["appointment-wrong-person"], "words choose the way"
+    assert ways["appointment-cancel"][-1] == ways["appointment-wrong-person"][-1] == "end"
     assert psutil.Process().children(recursive=True) == before
 
 
@@ -83,6 +93,29 @@ async def test_stopping_a_call_leaves_no_process_behind(
         gone, left = await asyncio.to_thread(psutil.wait_procs, started, timeout=10)
     assert left == []
     assert len(gone) == len(started)
+
+
+@pytest.mark.parametrize(
+    ("command", "sentence"),
+    [
+        ("livekit-server", "livekit-server ended"),
+        ("agent.rehearsal.worker_process", "the worker stopped"),
+        ("agent.rehearsal.caller", "the caller broke off the call"),
+    ],
+)
+async def test_a_part_that_breaks_is_named(command: str, sentence: str, tmp_path: Path) -> None:
+    env = inherited_environment() | {"LASTWORD_CALLS_DIR": str(tmp_path)}
+    said: list[str] = []
+    async with running_part("lastword call", call_command(), env=env) as part:
+        async for line in part.lines():
+            said.append(line)
+            if "dialled in" in line:
+                children = psutil.Process(part.pid).children()
+                victim = next(c for c in children if command in " ".join(c.cmdline()))
+                victim.kill()
+        assert await part.exit_code() == 1
+    assert f"lastword: {sentence}" in "\n".join(said)
+    assert "Traceback" not in "\n".join(said)
 
 
 async def test_a_taken_port_is_one_sentence(tmp_path: Path) -> None:

@@ -137,3 +137,41 @@ async def test_p2_what_only_began_like_a_token_is_spoken() -> None:
     ) as phone:
         await phone.say("Which key?")
         assert phone.spoken() == ["Press the key <en"]
+
+
+class ForeignState(MessagesState):
+    """Somebody else's state, whose ``event`` and ``ending`` mean other things."""
+
+    event: str
+    ending: list[int]
+
+
+async def test_p2_another_projects_channels_of_the_same_name_are_left_alone() -> None:
+    seen: list[ForeignState] = []
+
+    async def talk(state: ForeignState) -> dict[str, Any]:
+        seen.append(state)
+        return {"messages": [AIMessage("Hello.")]}
+
+    async with phone_call(one_node(talk, state=ForeignState), OPENING) as phone:
+        await phone.say("Hello.")
+    assert [sorted(state) for state in seen] == [["messages"], ["messages"]]
+
+
+async def test_p2_a_graph_without_the_event_channel_is_told_of_the_opening_in_a_message() -> None:
+    model = ScriptedModel(answers=[["Hello."]])
+    async with phone_call(talking_graph(model), OPENING) as phone:
+        assert phone.spoken() == ["Hello."]
+    assert [message.type for message in model.calls[0]] == ["system"]
+
+
+async def test_p2_a_graph_with_the_event_channel_gets_the_opening_there() -> None:
+    seen: list[CallState] = []
+
+    async def talk(state: CallState) -> dict[str, Any]:
+        seen.append(state)
+        return {"messages": [AIMessage("Hello.")]}
+
+    async with phone_call(one_node(talk, state=CallState), OPENING) as phone:
+        await phone.say("Hello.")
+    assert [state.get("event") for state in seen] == [{"kind": "opening"}, None]

@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 from agent.cli import main
+from agent.errors import AudioDeviceMissing
+from agent.talk import check_audio_devices
 
 
 def lastword(
@@ -72,9 +74,22 @@ def test_a_graph_that_does_not_import_stops_the_worker_at_start(
     assert "graph 'front' (no.such:graph) does not load: ModuleNotFoundError" in error
 
 
-def test_without_audio_devices_talking_aloud_says_so(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    code, error = lastword(monkeypatch, capsys, "talk", "--audio")
-    assert code == 1
-    assert "leave --audio out to type instead" in error
+@pytest.mark.parametrize(
+    ("failure", "sentence"),
+    [
+        (OSError("PortAudio library not found"), "PortAudio is not installed"),
+        (ValueError("no default input device"), "no audio device .no default input device."),
+    ],
+)
+def test_without_audio_devices_talking_aloud_says_so(failure: Exception, sentence: str) -> None:
+    def query(kind: str) -> object:
+        raise failure
+
+    with pytest.raises(AudioDeviceMissing, match=f"{sentence}.*leave --audio out to type instead"):
+        check_audio_devices(query)
+
+
+def test_with_both_audio_devices_talking_aloud_goes_on() -> None:
+    asked: list[str] = []
+    check_audio_devices(asked.append)
+    assert asked == ["input", "output"]
