@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import importlib
 import json
-import signal
+import os
+import subprocess
 import sys
 from collections.abc import Callable
 from functools import partial
@@ -90,8 +91,7 @@ async def talk_typed(
             end = await running
     finally:
         await call.session.aclose()
-    outcome = f", {json.dumps(end.outcome)}" if end.outcome else ""
-    console.print(f"Call ended by [bold]{end.ended_by}[/bold]: {end.reason}{outcome}")
+    _show_end(end, console)
 
 
 async def _turn(call: Call, console: Console) -> None:
@@ -134,8 +134,24 @@ async def _take_console_call(ctx: JobContext) -> None:
         return "console"
 
     end = await make_call(ctx).run(partial(start_in, ctx.room), Terminal(), caller_joined=joined)
-    ctx.shutdown(end.reason)
-    signal.raise_signal(signal.SIGTERM)
+    _show_end(end, Console())
+    _leave()
+
+
+def _leave() -> None:
+    """End the process at once: LiveKit's console has no way to be hung up on.
+
+    Stopping it the polite way closes its event loop under the running audio callbacks.
+    """
+    if sys.stdin.isatty():
+        subprocess.run(["stty", "sane"], check=False)  # noqa: S607 - it read keys unechoed
+    sys.stdout.flush()
+    os._exit(0)
+
+
+def _show_end(end: CallEnd, console: Console) -> None:
+    outcome = f", {json.dumps(end.outcome)}" if end.outcome else ""
+    console.print(f"Call ended by [bold]{end.ended_by}[/bold]: {end.reason}{outcome}")
 
 
 def check_audio_devices(query: Callable[[str], object] | None = None) -> None:

@@ -19,6 +19,7 @@ from agent.hangup.hang_up import RoomLine
 from agent.journal import CallJournal
 from agent.providers.voices import make_voices
 from agent.settings import Settings
+from agent.speech_tap import WavTap
 
 _log = logging.getLogger("lastword.worker")
 
@@ -133,6 +134,4 @@ def _graph(ctx: JobContext, dispatch: Dispatch, settings: Settings) -> CallGraph
 def _speech_tap(settings: Settings, call_id: str) -> SpeechTap | None:
     if settings.speech_dir is None:
         return None
-    from agent.rehearsal.speech_tap import WavTap  # noqa: PLC0415 - numpy is only there offline
-
     return WavTap(settings.speech_dir / call_id, tone=settings.closing_tone)

@@ -41,7 +41,7 @@ async def make_calls(number: int, folder: Path, console: Console) -> list[tuple[
 
 def show(verdicts: list[tuple[str, Verdict]], left: int, console: Console) -> None:
     """Print a row for each call, and the sums."""
-    table = Table("script", "ended by", "reason", "farewell", "lost", "line gone after")
+    table = Table("script", "ended by", "reason", "farewell", "lost", "at its end", "line gone")
     for script, verdict in verdicts:
         heard = verdict.farewell
         table.add_row(
@@ -50,6 +50,7 @@ def show(verdicts: list[tuple[str, Verdict]], left: int, console: Console) -> No
             verdict.reason,
             f"{heard.total_s:.2f} s" if heard else "none",
             f"{heard.lost_s * 1000:.0f} ms" if heard else "-",
+            f"{heard.lost_at_end_s * 1000:.0f} ms" if heard else "-",
             f"{verdict.line_gone_after:.3f} s" if verdict.line_gone_after else "-",
         )
     console.print(table)

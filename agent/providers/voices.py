@@ -64,5 +64,8 @@ def _offline() -> Voices:
         stt=hearing,
         tts=speaking,
         vad=turn_taking.local_vad(),
-        turn_handling=TurnHandlingOptions(turn_detection=turn_taking.local_turn_detector()),
+        turn_handling=TurnHandlingOptions(
+            turn_detection=turn_taking.local_turn_detector(),
+            interruption={"mode": "vad"},  # the other one is a cloud model
+        ),
     )

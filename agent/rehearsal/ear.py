@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from agent.speech_tap import closing_tone
+
 Samples = NDArray[np.int16]
 """Mono audio."""
 _Signal = NDArray[np.float64]
@@ -18,7 +20,6 @@ STRETCH_S = 0.06
 SEAM_S = 0.03
 """A shorter gap in the middle is the seam of such a shift, next to a pause, and not a loss."""
 
-_TONE_HZ, _TONE_S, _TONE_LEVEL = (500, 3000), 0.4, 8000
 _SILENT_DB = -45.0  # samples so much weaker than the loud frames are silence
 _RINGING_DB = -14.0  # what is so much weaker than the last frame is the codec's ringing after it
 _MOSTLY = 0.7  # part of a frame that must be silent for the frame to be lost
@@ -48,19 +49,6 @@ class Heard:
     """Where in what was received the farewell begins; None when it is not in there."""
     last_sample_s: float | None
     """Where in what was received the last voiced sample of the farewell is."""
-
-
-def closing_tone(rate: int) -> Samples:
-    """Make the tone that ends a measured farewell: 0.4 s, loud up to the last sample.
-
-    It rises from 0.5 to 3 kHz, so that each part of it is unlike the others: a tone that a jitter
-    buffer has squeezed can be told from one that was cut off.
-    """
-    time = np.arange(round(_TONE_S * rate)) / rate
-    low, high = _TONE_HZ
-    turns = low * time + (high - low) / (2 * _TONE_S) * time**2
-    tone = _TONE_LEVEL * np.minimum(time / 0.005, 1.0) * np.cos(2 * np.pi * turns)
-    return np.asarray(np.rint(tone), np.int16)
 
 
 def at_rate(samples: Samples, rate: int, wanted: int) -> Samples:

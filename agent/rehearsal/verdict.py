@@ -11,19 +11,14 @@ from typing import Any
 import numpy as np
 import soundfile
 import yaml
-from livekit import rtc
-from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from agent.rehearsal.ear import Heard, heard
+from agent.rehearsal.ear import Heard, at_rate, heard
 from agent.rehearsal.script import Script
 
-RATE = 48_000
-"""Samples a second of the caller's recording."""
 Entry = Mapping[str, Any]
-Samples = NDArray[np.int16]
 
 
 @dataclass(frozen=True)
@@ -50,7 +45,7 @@ class Verdict:
     tail: float | None
     """From the end of the farewell's playout, as the worker sees it, to its hang-up."""
     line_gone_after: float | None
-    """From the last voiced sample that the caller received to the line being gone."""
+    """From the last sample of the farewell that the caller received to the line being gone."""
     room_left: bool
     transcript: Path
     recording: Path
@@ -91,28 +86,35 @@ class Verdict:
 def judge(facts: CallFacts) -> Verdict:
     """Measure the farewell in the caller's recording and write the transcript."""
     ended = next(entry for entry in reversed(facts.worker) if entry["event"] == "call_ended")
-    finished: Entry = next((e for e in reversed(facts.caller) if e["event"] == "finished"), {})
     recording = facts.folder / "recording.wav"
+    measured = measure_farewell(facts.speech, recording)
     return Verdict(
         ended_by=ended["ended_by"],
         reason=ended["reason"],
         outcome=ended["outcome"],
-        farewell=measure_farewell(facts.speech, recording),
+        farewell=measured[0] if measured else None,
         tail=_tail(facts.worker),
-        line_gone_after=finished.get("line_gone_after"),
+        line_gone_after=measured[1] if measured else None,
         room_left=facts.room_left,
         transcript=write_transcript(facts, ended),
         recording=recording,
     )
 
 
-def measure_farewell(speech: Path, recording: Path) -> Heard | None:
-    """Compare the last utterance as it was sent with what the caller received of it."""
+def measure_farewell(speech: Path, recording: Path) -> tuple[Heard, float | None] | None:
+    """Compare the last utterance as it was sent with what the caller received of it.
+
+    Returns what was heard, and the seconds from its last sample to the end of the recording, which
+    is when the line was gone; None when nothing of it was heard.
+    """
     utterances = sorted(speech.glob("utterance-*.wav"))
     if not utterances:
         return None
-    received, _ = soundfile.read(recording, dtype="int16", always_2d=True)
-    return heard(_read_at_rate(utterances[-1]), np.ascontiguousarray(received[:, 1]))
+    sent, sent_rate = soundfile.read(utterances[-1], dtype="int16")
+    both, rate = soundfile.read(recording, dtype="int16", always_2d=True)
+    found = heard(at_rate(sent, sent_rate, rate), np.ascontiguousarray(both[:, 1]), rate)
+    last = found.last_sample_s
+    return found, None if last is None else len(both) / rate - last
 
 
 def write_transcript(facts: CallFacts, ended: Entry) -> Path:
@@ -162,12 +164,3 @@ def _farewell(farewell: Heard | None) -> str:
         return "there was none"
     lost = f"{farewell.lost_s * 1000:.0f} ms lost"
     return f"{farewell.heard_s:.2f} s of {farewell.total_s:.2f} s ({lost})"
-
-
-def _read_at_rate(path: Path) -> Samples:
-    samples, rate = soundfile.read(path, dtype="int16")
-    if rate == RATE:
-        return np.asarray(samples)
-    resampler = rtc.AudioResampler(rate, RATE, quality=rtc.AudioResamplerQuality.HIGH)
-    frames = resampler.push(bytearray(samples.tobytes())) + resampler.flush()
-    return np.concatenate([np.frombuffer(frame.data, dtype=np.int16) for frame in frames])

@@ -18,9 +18,10 @@ from livekit import api, rtc
 from numpy.typing import NDArray
 
 from agent.rehearsal.caller_turns import AgentVoice
-from agent.rehearsal.ear import closing_tone, heard
+from agent.rehearsal.ear import heard
 from agent.rehearsal.livekit_server import LocalServer
 from agent.settings import PROJECT_ROOT
+from agent.speech_tap import closing_tone
 from tests.fakes.tone_voice import RATE, babble
 
 TAIL = 0.5

@@ -27,6 +27,9 @@ CALLS = {
 }
 """Caller scripts and the reason that the graph gives; together every graph and kind of ending."""
 TAIL = 0.5
+NOISE = 0.05
+"""Seconds that a starved machine may drop in mid-farewell; at its end not a sample may be missing.
+``python -m benchmarks.calls`` measures how much it is on a quiet one."""
 
 
 def faults(name: str, verdict: Verdict, reason: str) -> list[str]:
@@ -35,7 +38,8 @@ def faults(name: str, verdict: Verdict, reason: str) -> list[str]:
     checks = {
         f"ended by {verdict.ended_by}": verdict.ended_by == "graph",
         f"reason {verdict.reason}": verdict.reason == reason,
-        f"farewell {farewell}": farewell is not None and farewell.lost_s == 0,
+        f"end of the farewell {farewell}": farewell is not None and farewell.lost_at_end_s == 0,
+        f"middle of the farewell {farewell}": farewell is not None and farewell.lost_s <= NOISE,
         f"line gone after {verdict.line_gone_after}": verdict.line_gone_after is not None
         and abs(verdict.line_gone_after - TAIL) <= 0.1,
         "room left": not verdict.room_left,

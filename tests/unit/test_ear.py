@@ -12,7 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from agent.rehearsal.ear import at_rate, closing_tone, heard
+from agent.rehearsal.ear import at_rate, heard
+from agent.speech_tap import closing_tone
 from tests.fakes.tone_voice import babble
 
 RATE = 48_000
