@@ -144,13 +144,15 @@ class Call:
             config={"configurable": {"thread_id": call_id}},
             context=context,
         )
-        return AgentSession(
+        session: AgentSession[None] = AgentSession(
             llm=graph_llm,
             stt=voices.stt or NOT_GIVEN,
             tts=voices.tts or NOT_GIVEN,
             vad=voices.vad,
             turn_handling=voices.turn_handling or NOT_GIVEN,
         )
+        graph_llm.follow(session)
+        return session
 
     def _graph_ended(self, ending: GraphEnding) -> None:
         self.end(CallEnd("graph", ending.reason, ending.outcome))

@@ -9,6 +9,8 @@ shapes of :class:`EndCallSignal` and :class:`SaySignal`, so a graph that cannot 
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any, Literal, NotRequired
 
@@ -93,6 +95,27 @@ def say(text: str) -> None:
     """Speak ``text`` at once, for example before slow work. Call it inside a node or a tool."""
     signal: SaySignal = {"type": "lastword.say", "text": text}
     get_stream_writer()(signal)
+
+
+_turn: ContextVar[Callable[[], Awaitable[None]] | None] = ContextVar("lastword_turn", default=None)
+
+
+async def turn_certain() -> None:
+    """Wait until the answer that is being made will really be spoken.
+
+    LiveKit lets a graph answer before it is certain that the caller has finished; a caller who
+    goes on gets another answer, and this one is thrown away. Await this in a node or a tool before
+    it books, cancels or sends anything: a run that is thrown away never gets past it. Outside a
+    call (in Studio, in tests) and where nothing is speculative it returns at once.
+    """
+    wait = _turn.get()
+    if wait is not None:
+        await wait()
+
+
+def speculate(until: Callable[[], Awaitable[None]]) -> None:
+    """Make ``turn_certain`` wait for ``until`` in this task and those it starts; for the bridge."""
+    _turn.set(until)
 
 
 def is_end_call(event: object) -> TypeIs[EndCallSignal]:

@@ -6,6 +6,7 @@ import asyncio
 import json
 import logging
 from collections.abc import AsyncIterator, Mapping
+from functools import partial
 from typing import Any, cast, get_type_hints
 
 from langchain_core.messages import SystemMessage
@@ -14,7 +15,7 @@ from langgraph.graph import END
 from langgraph.pregel import Pregel
 from langgraph.pregel.protocol import PregelProtocol
 from langgraph.types import StreamMode, StreamPart
-from livekit.agents import llm, utils
+from livekit.agents import AgentSession, ConversationItemAddedEvent, llm, utils
 from livekit.agents.types import (
     DEFAULT_API_CONNECT_OPTIONS,
     NOT_GIVEN,
@@ -23,10 +24,11 @@ from livekit.agents.types import (
 )
 from livekit.plugins import langchain
 
+from agent.bridge.certainty import CertainTurns
 from agent.bridge.endings import EndingWatch, RecognisedEnding
 from agent.bridge.history import POINTER_KEY, RunPointer, Turn, corrections, read_turn
 from agent.bridge.speech import SpeechFilter
-from graphs.call_signals import CallPolicy, is_say
+from graphs.call_signals import CallPolicy, is_say, speculate
 
 END_CALL_TOOL = "end_call"
 _OPENING = "The call is connected. You speak first."
@@ -73,6 +75,7 @@ class GraphLLM(langchain.LLMAdapter[Any]):
         self.modes = {stream_mode} if isinstance(stream_mode, str) else set(stream_mode)
         self.channels = _call_channels(graph)
         self.remembers = isinstance(graph, Pregel) and graph.checkpointer not in (None, False)
+        self.turns = CertainTurns()
         self._base_config = config or {}
         self._thread_id = self._configurable().get("thread_id") or utils.shortuuid("call_")
         self._root: str | None = None
@@ -95,6 +98,18 @@ class GraphLLM(langchain.LLMAdapter[Any]):
     ) -> GraphStream:
         """Run the graph for the turn at the end of ``chat_ctx``."""
         return GraphStream(self, chat_ctx=chat_ctx, tools=tools or [], conn_options=conn_options)
+
+    def follow(self, session: AgentSession[Any]) -> None:
+        """Let ``graphs.call_signals.turn_certain`` wait for what ``session`` really adopts.
+
+        Without it nothing waits, and a speculative run may have lasting effects.
+        """
+
+        def added(event: ConversationItemAddedEvent) -> None:
+            self.turns.confirm(event.item.id)
+
+        self.turns.followed = True
+        session.on("conversation_item_added", added)
 
     def run_config(self, checkpoint_id: str | None) -> RunnableConfig:
         """Config of a run that continues from ``checkpoint_id``."""
@@ -164,6 +179,7 @@ class GraphStream(langchain.LangGraphStream[Any]):
         config = self._graph_llm.run_config(base)
         graph_input = await self._input(turn, config)
         self._pointer["checkpoint_id"] = base
+        speculate(partial(self._graph_llm.turns.wait, turn.caller_item))
         try:
             async for part in self._stream(graph_input, config):
                 self._take(part)

@@ -61,6 +61,12 @@ class Turn:
     new: list[BaseMessage]
     heard: list[HeardMessage]
 
+    @property
+    def caller_item(self) -> str | None:
+        """Id of the caller's newest words; None when the turn has none."""
+        said = [message.id for message in self.new if isinstance(message, HumanMessage)]
+        return said[-1] if said else None
+
 
 def read_turn(history: ChatContext, *, remembers: bool) -> Turn:
     """Read from the history where the graph is to go on, and with what.

@@ -16,7 +16,7 @@ from langgraph.types import Command
 from graphs.appointment import prompts
 from graphs.appointment.state import AppointmentState, Picked, Result, Stage, Understanding
 from graphs.appointment.steps import Step, chosen_slot, names, next_step
-from graphs.call_signals import Ending
+from graphs.call_signals import Ending, turn_certain
 from graphs.spoken_time import WEEKDAYS
 from graphs.store import Appointment, PracticeContext, SlotTaken, call_store
 
@@ -147,6 +147,7 @@ async def read_back_cancellation(state: AppointmentState) -> Update:
 async def confirm(state: AppointmentState, runtime: Runtime[PracticeContext]) -> Update:
     """Write down that the customer comes."""
     appointment = state["appointment"]
+    await turn_certain()
     await call_store(runtime.context).confirm_appointment(appointment["id"])
     return _done("confirmed", Appointment(**{**appointment, "status": "confirmed"}))
 
@@ -156,6 +157,7 @@ async def book(
 ) -> Command[Literal["end", "pick"]]:
     """Move the appointment to the slot that was read back."""
     appointment, slot = state["appointment"], state.get("chosen") or ""
+    await turn_certain()
     try:
         await call_store(runtime.context).move_appointment(appointment["id"], slot)
     except SlotTaken:
@@ -169,6 +171,7 @@ async def book(
 async def cancel(state: AppointmentState, runtime: Runtime[PracticeContext]) -> Update:
     """Cancel the appointment that was read back."""
     appointment = state["appointment"]
+    await turn_certain()
     await call_store(runtime.context).cancel_appointment(appointment["id"])
     return _done("cancelled", Appointment(**{**appointment, "status": "cancelled"}))
 

@@ -88,6 +88,7 @@ async def write_down(runtime: Runtime) -> Command[Any] | str:
         return "There is nothing to write down. Call take_message or request_callback first."
     if _times_heard(runtime) <= draft["heard_before"]:
         return "The caller has not confirmed yet. Read it back and wait for the answer."
+    await call_signals.turn_certain()
     written = await _write(call_store(runtime.context), draft)
     said = f"I have written that down. {prompts.ANYTHING_ELSE}"
     return Command(

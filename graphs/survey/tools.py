@@ -9,6 +9,7 @@ from langchain_core.tools import tool
 from langgraph.prebuilt import ToolRuntime
 from langgraph.types import Command
 
+from graphs.call_signals import turn_certain
 from graphs.store import PracticeContext, call_store
 from graphs.survey.state import Question, SurveyState
 
@@ -26,6 +27,7 @@ async def record_answer(
     """
     configurable = runtime.config.get("configurable", {})
     call_id = (runtime.context or {}).get("call_id") or configurable.get("thread_id") or "unknown"
+    await turn_certain()
     await call_store(runtime.context).record_answer(call_id, question, answer)
     done = ToolMessage(f"{question} recorded", tool_call_id=runtime.tool_call_id or "")
     return Command(update={"answers": {question: answer}, "messages": [done]})

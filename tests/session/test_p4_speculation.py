@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
+from typing import Any, NamedTuple
+
 import pytest
+from langchain_core.messages import AIMessage
+from langgraph.checkpoint.memory import InMemorySaver
+from langgraph.graph import START, MessagesState, StateGraph
+from langgraph.pregel import Pregel
+from livekit.agents import AgentSession, ConversationItemAddedEvent
 from livekit.agents.llm import ChatContext, ChatMessage, CollectedResponse, function_tool
 
 from agent.bridge import GraphLLM
 from agent.bridge.history import POINTER_KEY
+from graphs.call_signals import turn_certain
+from tests.fakes.phone import phone_call
 from tests.fakes.scripted_graph import ScriptedModel, talking_graph
 
 
@@ -78,3 +88,67 @@ async def test_p2_without_an_end_call_tool_an_ending_is_logged_not_lost(
     assert (answer.text, answer.tool_calls) == ("Goodbye!", [])
     assert answer.extra[POINTER_KEY]["ended"] is True
     assert "the graph ended the call, but the agent has no end_call tool" in caplog.text
+
+
+class Booking(NamedTuple):
+    """A graph that books, and what it has booked."""
+
+    graph: Pregel[Any, Any, Any, Any]
+    reached: asyncio.Event
+    booked: list[str]
+
+
+def booking() -> Booking:
+    reached, booked = asyncio.Event(), []
+
+    async def book(state: MessagesState) -> dict[str, Any]:
+        reached.set()
+        await turn_certain()
+        booked.append(state["messages"][-1].text)
+        return {"messages": [AIMessage("Booked.")]}
+
+    builder: StateGraph[Any, Any, Any, Any] = StateGraph(MessagesState)
+    builder.add_node("book", book)
+    builder.add_edge(START, "book")
+    return Booking(builder.compile(checkpointer=InMemorySaver()), reached, booked)
+
+
+async def test_p4_a_discarded_run_has_no_lasting_effect() -> None:
+    graph, reached, booked = booking()
+    graph_llm = GraphLLM(graph)
+    session: AgentSession[None] = AgentSession()
+    graph_llm.follow(session)
+    stream = graph_llm.chat(chat_ctx=ChatContext([caller("Tuesday")]))
+    await reached.wait()
+    await stream.aclose()
+    assert booked == []
+
+
+async def test_p4_an_adopted_run_goes_on() -> None:
+    graph, reached, booked = booking()
+    graph_llm = GraphLLM(graph)
+    session: AgentSession[None] = AgentSession()
+    graph_llm.follow(session)
+    words = caller("Tuesday")
+    async with graph_llm.chat(chat_ctx=ChatContext([words])) as stream:
+        await reached.wait()
+        assert booked == []
+        session.emit("conversation_item_added", ConversationItemAddedEvent(item=words))
+        assert [
+            chunk.delta.content async for chunk in stream if chunk.delta and chunk.delta.content
+        ]
+    assert booked == ["Tuesday"]
+
+
+async def test_p4_in_a_call_what_is_certain_is_done() -> None:
+    graph, _, booked = booking()
+    async with phone_call(graph) as phone:
+        await phone.say("Tuesday")
+        assert phone.spoken() == ["Booked."]
+    assert booked == ["Tuesday"]
+
+
+async def test_p4_where_nobody_follows_the_conversation_nothing_waits() -> None:
+    graph, _, booked = booking()
+    await run(GraphLLM(graph), ChatContext([caller("Tuesday")]))
+    assert booked == ["Tuesday"]
