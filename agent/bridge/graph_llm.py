@@ -106,7 +106,8 @@ class GraphLLM(langchain.LLMAdapter[Any]):
         """
 
         def added(event: ConversationItemAddedEvent) -> None:
-            self.turns.confirm(event.item.id)
+            if isinstance(event.item, llm.ChatMessage):
+                self.turns.confirm(event.item.id)
 
         self.turns.followed = True
         session.on("conversation_item_added", added)

@@ -99,7 +99,8 @@ class Booking(NamedTuple):
 
 
 def booking() -> Booking:
-    reached, booked = asyncio.Event(), []
+    reached = asyncio.Event()
+    booked: list[str] = []
 
     async def book(state: MessagesState) -> dict[str, Any]:
         reached.set()
