@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -54,6 +55,8 @@ def graph_specs(config: Path) -> Mapping[str, str]:
 def load_graph(name: str, config: Path) -> CallGraph:
     """Load one graph, and the ``call_policy`` beside it if its module has one.
 
+    Modules are found beside ``config`` too, as LangGraph's own server finds them.
+
     Raises:
         UnknownGraph: ``config`` has no graph of that name.
         BrokenGraph: its module does not import, or what it names is not a compiled graph.
@@ -70,6 +73,9 @@ def load_graph(name: str, config: Path) -> CallGraph:
     module_name, _, variable = spec.partition(":")
     if not variable or module_name.endswith(".py") or "/" in module_name:
         raise BrokenGraph(name, spec, "name it by module, as in graphs.survey.graph:graph")
+    beside = str(config.resolve().parent)
+    if beside not in sys.path:
+        sys.path.append(beside)
     try:
         module = importlib.import_module(module_name)
     except Exception as error:

@@ -32,7 +32,7 @@ class Settings(BaseSettings):
     agent_name: str = Field("lastword", alias="LASTWORD_AGENT_NAME")
     graph: str | None = Field(None, alias="LASTWORD_GRAPH")
     """Graph of a call whose dispatch names none; default: the first in ``langgraph.json``."""
-    graphs_config: Path = Field(PROJECT_ROOT / "langgraph.json", alias="LASTWORD_GRAPHS_CONFIG")
+    graphs_config: Path = Field(Path("langgraph.json"), alias="LASTWORD_GRAPHS_CONFIG")
     calls_dir: Path = Field(Path("calls"), alias="LASTWORD_CALLS_DIR")
     """Where transcripts and recordings of rehearsed calls go."""
     closing_tone: bool = Field(default=False, alias="LASTWORD_CLOSING_TONE")

@@ -28,7 +28,8 @@ SAY_AGAIN = "say that again"
 """The words by which every sample graph asks the caller to repeat."""
 MAX_SECONDS = 180
 """A rehearsed call that takes longer is hung up by the caller."""
-_RECORD_SECONDS = 15
+_PICK_UP_SECONDS = 30.0
+_RECORD_SECONDS = 15.0
 _REGISTERED = "registered worker"
 
 
@@ -46,6 +47,8 @@ class CallEvents:
 
     caller: list[Mapping[str, Any]] = field(default_factory=list)
     worker: list[Mapping[str, Any]] = field(default_factory=list)
+    taken: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set when the worker has taken the call."""
     over: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when the worker has closed the call."""
 
@@ -78,6 +81,7 @@ class Stage:
             return
         events, view = self._calls[entry["call"]]
         events.worker.append(entry)
+        events.taken.set()
         if view is not None:
             view.worker(entry)
         if entry["event"] == "call_ended":
@@ -102,12 +106,10 @@ class Stage:
             "recording": str(folder / "recording.wav"),
             "max_seconds": MAX_SECONDS,
         }
-        await self._run_caller(job, events, view)
-        try:
-            async with asyncio.timeout(_RECORD_SECONDS):
-                await events.over.wait()
-        except TimeoutError as error:
-            raise self._worker.failed("did not close the call") from error
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._expect(events.taken, _PICK_UP_SECONDS, "did not take the call"))
+            await self._run_caller(job, events, view)
+        await self._expect(events.over, _RECORD_SECONDS, "did not close the call")
         facts = CallFacts(
             script=plan.script,
             metadata=plan.metadata,
@@ -118,6 +120,13 @@ class Stage:
             room_left=room in await self._server.rooms(),
         )
         return await asyncio.to_thread(judge, facts)
+
+    async def _expect(self, fact: asyncio.Event, seconds: float, otherwise: str) -> None:
+        try:
+            async with asyncio.timeout(seconds):
+                await fact.wait()
+        except TimeoutError as error:
+            raise self._worker.failed(f"{otherwise} within {seconds:g} s") from error
 
     async def _run_caller(
         self, job: dict[str, Any], events: CallEvents, view: CallView | None
@@ -206,6 +215,7 @@ async def _worker(
         "LASTWORD_HEALTH_PORT": "0",
         "LASTWORD_IDLE_PROCESSES": "1",
         "LASTWORD_MAX_CALLS": "4",  # not by CPU load: a busy machine would refuse its own call
+        "LASTWORD_STORE": str(settings.calls_dir / "store.sqlite3"),
         "LASTWORD_SPEECH_DIR": str(folder / "speech"),
         "LASTWORD_CLOSING_TONE": str(closing_tone),
     }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,17 @@ def config(folder: Path, content: Any) -> Path:
 def test_a_graph_comes_with_the_policy_beside_it(tmp_path: Path) -> None:
     found = load_graph("front", config(tmp_path, {"graphs": {"front": GOOD}}))
     assert (found.name, found.policy) == ("front", CallPolicy(tail=1.5))
+
+
+def test_a_module_beside_the_config_is_found(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    (tmp_path / "somebodys_graph.py").write_text(
+        f"from {GOOD.split(':', maxsplit=1)[0]} import graph\n"
+    )
+    path = config(tmp_path, {"graphs": {"front": "somebodys_graph:graph"}})
+    assert load_graph("front", path).policy == CallPolicy()
 
 
 def test_an_entry_may_be_an_object_with_a_path(tmp_path: Path) -> None:
