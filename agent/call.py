@@ -155,7 +155,8 @@ class Call:
         return session
 
     def _graph_ended(self, ending: GraphEnding) -> None:
-        self.end(CallEnd("graph", ending.reason, ending.outcome))
+        ended_by: EndedBy = "error" if ending.source == "failure" else "graph"
+        self.end(CallEnd(ended_by, ending.reason, ending.outcome))
 
     def _item_added(self, event: ConversationItemAddedEvent) -> None:
         match event.item:

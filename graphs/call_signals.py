@@ -24,7 +24,7 @@ END_NODE = "end"
 END_TOKEN = "<end>"  # noqa: S105 - a word of the conversation, not a secret
 DEFAULT_REASON = "completed"
 
-EndingSource = Literal["node", "token", "event", "tool"]
+EndingSource = Literal["node", "token", "event", "tool", "failure"]
 
 
 class Ending(TypedDict):
@@ -156,7 +156,22 @@ class CallPolicy:
     tail: float = 0.5
     """Seconds between the last sample of the farewell and the hang-up."""
 
+    turn_timeout: float = 30.0
+    """Seconds that the graph may take for one turn; after that it counts as failed."""
+    apology: str = "Sorry, something went wrong on my side. Could you say that again, please?"
+    """What the caller hears when the graph fails; the call goes on."""
+    max_failures: int = 3
+    """Failures in a row after which the call ends, with ``ended_by`` error."""
+    failure_farewell: str = "I am sorry, we have a technical problem. Please call again later."
+    """What the caller hears before that."""
+
     def __post_init__(self) -> None:
+        if self.turn_timeout <= 0:
+            raise ValueError(f"CallPolicy.turn_timeout must be above 0, not {self.turn_timeout!r}")
+        if self.max_failures < 1:
+            raise ValueError(
+                f"CallPolicy.max_failures must be 1 or more, not {self.max_failures!r}"
+            )
         if not 0 <= self.tail <= 10:
             raise ValueError(f"CallPolicy.tail must be 0 to 10 seconds, not {self.tail!r}")
         if self.end_token is not None and not self.end_token.strip():

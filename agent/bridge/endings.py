@@ -98,6 +98,11 @@ class EndingWatch:
                 if isinstance(written, Mapping):
                     self._saw_channel(written.get("ending"))
 
+    def saw_too_many_failures(self) -> None:
+        """The graph has failed so often that the call is given up."""
+        self._named = Ending(reason="graph_failed")
+        self._decided("failure", None)
+
     def saw_interrupt(self) -> None:
         """The graph waits for a human: whatever node it stopped in has not run."""
         if self._source == "node":

@@ -76,6 +76,7 @@ class GraphLLM(langchain.LLMAdapter[Any]):
         self.channels = _call_channels(graph)
         self.remembers = isinstance(graph, Pregel) and graph.checkpointer not in (None, False)
         self.turns = CertainTurns()
+        self.failures = 0
         self._base_config = config or {}
         self._thread_id = self._configurable().get("thread_id") or utils.shortuuid("call_")
         self._root: str | None = None
@@ -182,13 +183,36 @@ class GraphStream(langchain.LangGraphStream[Any]):
         self._pointer["checkpoint_id"] = base
         speculate(partial(self._graph_llm.turns.wait, turn.caller_item))
         try:
-            async for part in self._stream(graph_input, config):
-                self._take(part)
-        except Exception:
-            if self._watch.ending is None:
-                raise
-            _log.exception("the graph failed after it had ended the call")
+            async with asyncio.timeout(self._graph_llm.policy.turn_timeout):
+                async for part in self._stream(graph_input, config):
+                    self._take(part)
+        except Exception:  # noqa: BLE001 - whatever a graph raises, the caller is answered
+            self._failed()
+        else:
+            self._graph_llm.failures = 0
         self._finish()
+
+    def _failed(self) -> None:
+        """Apologise and let the call go on; after too many failures in a row, end it.
+
+        An ending that the graph decided before it failed stands.
+        """
+        nodes = self._pointer["nodes"]
+        where = {
+            "after_node": nodes[-1] if nodes else None,
+            "graph_thread": self._graph_llm.thread_id,
+        }
+        _log.exception("the graph failed", extra=where)
+        if self._watch.ending is not None:
+            return
+        policy = self._graph_llm.policy
+        self._graph_llm.failures += 1
+        if self._graph_llm.failures < policy.max_failures:
+            self._send(self._speech.say(policy.apology))
+        else:
+            self._send(self._speech.say(policy.failure_farewell))
+            self._watch.saw_too_many_failures()
+            self._mark_ended()
 
     def _stream(
         self, graph_input: dict[str, Any], config: RunnableConfig

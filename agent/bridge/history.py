@@ -150,7 +150,7 @@ def _heard(spoken: Sequence[tuple[str, int]], text: str) -> list[HeardMessage]:
     if spoken:
         message_id, start = spoken[-1]
         heard.append(HeardMessage(message_id, text[start:].strip(), whole=False))
-    return heard
+    return [part for part in heard if part.message_id]
 
 
 def _messages(items: Sequence[ChatItem]) -> list[BaseMessage]:

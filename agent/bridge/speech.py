@@ -16,7 +16,10 @@ from graphs.call_signals import CallPolicy
 
 
 class SpokenMessage(NamedTuple):
-    """Where a message begins in the text of a run: graph message id, offset in characters."""
+    """Where a message begins in the text of a run: graph message id, offset in characters.
+
+    The id is "" for words that are in no message of the graph.
+    """
 
     message_id: str
     start: int
@@ -75,8 +78,7 @@ class SpeechFilter:
             out = self.flush()
             self._current = message_id
             self._apart = True
-            if message_id is not None:
-                self.messages.append(SpokenMessage(message_id, len(self.text)))
+            self.messages.append(SpokenMessage(message_id or "", len(self.text)))
         found_before = self._token.found
         out += self._append(self._token.feed(text))
         if self._token.found and not found_before:

@@ -28,18 +28,16 @@ The exit code is 0 when the far side ended the call, else 1 after one sentence o
 from __future__ import annotations
 
 import asyncio
-import importlib
 import json
 import os
-import re
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol, TextIO
+from typing import Any, TextIO
 
 import numpy as np
 from livekit import rtc
@@ -47,84 +45,14 @@ from livekit.rtc.participant import PublishTrackError
 
 from agent.errors import CallFailed
 from agent.rehearsal.call_recording import RATE, CallRecording, Samples
+from agent.rehearsal.caller_job import CallerJob, Emit, SpokenLine, load_voice, read_job
 from agent.rehearsal.caller_turns import FRAME_S, AgentVoice, CallerTurns, Change
 
-VOICE = "agent.rehearsal.caller_voice:speak"
 TRANSCRIPTION = "lk.transcription"
 
 _FRAME = round(RATE * FRAME_S)
 _QUEUE_MS = 60  # of audio ahead of time: what this process may be slow by without a gap
 _DRAIN_S = 0.5  # for what was received before the disconnection and is not yet read
-
-
-class SpokenLine(Protocol):
-    """What a voice returns: mono samples at 48 kHz and where they come from."""
-
-    @property
-    def samples(self) -> Samples:
-        """The sound."""
-
-    @property
-    def source(self) -> str:
-        """Such as ``recorded``, ``flite`` or ``espeak``."""
-
-
-Voice = Callable[[str], SpokenLine]
-
-
-class Emit(Protocol):
-    """Takes an event, the time when it happened, and its fields."""
-
-    def __call__(self, event: str, t: float, **fields: Any) -> None:
-        """Pass the event on."""
-
-
-@dataclass(frozen=True)
-class CallerJob:
-    """What a caller is to do; the fields are the keys of the JSON object."""
-
-    url: str
-    token: str
-    lines: Sequence[str] = ()
-    """Each is spoken when the agent has spoken and has been silent for 0.8 s."""
-    repeat_pattern: str | None = None
-    """Regular expression, any case: the agent's words that make the caller repeat its line."""
-    recording: str | None = None
-    """File for both sides, ``.wav`` or ``.ogg``; left the caller, right the agent."""
-    max_seconds: float = 180.0
-    """The caller gives up and leaves then."""
-    voice: str = VOICE
-    """``module:function`` from words to samples; tests have their own."""
-
-
-def read_job(text: str) -> CallerJob:
-    """Read a job.
-
-    Raises:
-        CallFailed: it is not such an object; the message says what is wrong.
-    """
-    try:
-        job = CallerJob(**json.loads(text))
-        re.compile(job.repeat_pattern or "")
-    except (json.JSONDecodeError, TypeError, re.error) as error:
-        raise CallFailed(f"the caller's job cannot be read: {error}") from error
-    if isinstance(job.lines, str) or not all(isinstance(line, str) for line in job.lines):
-        raise CallFailed(f"the caller's lines must be a list of strings, not {job.lines!r}")
-    return job
-
-
-def load_voice(name: str) -> Voice:
-    """Import the voice that a job names.
-
-    Raises:
-        CallFailed: there is none of that name, or it needs a package that is not installed.
-    """
-    module, _, function = name.partition(":")
-    try:
-        voice: Voice = getattr(importlib.import_module(module), function)
-    except (ImportError, AttributeError, ValueError) as error:
-        raise CallFailed(f"the caller's voice {name!r} does not load: {error}") from error
-    return voice
 
 
 @dataclass(frozen=True)

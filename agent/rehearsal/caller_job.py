@@ -1,0 +1,85 @@
+"""What a simulated caller is told to do, and the voice it is told to do it with."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from agent.errors import CallFailed
+from agent.rehearsal.call_recording import Samples
+
+VOICE = "agent.rehearsal.caller_voice:speak"
+
+
+class SpokenLine(Protocol):
+    """What a voice returns: mono samples at 48 kHz and where they come from."""
+
+    @property
+    def samples(self) -> Samples:
+        """The sound."""
+
+    @property
+    def source(self) -> str:
+        """Such as ``recorded``, ``flite`` or ``espeak``."""
+
+
+Voice = Callable[[str], SpokenLine]
+
+
+class Emit(Protocol):
+    """Takes an event, the time when it happened, and its fields."""
+
+    def __call__(self, event: str, t: float, **fields: Any) -> None:
+        """Pass the event on."""
+
+
+@dataclass(frozen=True)
+class CallerJob:
+    """What a caller is to do; the fields are the keys of the JSON object."""
+
+    url: str
+    token: str
+    lines: Sequence[str] = ()
+    """Each is spoken when the agent has spoken and has been silent for 0.8 s."""
+    repeat_pattern: str | None = None
+    """Regular expression, any case: the agent's words that make the caller repeat its line."""
+    recording: str | None = None
+    """File for both sides, ``.wav`` or ``.ogg``; left the caller, right the agent."""
+    max_seconds: float = 180.0
+    """The caller gives up and leaves then."""
+    voice: str = VOICE
+    """``module:function`` from words to samples; tests have their own."""
+
+
+def read_job(text: str) -> CallerJob:
+    """Read a job.
+
+    Raises:
+        CallFailed: it is not such an object; the message says what is wrong.
+    """
+    try:
+        job = CallerJob(**json.loads(text))
+        re.compile(job.repeat_pattern or "")
+    except (json.JSONDecodeError, TypeError, re.error) as error:
+        raise CallFailed(f"the caller's job cannot be read: {error}") from error
+    if isinstance(job.lines, str) or not all(isinstance(line, str) for line in job.lines):
+        raise CallFailed(f"the caller's lines must be a list of strings, not {job.lines!r}")
+    return job
+
+
+def load_voice(name: str) -> Voice:
+    """Import the voice that a job names.
+
+    Raises:
+        CallFailed: there is none of that name, or it needs a package that is not installed.
+    """
+    module, _, function = name.partition(":")
+    try:
+        voice: Voice = getattr(importlib.import_module(module), function)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise CallFailed(f"the caller's voice {name!r} does not load: {error}") from error
+    return voice
