@@ -206,7 +206,7 @@ async def stage(
 async def _worker(
     server: LocalServer, settings: Settings, folder: Path, closing_tone: bool
 ) -> AsyncIterator[Stage]:
-    command = [sys.executable, "-m", "agent.rehearsal.worker_process", "--drain-timeout", "2"]
+    command = [sys.executable, "-m", "agent.worker_process", "--drain-timeout", "2"]
     env = inherited_environment() | {
         "LIVEKIT_URL": server.url,
         "LIVEKIT_API_KEY": server.api_key,

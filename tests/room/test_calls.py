@@ -103,7 +103,7 @@ async def test_stopping_a_call_leaves_no_process_behind(
     ("command", "sentence"),
     [
         ("livekit-server", "livekit-server ended"),
-        ("agent.rehearsal.worker_process", "the worker stopped"),
+        ("agent.worker_process", "the worker stopped"),
         ("agent.rehearsal.caller", "the caller broke off the call"),
     ],
 )

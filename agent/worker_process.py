@@ -1,4 +1,4 @@
-"""The worker of a rehearsal: ``python -m agent.rehearsal.worker_process``.
+"""The worker of a rehearsal: ``python -m agent.worker_process``.
 
 It is the deployed worker. Only its start is quicker: the server that its job processes fork from
 imports the agent beside this process, not after it. A deployed worker is started by
