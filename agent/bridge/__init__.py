@@ -1,8 +1,8 @@
 """A graph in the seat of a LiveKit LLM.
 
-``graph_llm`` is the adapter; ``history`` translates between the chat history and the graph's
-input; ``endings`` recognises that the graph is done with the call; ``speech`` decides which of
-the graph's output is spoken. The last three are plain functions of a stream item.
+``graph_llm`` is the adapter, ``graph_run`` one run of the graph. ``history`` translates between
+the chat history and the graph's input, ``endings`` recognises that the graph is done with the
+call, ``speech`` decides what is spoken: plain functions, without a clock, a loop or a network.
 """
 
 from agent.bridge.graph_llm import GraphLLM

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from langchain_core.messages import AIMessage
+from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.graph import END, START, MessagesState, StateGraph
 from langgraph.pregel import Pregel
 
@@ -94,6 +95,20 @@ async def test_a_failure_is_logged_with_its_thread(caplog: pytest.LogCaptureFixt
     record = next(record for record in caplog.records if record.message == "the graph failed")
     assert record.__dict__["graph_thread"] == "call-under-test"
     assert "the database is down" in caplog.text
+
+
+class BrokenMemory(InMemorySaver):
+    """A checkpointer whose database is down."""
+
+    async def aget_tuple(self, config: Any) -> Any:
+        raise ConnectionError("no database")
+
+
+async def test_a_memory_that_fails_is_answered_like_a_graph_that_fails() -> None:
+    graph = moody(answer).copy({"checkpointer": BrokenMemory()})
+    async with phone_call(graph, POLICY) as phone:
+        await phone.say("Hello.")
+        assert phone.spoken() == [POLICY.apology]
 
 
 async def test_p2_an_ending_stands_even_if_the_graph_fails_after_it() -> None:
