@@ -20,6 +20,7 @@ from livekit.agents import (
     llm,
 )
 from livekit.agents import cli as livekit_cli
+from prompt_toolkit import PromptSession
 from rich.console import Console
 from rich.markup import escape
 
@@ -85,29 +86,35 @@ async def talk_typed(
     try:
         async with asyncio.TaskGroup() as tasks:
             running = tasks.create_task(call.run(start, Terminal(), caller_joined=joined))
-            await opened.wait()
-            while not call.ended:
-                await _turn(call, console)
+            opening = tasks.create_task(opened.wait())
+            await asyncio.wait({running, opening}, return_when=asyncio.FIRST_COMPLETED)
+            opening.cancel()
+            while not call.ended and not running.done():
+                await _turn(call, await _read_line())
             end = await running
     finally:
         await call.session.aclose()
     _show_end(end, console)
 
 
-async def _turn(call: Call, console: Console) -> None:
-    """Take one line; no line is the caller hanging up."""
-    words = await asyncio.to_thread(_read_line, console)
+async def _turn(call: Call, words: str) -> None:
+    """Say a line; no line is the caller hanging up."""
     if words:
         await call.session.run(user_input=words)
     else:
         call.end(CallEnd("caller", "caller_hung_up"))
 
 
-def _read_line(console: Console) -> str:
+async def _read_line() -> str:
+    """Read a line of the user's; "" when there is none any more."""
     try:
-        return console.input("[green]you>[/green] ").strip()
-    except EOFError:
+        if sys.stdin.isatty():
+            line: str = await PromptSession[str]().prompt_async("you> ")
+        else:
+            line = await asyncio.to_thread(sys.stdin.readline)
+    except (EOFError, KeyboardInterrupt):
         return ""
+    return line.strip()
 
 
 def talk_aloud(settings: Settings, graph: str | None) -> None:
@@ -151,7 +158,9 @@ def _leave() -> None:
 
 def _show_end(end: CallEnd, console: Console) -> None:
     outcome = f", {json.dumps(end.outcome)}" if end.outcome else ""
-    console.print(f"Call ended by [bold]{end.ended_by}[/bold]: {end.reason}{outcome}")
+    console.print(
+        f"Call ended by [bold]{end.ended_by}[/bold]: {end.reason}{outcome}", soft_wrap=True
+    )
 
 
 def check_audio_devices(query: Callable[[str], object] | None = None) -> None:
