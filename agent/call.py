@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -106,9 +106,10 @@ class Call:
             end = await self._talk(start, caller_joined)
         except* Exception:  # noqa: BLE001 - whatever failed, the line is taken down
             _log.exception("a part of the call failed")
-            end = CallEnd("error", "call_failed")
+            self.end(CallEnd("error", "call_failed"))
+            end = self._end.result()
         finally:
-            await self._take_down(line, end)
+            await _surely(self._take_down(line, end))
         return end
 
     async def _talk(
@@ -182,13 +183,24 @@ class Call:
     def _session_closed(self, event: CloseEvent) -> None:
         match event.reason:
             case CloseReason.PARTICIPANT_DISCONNECTED:
-                self.end(CallEnd("caller", "caller_hung_up"))
+                return  # the room says who it was, and why
             case CloseReason.ERROR:
                 self.end(CallEnd("error", type(event.error).__name__))
             case CloseReason.JOB_SHUTDOWN:
                 self.end(CallEnd("operator", "worker_shutdown"))
             case _:
                 self.end(CallEnd("error", f"session_closed_{event.reason.value}"))
+
+
+async def _surely(work: Coroutine[Any, Any, None]) -> None:
+    """Finish ``work`` even when this task is cancelled again and again meanwhile."""
+    async with asyncio.TaskGroup() as tasks:
+        working = tasks.create_task(work)
+        while not working.done():
+            try:
+                await asyncio.shield(working)
+            except asyncio.CancelledError:
+                _log.warning("cancelled while hanging up; the line is taken down first")
 
 
 def _latencies(message: llm.ChatMessage) -> dict[str, float]:

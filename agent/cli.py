@@ -68,7 +68,7 @@ def talk(
     settings = read_settings()
     dispatch = read_dispatch(metadata)
     if audio:
-        talk_aloud(settings, graph or dispatch.graph)
+        talk_aloud(settings, graph or dispatch.graph, metadata)
     else:
         asyncio.run(talk_typed(settings, graph or dispatch.graph, dispatch, Console()))
 

@@ -90,8 +90,9 @@ class Settings(BaseSettings):
             SettingsError: the keys are half-set.
         """
         if self.chosen_providers() == "offline":
+            why = "As asked" if self.providers == "offline" else "No keys are set"
             return (
-                "No keys are set: the offline set is used, for trying and testing "
+                f"{why}: the offline set is used, for trying and testing "
                 "(pocketsphinx hears, espeak-ng speaks, ordered rules answer)."
             )
         return (

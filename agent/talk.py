@@ -117,7 +117,7 @@ async def _read_line() -> str:
     return line.strip()
 
 
-def talk_aloud(settings: Settings, graph: str | None) -> None:
+def talk_aloud(settings: Settings, graph: str | None, metadata: str) -> None:
     """Hold a conversation through microphone and loudspeaker: LiveKit's console mode.
 
     Raises:
@@ -131,12 +131,14 @@ def talk_aloud(settings: Settings, graph: str | None) -> None:
         job_executor_type=JobExecutorType.THREAD,
         setup_fnc=partial(prewarm, settings.model_copy(update={"graph": name})),
     )
-    server.rtc_session(_take_console_call)
+    server.rtc_session(partial(_take_console_call, metadata))
     sys.argv = ["lastword talk --audio", "console", "--log-level", "warn"]
     livekit_cli.run_app(server)
 
 
-async def _take_console_call(ctx: JobContext) -> None:
+async def _take_console_call(metadata: str, ctx: JobContext) -> None:
+    ctx.job.metadata = metadata
+
     async def joined() -> str:
         return "console"
 

@@ -15,7 +15,7 @@ from agent.call_agent import CallAgent, SpeechTap
 from agent.dispatch import Dispatch, check_graph, read_dispatch
 from agent.errors import MetadataError, UnknownGraph
 from agent.graph_registry import CallGraph, load_all, load_graph
-from agent.hangup.hang_up import RoomLine
+from agent.hangup.hang_up import RoomLine, hang_up
 from agent.journal import CallJournal
 from agent.providers.voices import make_voices
 from agent.settings import Settings
@@ -77,19 +77,51 @@ async def answer(request: JobRequest, *, known: list[str], config: str) -> None:
 
 async def take_call(ctx: JobContext) -> None:
     """Conduct one call in a LiveKit room; returns when the room is gone."""
-    call = make_call(ctx)
+    line = RoomLine(ctx.api.room, ctx.job.room.name)
+    try:
+        call = make_call(ctx)
+    except Exception:
+        await hang_up(line)
+        raise
+    end = await call.run(
+        partial(start_in, ctx.room), line, caller_joined=partial(_caller_joined, ctx, call)
+    )
+    ctx.shutdown(end.reason)
+
+
+async def _caller_joined(ctx: JobContext, call: Call) -> str:
+    """Wait for the caller; from then on, the caller or the room going away ends the call."""
+    caller: str | None = None
+
+    def left(participant: rtc.RemoteParticipant) -> None:
+        if participant.identity == caller:
+            call.end(end_by_leaving(participant.disconnect_reason))
 
     def disconnected(reason: rtc.DisconnectReason.ValueType) -> None:
         call.end(CallEnd("operator", f"room_{rtc.DisconnectReason.Name(reason).lower()}"))
 
-    async def caller_joined() -> str:
-        return (await ctx.wait_for_participant()).identity
-
+    ctx.room.on("participant_disconnected", left)
     ctx.room.on("disconnected", disconnected)
     await ctx.connect()
-    line = RoomLine(ctx.api.room, ctx.room.name)
-    end = await call.run(partial(start_in, ctx.room), line, caller_joined=caller_joined)
-    ctx.shutdown(end.reason)
+    caller = (await ctx.wait_for_participant()).identity
+    if caller not in ctx.room.remote_participants:
+        call.end(end_by_leaving(None))
+    return caller
+
+
+def end_by_leaving(reason: rtc.DisconnectReason.ValueType | None) -> CallEnd:
+    """Say who ended a call whose caller has left the room, and why.
+
+    Being removed, or the room being deleted, is an operator's doing; everything else, a lost
+    network too, is the caller's.
+    """
+    match reason:
+        case None | rtc.DisconnectReason.CLIENT_INITIATED:
+            return CallEnd("caller", "caller_hung_up")
+        case rtc.DisconnectReason.PARTICIPANT_REMOVED | rtc.DisconnectReason.ROOM_DELETED:
+            return CallEnd("operator", rtc.DisconnectReason.Name(reason).lower())
+        case _:
+            return CallEnd("caller", f"caller_{rtc.DisconnectReason.Name(reason).lower()}")
 
 
 def make_call(ctx: JobContext) -> Call:

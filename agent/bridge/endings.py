@@ -74,6 +74,7 @@ class EndingWatch:
         self._source: EndingSource | None = None
         self._node: str | None = None
         self._named: Ending | None = None
+        self._finished: set[str] = set()
 
     def saw_token(self, node: str) -> None:
         """The end token was streamed by ``node``."""
@@ -94,6 +95,7 @@ class EndingWatch:
         """One step's updates arrived: node name → what the node returned."""
         for node, values in update.items():
             self.saw_node(node)
+            self._finished.add(node)
             for written in values if isinstance(values, list) else [values]:
                 if isinstance(written, Mapping):
                     self._saw_channel(written.get("ending"))
@@ -102,6 +104,11 @@ class EndingWatch:
         """The graph has failed so often that the call is given up."""
         self._named = Ending(reason="graph_failed")
         self._decided("failure", None)
+
+    def saw_failure(self) -> None:
+        """The run has failed: an end node that did not come to its own end has ended nothing."""
+        if self._source == "node" and self._node not in self._finished:
+            self._source = self._node = None
 
     def saw_interrupt(self) -> None:
         """The graph waits for a human: whatever node it stopped in has not run."""

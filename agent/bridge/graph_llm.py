@@ -64,7 +64,6 @@ class GraphLLM(langchain.LLMAdapter[Any]):
         self.channels = _call_channels(graph)
         self.remembers = isinstance(graph, Pregel) and graph.checkpointer not in (None, False)
         self.turns = CertainTurns()
-        self.failures = 0
         self._base_config = config or {}
         self._thread_id = self._configurable().get("thread_id") or utils.shortuuid("call_")
         self._root: str | None = None

@@ -59,6 +59,7 @@ class GraphRun(langchain.LangGraphStream[Any]):
             "spoken": [],
             "nodes": [],
             "ended": False,
+            "failures": 0,
         }
 
     async def _run(self) -> None:
@@ -69,16 +70,19 @@ class GraphRun(langchain.LangGraphStream[Any]):
                 async for part in await self._start(turn):
                     self._take(part)
         except Exception:  # noqa: BLE001 - whatever a graph raises, the caller is answered
-            self._failed()
-        else:
-            self._graph_llm.failures = 0
+            self._failed(turn.failures + 1)
         self._finish()
 
-    def _failed(self) -> None:
+    def _failed(self, failures: int) -> None:
         """Apologise and let the call go on; after too many failures in a row, end it.
 
-        An ending that the graph decided before it failed stands.
+        An ending that the graph decided before it failed stands, but not that of an end node that
+        did not come to its own end. Failures are counted in the history, so a discarded run's
+        count for nothing.
         """
+        self._watch.saw_failure()
+        self._pointer["ended"] = self._watch.ending is not None
+        self._pointer["failures"] = failures
         nodes = self._pointer["nodes"]
         where = {
             "after_node": nodes[-1] if nodes else None,
@@ -88,8 +92,7 @@ class GraphRun(langchain.LangGraphStream[Any]):
         if self._watch.ending is not None:
             return
         policy = self._graph_llm.policy
-        self._graph_llm.failures += 1
-        if self._graph_llm.failures < policy.max_failures:
+        if failures < policy.max_failures:
             self._send(self._speech.say(policy.apology))
         else:
             self._send(self._speech.say(policy.failure_farewell))
@@ -99,7 +102,6 @@ class GraphRun(langchain.LangGraphStream[Any]):
     async def _start(self, turn: Turn) -> AsyncIterator[StreamPart[Any, Any]]:
         """Start the graph from the state that the turn continues."""
         base = turn.checkpoint_id or await self._graph_llm.root_checkpoint()
-        self._pointer["checkpoint_id"] = base
         config = self._graph_llm.run_config(base)
         graph = cast("Pregel[Any, Any, Any, Any]", self._graph_llm.graph)
         return graph.astream(
@@ -218,7 +220,7 @@ class GraphRun(langchain.LangGraphStream[Any]):
     def _end_call(self, ending: RecognisedEnding) -> llm.FunctionToolCall:
         arguments = {
             "reason": ending["reason"],
-            "outcome": json.dumps(ending.get("outcome")),
+            "outcome": _json(ending.get("outcome")),
             "source": ending["source"],
         }
         return llm.FunctionToolCall(
@@ -230,6 +232,15 @@ class GraphRun(langchain.LangGraphStream[Any]):
 
     def _emit(self, delta: llm.ChoiceDelta) -> None:
         self._event_ch.send_nowait(llm.ChatChunk(id=self._id, delta=delta))
+
+
+def _json(outcome: object) -> str:
+    """An outcome as JSON; what JSON does not know becomes its text, so that no ending is lost."""
+    try:
+        return json.dumps(outcome, default=str)
+    except (TypeError, ValueError):
+        _log.exception("the ending's outcome is no JSON and is left out")
+        return "null"
 
 
 def _upstream_text(event: object) -> str:

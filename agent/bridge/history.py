@@ -26,10 +26,11 @@ POINTER_KEY = "lastword"
 class RunPointer(TypedDict):
     """What a run leaves in the chat history (``ChatMessage.extra["lastword"]``).
 
-    ``checkpoint_id`` is the newest checkpoint of the run; ``before_end`` the one whose next node
+    ``checkpoint_id`` is the newest checkpoint of the run (None: it did not get as far as its first,
+    or nothing remembers); ``before_end`` the one whose next node
     is the end node; ``spoken`` has (graph message id, offset in characters) for every message
     that the run spoke; ``nodes`` is the run's way through the graph; ``ended`` tells that the run
-    carried an ending.
+    carried an ending; ``failures`` counts how many runs in a row have failed, this one included.
     """
 
     checkpoint_id: str | None
@@ -37,6 +38,7 @@ class RunPointer(TypedDict):
     spoken: list[tuple[str, int]]
     nodes: list[str]
     ended: bool
+    failures: int
 
 
 @dataclass(frozen=True)
@@ -60,6 +62,8 @@ class Turn:
     checkpoint_id: str | None
     new: list[BaseMessage]
     heard: list[HeardMessage]
+    failures: int = 0
+    """Runs in a row that failed before this turn."""
 
     @property
     def caller_item(self) -> str | None:
@@ -74,20 +78,21 @@ def read_turn(history: ChatContext, *, remembers: bool) -> Turn:
     Without a checkpointer (``remembers`` false) everything is new on every turn.
     """
     items = history.items
-    at = _last_pointer(items) if remembers else None
-    if at is None:
-        return Turn(None, _messages(items), [])
-    pointer = run_pointer(items[at])
+    failures = _failures(items)
+    if not remembers:
+        return Turn(None, _messages(items), [], failures)
+    at = _last_pointer(items)
     new = _messages([item for item in items[at + 1 :] if run_pointer(item) is None])
+    pointer = run_pointer(items[at]) if at >= 0 else None
     if pointer is None:
-        return Turn(None, new, [])
+        return Turn(None, new, [], failures)
     item = items[at]
     cut = item.type == "message" and item.interrupted
-    if not pointer["ended"] and not cut:
-        return Turn(pointer["checkpoint_id"], new, [])
+    if not (pointer["ended"] or pointer["failures"] or cut):
+        return Turn(pointer["checkpoint_id"], new, [], failures)
     heard = _heard(pointer["spoken"], _text(item))
     base = pointer.get("before_end") if pointer["ended"] else None
-    return Turn(base or pointer["checkpoint_id"], new, heard)
+    return Turn(base or pointer["checkpoint_id"], new, heard, failures)
 
 
 def corrections(heard: Sequence[HeardMessage], state: Sequence[BaseMessage]) -> list[BaseMessage]:
@@ -114,18 +119,35 @@ def corrections(heard: Sequence[HeardMessage], state: Sequence[BaseMessage]) -> 
     return changes
 
 
-def _last_pointer(items: Sequence[ChatItem]) -> int | None:
-    """Index of the item to go on from: a run's spoken message, else its ``end_call`` item."""
+def _failures(items: Sequence[ChatItem]) -> int:
+    """How many of the last spoken runs have failed in a row."""
+    for item in reversed(items):
+        if (pointer := run_pointer(item)) is not None:
+            return pointer["failures"]
+    return 0
+
+
+def _last_pointer(items: Sequence[ChatItem]) -> int:
+    """Index of the item to go on from: a run's spoken message, else its ``end_call`` item.
+
+    A run that left no checkpoint is passed over, so what it was told is told again. -1: there is
+    no run to go on from.
+    """
     for index in range(len(items) - 1, -1, -1):
-        if run_pointer(items[index]) is None:
+        if not _has_checkpoint(items[index]):
             continue
         earlier = index - 1
         if items[index].type == "function_call" and earlier >= 0:
             spoken = items[earlier]
-            if spoken.type == "message" and run_pointer(spoken) is not None:
+            if spoken.type == "message" and _has_checkpoint(spoken):
                 return earlier
         return index
-    return None
+    return -1
+
+
+def _has_checkpoint(item: ChatItem) -> bool:
+    pointer = run_pointer(item)
+    return pointer is not None and pointer["checkpoint_id"] is not None
 
 
 def run_pointer(item: ChatItem) -> RunPointer | None:

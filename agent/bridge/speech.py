@@ -30,7 +30,7 @@ class SpeechFilter:
     """Everything that one run says, in order.
 
     Spoken is the text of AI messages: streamed chunks as they come, and whole messages of nodes
-    that did not stream, unless the same node has just streamed the same text under another id.
+    that did not stream, unless the same task has just streamed the same words under another id.
     Not spoken: tool, system and human messages, tool calls, nodes that the policy silences, and
     what LangGraph leaves out because its model carries the ``nostream`` tag.
     """
@@ -53,9 +53,10 @@ class SpeechFilter:
         if not isinstance(message, AIMessage) or not self._may_speak(node):
             return ""
         text = message.text
+        task = str(metadata.get("langgraph_checkpoint_ns", node))
         if isinstance(message, AIMessageChunk):
-            self._streamed[node] = self._streamed.get(node, "") + text
-        elif self._streamed.get(node) == text:
+            self._streamed[task] = self._streamed.get(task, "") + text
+        elif _same_words(self._streamed.get(task, ""), text):
             return ""
         return self._say(text, message.id, node) if text else ""
 
@@ -94,3 +95,8 @@ class SpeechFilter:
         self._apart = False
         self.text += text
         return text
+
+
+def _same_words(streamed: str, text: str) -> bool:
+    """Whether a whole message repeats what was streamed, give or take white space."""
+    return bool(streamed) and streamed.split() == text.split()

@@ -7,7 +7,6 @@ import logging
 from collections.abc import Awaitable, Callable
 from typing import Protocol
 
-import aiohttp
 from livekit import api
 from tenacity import (
     AsyncRetrying,
@@ -15,13 +14,16 @@ from tenacity import (
     before_sleep_log,
     retry_if_exception_type,
     stop_after_attempt,
+    stop_after_delay,
     wait_exponential,
 )
 
 ATTEMPTS = 5
 """Tries to remove the line; with the waits between them about 3 s when a server refuses at once."""
 ATTEMPT_TIMEOUT = 3.0
-"""Seconds that one request may take."""
+"""Seconds that one try may take."""
+MAX_SECONDS = 10.0
+"""Seconds after which no further try is made."""
 
 _log = logging.getLogger("lastword.hangup")
 
@@ -61,18 +63,15 @@ class RoomLine:
         return not found.rooms
 
 
-_PASSING = (api.TwirpError, aiohttp.ClientError, TimeoutError, LineStillUp)
-
-
 async def hang_up(line: Line, *, wait: Callable[[float], Awaitable[None]] = asyncio.sleep) -> bool:
     """Remove ``line`` and see it gone, with a bounded number of tries.
 
     Returns True when the line was seen to be gone, False when it may still be up.
     """
     retrying = AsyncRetrying(
-        stop=stop_after_attempt(ATTEMPTS),
+        stop=stop_after_attempt(ATTEMPTS) | stop_after_delay(MAX_SECONDS),
         wait=wait_exponential(multiplier=0.2, max=2),
-        retry=retry_if_exception_type(_PASSING),
+        retry=retry_if_exception_type(Exception),
         before_sleep=before_sleep_log(_log, logging.WARNING),
         sleep=wait,
     )

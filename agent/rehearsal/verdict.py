@@ -42,6 +42,9 @@ class Verdict:
     reason: str
     outcome: dict[str, Any] | None
     farewell: Heard | None
+    """None when the agent said nothing in the turn that ended the call."""
+    spoke: bool
+    """Whether the agent said anything in that turn."""
     tail: float | None
     """From the end of the farewell's playout, as the worker sees it, to its hang-up."""
     line_gone_after: float | None
@@ -53,7 +56,7 @@ class Verdict:
     @property
     def good(self) -> bool:
         """Ended by the graph, its farewell heard whole, and the room gone from the server."""
-        whole = self.farewell is None or self.farewell.lost_s == 0
+        whole = self.farewell.lost_s == 0 if self.farewell else not self.spoke
         return self.ended_by == "graph" and whole and not self.room_left
 
     def show(self, console: Console) -> None:
@@ -87,12 +90,14 @@ def judge(facts: CallFacts) -> Verdict:
     """Measure the farewell in the caller's recording and write the transcript."""
     ended = next(entry for entry in reversed(facts.worker) if entry["event"] == "call_ended")
     recording = facts.folder / "recording.wav"
-    measured = measure_farewell(facts.speech, recording)
+    spoke = farewell_was_spoken(facts.worker)
+    measured = measure_farewell(facts.speech, recording) if spoke else None
     return Verdict(
         ended_by=ended["ended_by"],
         reason=ended["reason"],
         outcome=ended["outcome"],
         farewell=measured[0] if measured else None,
+        spoke=spoke,
         tail=_tail(facts.worker),
         line_gone_after=measured[1] if measured else None,
         room_left=facts.room_left,
@@ -104,8 +109,8 @@ def judge(facts: CallFacts) -> Verdict:
 def measure_farewell(speech: Path, recording: Path) -> tuple[Heard, float | None] | None:
     """Compare the last utterance as it was sent with what the caller received of it.
 
-    Returns what was heard, and the seconds from its last sample to the end of the recording, which
-    is when the line was gone; None when nothing of it was heard.
+    Returns None when nothing was sent; else what was heard, and the seconds from its last sample
+    to the end of the recording, which is when the line was gone (None: nothing was heard).
     """
     utterances = sorted(speech.glob("utterance-*.wav"))
     if not utterances:
@@ -152,11 +157,23 @@ def write_transcript(facts: CallFacts, ended: Entry) -> Path:
     return path
 
 
+def farewell_was_spoken(worker: Sequence[Entry]) -> bool:
+    """Tell whether the agent said something in the turn that carried the last ending."""
+    events = [entry["event"] for entry in worker]
+    if "ending" not in events:
+        return "spoken" in events
+    return "spoken" in events[len(events) - events[::-1].index("ending") :]
+
+
 def _tail(worker: Sequence[Entry]) -> float | None:
-    times = {entry["event"]: entry["at"] for entry in worker}
+    times: dict[str, float] = {}
+    for entry in worker:
+        times[entry["event"]] = entry["at"]
+        if entry["event"] == "ending_cancelled":
+            times.clear()
     if "farewell_played" not in times:
         return None
-    return float(times["hanging_up"] - times["farewell_played"])
+    return times["hanging_up"] - times["farewell_played"]
 
 
 def _farewell(farewell: Heard | None) -> str:

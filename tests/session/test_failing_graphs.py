@@ -12,10 +12,13 @@ from langchain_core.messages import AIMessage
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.graph import END, START, MessagesState, StateGraph
 from langgraph.pregel import Pregel
+from livekit.agents.llm import ChatContext, ChatMessage
 
+from agent.bridge import GraphLLM
 from agent.call import CallEnd
 from graphs.call_signals import CallPolicy, say
 from tests.fakes.phone import phone_call
+from tests.fakes.scripted_graph import ScriptedModel, talking_graph
 
 POLICY = CallPolicy(first_speaker="caller", tail=0, turn_timeout=0.2)
 
@@ -97,18 +100,48 @@ async def test_a_failure_is_logged_with_its_thread(caplog: pytest.LogCaptureFixt
     assert "the database is down" in caplog.text
 
 
-class BrokenMemory(InMemorySaver):
-    """A checkpointer whose database is down."""
+class ShakyMemory(InMemorySaver):
+    """A checkpointer whose database is down for the first question."""
+
+    asked = 0
 
     async def aget_tuple(self, config: Any) -> Any:
-        raise ConnectionError("no database")
+        self.asked += 1
+        if self.asked == 1:
+            raise ConnectionError("no database")
+        return await super().aget_tuple(config)
 
 
-async def test_a_memory_that_fails_is_answered_like_a_graph_that_fails() -> None:
-    graph = moody(answer).copy({"checkpointer": BrokenMemory()})
+async def test_p5_a_memory_that_fails_is_apologised_for_and_no_word_is_lost() -> None:
+    model = ScriptedModel(answers=[["Tuesday at ten."]])
+    graph = talking_graph(model).copy({"checkpointer": ShakyMemory()})
     async with phone_call(graph, POLICY) as phone:
-        await phone.say("Hello.")
+        await phone.say("Book Tuesday.")
         assert phone.spoken() == [POLICY.apology]
+        await phone.say("At ten.")
+        assert [message.text for message in model.calls[0]] == ["Book Tuesday.", "At ten."]
+
+
+async def test_p4_failures_of_discarded_runs_do_not_count() -> None:
+    graph_llm = GraphLLM(moody(fail, fail, fail, fail), policy=POLICY)
+    for _ in range(4):
+        words = ChatContext([ChatMessage(role="user", content=["Hello."])])
+        discarded = await graph_llm.chat(chat_ctx=words).collect()
+        assert discarded.text == POLICY.apology
+
+
+async def test_p1_an_end_node_that_fails_does_not_hang_up_without_a_goodbye() -> None:
+    async def end(state: MessagesState) -> Any:
+        await ScriptedModel(answers=[["", ""]]).ainvoke("compose a goodbye")
+        fail()
+
+    builder: StateGraph[Any, Any, Any, Any] = StateGraph(MessagesState)
+    builder.add_node("end", end)
+    builder.add_edge(START, "end")
+    async with phone_call(builder.compile(), POLICY) as phone:
+        await phone.say("Bye.")
+        assert phone.spoken() == [POLICY.apology]
+        assert "ending" not in phone.journal.events
 
 
 async def test_p2_an_ending_stands_even_if_the_graph_fails_after_it() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Any
 
 import pytest
@@ -84,6 +85,23 @@ async def test_p2_a_signal_carries_reason_and_outcome_whole() -> None:
         await phone.say("Book it.")
         assert await phone.running == CallEnd("graph", "booked", outcome)
         assert phone.spoken() == ["One moment. You are booked. Goodbye."]
+
+
+async def test_p2_an_outcome_that_is_no_json_does_not_lose_the_ending() -> None:
+    itself: list[Any] = []
+    itself.append(itself)
+
+    async def book(state: MessagesState) -> dict[str, Any]:
+        asked = state["messages"][-1].text
+        end_call(asked, {"day": date(2026, 11, 24)} if asked == "day" else {"loop": itself})
+        return {"messages": [AIMessage("Goodbye.")]}
+
+    async with phone_call(one_node(book)) as phone:
+        await phone.say("day")
+        assert await phone.running == CallEnd("graph", "day", {"day": "2026-11-24"})
+    async with phone_call(one_node(book)) as phone:
+        await phone.say("loop")
+        assert await phone.running == CallEnd("graph", "loop", None)
 
 
 async def test_p2_the_ending_channel_gives_the_end_node_its_reason() -> None:

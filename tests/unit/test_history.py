@@ -18,6 +18,7 @@ def pointer(checkpoint_id: str, *spoken: tuple[str, int], **more: Any) -> RunPoi
         "spoken": list(spoken),
         "nodes": [],
         "ended": False,
+        "failures": 0,
     }
     return base | more  # type: ignore[return-value]
 
@@ -106,3 +107,25 @@ def test_p3_an_ending_without_words_can_be_cancelled_too() -> None:
     turn = read_turn(ChatContext([call, caller("Wait.")]), remembers=True)
     assert turn.checkpoint_id == "before"
     assert [m.content for m in turn.new] == ["Wait."]
+
+
+def test_p5_what_a_run_was_told_that_left_no_checkpoint_is_told_again() -> None:
+    lost = pointer("", failures=1) | {"checkpoint_id": None}
+    history = ChatContext(
+        [
+            agent("Hello.", pointer("c1")),
+            caller("Book Tuesday."),
+            agent("Sorry, again?", lost),
+            caller("At ten."),
+        ]
+    )
+    turn = read_turn(history, remembers=True)
+    assert turn.checkpoint_id == "c1"
+    assert [m.content for m in turn.new] == ["Book Tuesday.", "At ten."]
+    assert turn.failures == 1
+
+
+def test_p5_what_a_failed_run_said_before_it_failed_was_heard() -> None:
+    at = pointer("c1", ("m1", 0), ("", 11), failures=1)
+    turn = read_turn(ChatContext([agent("Let me see. Sorry.", at)]), remembers=True)
+    assert turn.heard == [HeardMessage("m1", "Let me see.", whole=True)]

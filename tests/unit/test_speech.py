@@ -64,6 +64,28 @@ def test_p6_a_message_that_was_streamed_is_not_spoken_again_under_another_id() -
     assert spoken(chunk("Hel"), chunk("lo."), (AIMessage("Hello.", id="copy"), "talk")) == "Hello."
 
 
+def said(speech: SpeechFilter, message: BaseMessage, task: str) -> str:
+    return speech.message(
+        message, {"langgraph_node": "talk", "langgraph_checkpoint_ns": f"talk:{task}"}
+    )
+
+
+def test_p6_a_node_that_runs_twice_repeats_neither_of_its_answers() -> None:
+    speech = SpeechFilter(CallPolicy())
+    said(speech, AIMessageChunk(content="One moment.", id="a"), "1")
+    said(speech, AIMessage("One moment.", id="copy of a"), "1")
+    said(speech, AIMessageChunk(content="It is Tuesday.", id="b"), "2")
+    said(speech, AIMessage(" It is  Tuesday.\n", id="copy of b"), "2")
+    assert speech.text == "One moment. It is Tuesday."
+
+
+def test_p6_a_node_may_say_the_same_in_two_steps() -> None:
+    speech = SpeechFilter(CallPolicy())
+    said(speech, AIMessageChunk(content="Yes?", id="a"), "1")
+    said(speech, AIMessage("Yes?", id="b"), "2")
+    assert speech.text == "Yes? Yes?"
+
+
 def test_p2_an_end_token_on_its_own_leaves_not_even_a_space() -> None:
     speech = SpeechFilter(CallPolicy())
     assert speech.message(AIMessage("Goodbye.", id="a"), {"langgraph_node": "talk"}) == "Goodbye."

@@ -1,0 +1,110 @@
+"""A call has one end, the first, and its line is taken down whatever happens (P7)."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+
+import pytest
+from livekit import rtc
+from livekit.agents import AgentSession
+
+from agent.call import Call, CallEnd
+from agent.call_agent import CallAgent
+from agent.dispatch import read_dispatch
+from agent.graph_registry import CallGraph
+from agent.providers.voices import TYPED
+from agent.worker import end_by_leaving
+from graphs.call_signals import CallPolicy
+from tests.fakes.line import FakeLine
+from tests.fakes.phone import ListedJournal
+from tests.fakes.sample_graphs import graph
+
+
+def a_call(journal: ListedJournal) -> Call:
+    return Call(
+        "call-under-test",
+        graph=CallGraph("under_test", graph, CallPolicy()),
+        dispatch=read_dispatch(""),
+        journal=journal,
+        voices=TYPED,
+    )
+
+
+async def never(session: AgentSession[None], agent: CallAgent) -> None:
+    raise AssertionError("nobody is there to talk to")
+
+
+async def test_p7_the_first_end_wins_over_a_failure_that_follows_from_it() -> None:
+    call, line = a_call(ListedJournal()), FakeLine()
+
+    async def room_goes() -> str:
+        call.end(CallEnd("operator", "room_deleted"))
+        raise RuntimeError("room disconnected while waiting for participant")
+
+    end = await call.run(never, line, caller_joined=room_goes)
+    assert end == CallEnd("operator", "room_deleted")
+    assert line.removals == 1
+
+
+async def test_p7_a_call_that_cannot_start_takes_its_line_down() -> None:
+    call, line, journal = a_call(ListedJournal()), FakeLine(), ListedJournal()
+    call = a_call(journal)
+
+    async def joined() -> str:
+        return "caller"
+
+    end = await call.run(never, line, caller_joined=joined)
+    assert end == CallEnd("error", "call_failed")
+    assert call.ended
+    assert line.removals == 1
+    assert journal.events[-2:] == ["gone", "call_ended"]
+
+
+class SlowLine(FakeLine):
+    """A line whose removal waits for the test."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked, self.let = asyncio.Event(), asyncio.Event()
+
+    async def remove(self) -> None:
+        self.asked.set()
+        await self.let.wait()
+        await super().remove()
+
+
+async def test_p7_a_job_that_is_cancelled_twice_still_takes_the_line_down() -> None:
+    journal, line = ListedJournal(), SlowLine()
+
+    async def waits() -> str:
+        await asyncio.Event().wait()
+        return ""
+
+    async with asyncio.TaskGroup() as tasks:
+        running = tasks.create_task(a_call(journal).run(never, line, caller_joined=waits))
+        await journal.until("call_started")
+        running.cancel()
+        await line.asked.wait()
+        running.cancel()
+        line.let.set()
+        with suppress(asyncio.CancelledError):
+            await running
+    assert line.removals == 1
+    assert journal.events[-1] == "call_ended"
+
+
+@pytest.mark.parametrize(
+    ("reason", "end"),
+    [
+        (rtc.DisconnectReason.CLIENT_INITIATED, CallEnd("caller", "caller_hung_up")),
+        (rtc.DisconnectReason.SIGNAL_CLOSE, CallEnd("caller", "caller_signal_close")),
+        (rtc.DisconnectReason.PARTICIPANT_REMOVED, CallEnd("operator", "participant_removed")),
+        (rtc.DisconnectReason.ROOM_DELETED, CallEnd("operator", "room_deleted")),
+        (None, CallEnd("caller", "caller_hung_up")),
+    ],
+)
+def test_who_ended_a_call_that_the_caller_left(
+    reason: rtc.DisconnectReason.ValueType | None, end: CallEnd
+) -> None:
+    assert end_by_leaving(reason) == end
