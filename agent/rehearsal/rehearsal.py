@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from rich.console import Console
 
@@ -46,10 +46,14 @@ def read_plan(rehearsal: Rehearsal) -> Plan:
     Raises:
         ScriptError, MetadataError, GraphError: what was given cannot be used.
     """
-    asked = read_dispatch(rehearsal.metadata)
-    script = read_script(find_script(rehearsal.script, rehearsal.graph or asked.graph))
-    graph = rehearsal.graph or asked.graph or script.graph
-    metadata = {**script.metadata, **asked.metadata, **({"graph": graph} if graph else {})}
     config = rehearsal.settings.graphs_config
-    check_graph(read_dispatch(json.dumps(metadata)), list(graph_specs(config)), config.name)
+    known = list(graph_specs(config))
+    asked = read_dispatch(rehearsal.metadata)
+    if rehearsal.graph is not None:
+        asked = replace(asked, graph=rehearsal.graph)
+    check_graph(asked, known, config.name)
+    script = read_script(find_script(rehearsal.script, asked.graph))
+    graph = asked.graph or script.graph
+    metadata = {**script.metadata, **asked.metadata, **({"graph": graph} if graph else {})}
+    check_graph(read_dispatch(json.dumps(metadata)), known, config.name)
     return Plan(script, metadata)

@@ -29,15 +29,13 @@ def find_script(name: str | None, graph: str | None) -> Path:
     Raises:
         ScriptError: there is none.
     """
-    if name is None:
-        name = graph or "appointment"
+    given, name = name, name or graph or "appointment"
     for path in (Path(name), BUNDLED / f"{name}.yaml"):
         if path.is_file():
             return path
     bundled = ", ".join(sorted(path.stem for path in BUNDLED.glob("*.yaml")))
-    raise ScriptError(
-        f"there is no caller script {name!r}; give a YAML file, or one of the bundled: {bundled}"
-    )
+    what = "there is no caller script" if given else "there is no caller script for the graph"
+    raise ScriptError(f"{what} {name!r}; give a YAML file, or one of the bundled: {bundled}")
 
 
 def read_script(path: Path) -> Script:
@@ -48,8 +46,8 @@ def read_script(path: Path) -> Script:
     """
     try:
         content = yaml.safe_load(path.read_text())
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ScriptError(f"{path} is not YAML: {error}") from error
+    except (yaml.MarkedYAMLError, UnicodeDecodeError) as error:
+        raise ScriptError(f"{path} is not YAML: {_where(error)}") from error
     if not isinstance(content, dict):
         raise ScriptError(
             f"{path} has no fields; it needs `turns:` with a list of `- caller: words`"
@@ -62,6 +60,12 @@ def read_script(path: Path) -> Script:
     if not isinstance(metadata, dict):
         raise ScriptError(f"{path}: `metadata` must be a mapping, not {metadata!r}")
     return Script(path, _lines(path, content.get("turns")), graph, metadata)
+
+
+def _where(error: yaml.MarkedYAMLError | UnicodeDecodeError) -> str:
+    if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark is not None:
+        return f"{error.problem} in line {error.problem_mark.line + 1}"
+    return str(error)
 
 
 def _lines(path: Path, turns: object) -> list[str]:

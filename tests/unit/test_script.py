@@ -63,6 +63,11 @@ def test_a_missing_script_lists_the_bundled_ones() -> None:
         find_script("no-such-script", None)
 
 
+def test_a_graph_without_a_script_says_so() -> None:
+    with pytest.raises(ScriptError, match="no caller script for the graph 'booking'; give a YAML"):
+        find_script(None, "booking")
+
+
 def test_a_graph_has_a_script_of_its_own_name() -> None:
     assert find_script(None, "reception").name == "reception.yaml"
     assert find_script(None, None).name == "appointment.yaml"
