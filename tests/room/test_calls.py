@@ -13,11 +13,12 @@ import psutil
 import pytest
 import yaml
 
+from agent.rehearsal.livekit_server import LocalServer
 from agent.rehearsal.parts import Part, running_part
 from agent.rehearsal.rehearsal import Rehearsal, read_plan
-from agent.rehearsal.stage import stage
+from agent.rehearsal.stage import Stage, a_caller, stage
 from agent.rehearsal.verdict import Verdict
-from agent.settings import Settings, inherited_environment
+from agent.settings import PROJECT_ROOT, Settings, inherited_environment
 
 CALLS = {
     "appointment-wrong-person": "wrong_person",
@@ -79,6 +80,35 @@ async def lastword_call(part: Part) -> str:
 
 def call_command(*arguments: str) -> Sequence[str]:
     return [sys.executable, "-m", "agent", "call", *arguments]
+
+
+async def test_the_deployed_worker_reads_an_env_file_and_takes_calls(
+    server: LocalServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = PROJECT_ROOT / "langgraph.json"
+    values = {
+        "LIVEKIT_URL": server.url,
+        "LIVEKIT_API_KEY": server.api_key,
+        "LIVEKIT_API_SECRET": server.api_secret,
+        "LASTWORD_GRAPHS_CONFIG": str(config),
+        "LASTWORD_HEALTH_PORT": "0",
+        "LASTWORD_MAX_CALLS": "1",
+        "LASTWORD_SPEECH_DIR": str(tmp_path / "speech"),
+    }
+    (tmp_path / ".env").write_text("".join(f"{name}={value}\n" for name, value in values.items()))
+    monkeypatch.chdir(tmp_path)
+    settings = Settings(providers="offline", calls_dir=tmp_path, graphs_config=config)
+    command = [sys.executable, "-m", "agent", "worker", "start", "--drain-timeout", "2"]
+    env = inherited_environment() | {"PYTHONPATH": str(PROJECT_ROOT)}
+    async with running_part("the worker", command, env=env) as worker, a_caller() as caller:
+        registered = asyncio.Event()
+        on_stage = Stage(server, worker, settings, tmp_path / "speech", caller)
+        async with asyncio.TaskGroup() as tasks:
+            reading = tasks.create_task(on_stage.read_worker(registered))
+            await registered.wait()
+            verdict = await on_stage.call(read_plan(Rehearsal(settings, script="survey-decline")))
+            reading.cancel()
+    assert faults("survey-decline", verdict, "declined") == []
 
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
