@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, cast
 
-from agent.errors import MetadataError, UnknownGraph
+from agent.errors import MetadataError
 
 Direction = Literal["inbound", "outbound", "browser"]
 _DIRECTIONS = ("inbound", "outbound", "browser")
@@ -43,13 +43,3 @@ def read_dispatch(text: str) -> Dispatch:
             f'has "direction": {direction!r}, which is none of {", ".join(_DIRECTIONS)}'
         )
     return Dispatch(graph, cast("Direction", direction), metadata)
-
-
-def check_graph(dispatch: Dispatch, known: Sequence[str], config: str) -> None:
-    """Check that the dispatch's graph is among the ``known`` ones of the file ``config``.
-
-    Raises:
-        UnknownGraph: it is not.
-    """
-    if dispatch.graph is not None and dispatch.graph not in known:
-        raise UnknownGraph(dispatch.graph, list(known), config)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -52,6 +52,21 @@ def graph_specs(config: Path) -> Mapping[str, str]:
             )
 
 
+def choose_graph(*wanted: str | None, known: Iterable[str]) -> str:
+    """The first name that somebody wants, else the first of the ``known`` ones."""
+    return next(name for name in (*wanted, *known) if name)
+
+
+def check_graph(name: str | None, known: Collection[str], config: Path) -> None:
+    """Check that a name that somebody gave is among the ``known`` ones of ``config``.
+
+    Raises:
+        UnknownGraph: it is not.
+    """
+    if name is not None and name not in known:
+        raise UnknownGraph(name, list(known), config.name)
+
+
 def load_graph(name: str, config: Path) -> CallGraph:
     """Load one graph, and the ``call_policy`` beside it if its module has one.
 
@@ -67,8 +82,7 @@ def load_graph(name: str, config: Path) -> CallGraph:
     from graphs.call_signals import CallPolicy  # noqa: PLC0415
 
     specs = graph_specs(config)
-    if name not in specs:
-        raise UnknownGraph(name, list(specs), config.name)
+    check_graph(name, specs, config)
     spec = specs[name]
     module_name, _, variable = spec.partition(":")
     if not variable or module_name.endswith(".py") or "/" in module_name:

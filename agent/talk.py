@@ -28,7 +28,7 @@ from agent.call import Call, CallEnd
 from agent.call_agent import CallAgent
 from agent.dispatch import Dispatch
 from agent.errors import AudioDeviceMissing
-from agent.graph_registry import graph_specs, load_graph
+from agent.graph_registry import choose_graph, graph_specs, load_graph
 from agent.journal import CallJournal
 from agent.providers.voices import TYPED
 from agent.settings import Settings
@@ -58,7 +58,7 @@ async def talk_typed(
     Raises:
         GraphError: the graph does not load.
     """
-    name = graph or settings.graph or next(iter(graph_specs(settings.graphs_config)))
+    name = choose_graph(graph, settings.graph, known=graph_specs(settings.graphs_config))
     call = Call(
         "typed-call",
         graph=load_graph(name, settings.graphs_config),
@@ -125,7 +125,7 @@ def talk_aloud(settings: Settings, graph: str | None, metadata: str) -> None:
         SettingsError: the models' keys are half-set.
     """
     check_audio_devices()
-    name = graph or settings.graph or next(iter(graph_specs(settings.graphs_config)))
+    name = choose_graph(graph, settings.graph, known=graph_specs(settings.graphs_config))
     load_graph(name, settings.graphs_config)
     server = AgentServer(
         job_executor_type=JobExecutorType.THREAD,

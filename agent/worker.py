@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 
 from livekit import rtc
 from livekit.agents import AgentServer, AgentSession, JobContext, JobProcess, JobRequest
@@ -12,9 +13,9 @@ from livekit.agents.voice import room_io
 
 from agent.call import Call, CallEnd
 from agent.call_agent import CallAgent, SpeechTap
-from agent.dispatch import Dispatch, check_graph, read_dispatch
+from agent.dispatch import Dispatch, read_dispatch
 from agent.errors import MetadataError, UnknownGraph
-from agent.graph_registry import CallGraph, load_all, load_graph
+from agent.graph_registry import CallGraph, check_graph, choose_graph, load_all
 from agent.hangup.hang_up import RoomLine, hang_up
 from agent.journal import CallJournal
 from agent.providers.voices import make_voices
@@ -34,8 +35,8 @@ def make_worker(settings: Settings) -> AgentServer:
     url, key, secret = settings.livekit()
     _log.info(settings.announcement())
     graphs = load_all(settings.graphs_config)
-    default = settings.graph or next(iter(graphs))
-    load_graph(default, settings.graphs_config)
+    check_graph(settings.graph, graphs, settings.graphs_config)
+    default = choose_graph(settings.graph, known=graphs)
     _log.info("graphs loaded", extra={"graphs": list(graphs), "default": default})
     server = AgentServer(
         ws_url=url,
@@ -51,7 +52,7 @@ def make_worker(settings: Settings) -> AgentServer:
         server.update_options(num_idle_processes=settings.idle_processes)
 
     async def on_request(request: JobRequest) -> None:
-        await answer(request, known=list(graphs), config=settings.graphs_config.name)
+        await answer(request, known=list(graphs), config=settings.graphs_config)
 
     server.rtc_session(take_call, agent_name=settings.agent_name, on_request=on_request)
     return server
@@ -64,10 +65,10 @@ def prewarm(settings: Settings, process: JobProcess) -> None:
     process.userdata["graphs"] = load_all(settings.graphs_config)
 
 
-async def answer(request: JobRequest, *, known: list[str], config: str) -> None:
+async def answer(request: JobRequest, *, known: list[str], config: Path) -> None:
     """Take a call whose metadata can be understood; refuse the others with a log line."""
     try:
-        check_graph(read_dispatch(request.job.metadata), known, config)
+        check_graph(read_dispatch(request.job.metadata).graph, known, config)
     except (MetadataError, UnknownGraph) as error:
         _log.error("a call was refused: %s", error, extra={"room": request.room.name})
         await request.reject()
@@ -160,7 +161,7 @@ def _load_by_calls(max_calls: int) -> Callable[[AgentServer], float]:
 
 def _graph(ctx: JobContext, dispatch: Dispatch, settings: Settings) -> CallGraph:
     graphs: dict[str, CallGraph] = ctx.proc.userdata["graphs"]
-    return graphs[dispatch.graph or settings.graph or next(iter(graphs))]
+    return graphs[choose_graph(dispatch.graph, settings.graph, known=graphs)]
 
 
 def _speech_tap(settings: Settings, call_id: str) -> SpeechTap | None:

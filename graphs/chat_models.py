@@ -49,20 +49,6 @@ def chat_model_settings() -> ChatModelSettings:
     return ChatModelSettings()
 
 
-def offline() -> bool:
-    """Tell whether the graphs of this process answer by rules."""
-    return chat_model_settings().offline
-
-
-def chat_model_name() -> str:
-    """Name the chat model in a few words, for the line that the worker prints at start."""
-    settings = chat_model_settings()
-    if settings.offline:
-        return "ordered rules (offline)"
-    where = f" at {settings.openai_base_url}" if settings.openai_base_url else ""
-    return f"{settings.model}{where}"
-
-
 def chat_model(rules: Sequence[Rule], settings: ChatModelSettings | None = None) -> BaseChatModel:
     """Return the chat model of a graph.
 

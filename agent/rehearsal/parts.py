@@ -9,6 +9,7 @@ import signal
 from collections import deque
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
+from typing import Any
 
 from agent.errors import CallFailed
 
@@ -91,13 +92,19 @@ async def running_part(
         await asyncio.shield(part.stop())
 
 
-def _readable(line: str) -> str:
-    """A line of LiveKit's JSON log as level, message and error; any other line as it is."""
+def json_line(line: str) -> dict[str, Any]:
+    """The JSON object that a line of output is; {} for any other line."""
     try:
         entry = json.loads(line)
     except json.JSONDecodeError:
-        return line
-    if not isinstance(entry, dict) or "message" not in entry:
+        return {}
+    return entry if isinstance(entry, dict) else {}
+
+
+def _readable(line: str) -> str:
+    """A line of LiveKit's JSON log as level, message and error; any other line as it is."""
+    entry = json_line(line)
+    if "message" not in entry:
         return line
     parts = [str(entry.get("level", "")), str(entry["message"]), str(entry.get("exc_info", ""))]
     return " ".join(part for part in parts if part)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from rich.console import Console
 
-from agent.dispatch import check_graph, read_dispatch
-from agent.graph_registry import graph_specs
+from agent.dispatch import read_dispatch
+from agent.graph_registry import check_graph, graph_specs
 from agent.rehearsal.script import find_script, read_script
 from agent.rehearsal.stage import Plan, stage
 from agent.rehearsal.view import CallView
@@ -49,11 +49,10 @@ def read_plan(rehearsal: Rehearsal) -> Plan:
     config = rehearsal.settings.graphs_config
     known = list(graph_specs(config))
     asked = read_dispatch(rehearsal.metadata)
-    if rehearsal.graph is not None:
-        asked = replace(asked, graph=rehearsal.graph)
-    check_graph(asked, known, config.name)
-    script = read_script(find_script(rehearsal.script, asked.graph))
-    graph = asked.graph or script.graph
+    wanted = rehearsal.graph or asked.graph
+    check_graph(wanted, known, config)
+    script = read_script(find_script(rehearsal.script, wanted))
+    graph = wanted or script.graph
     metadata = {**script.metadata, **asked.metadata, **({"graph": graph} if graph else {})}
-    check_graph(read_dispatch(json.dumps(metadata)), known, config.name)
+    check_graph(read_dispatch(json.dumps(metadata)).graph, known, config)
     return Plan(script, metadata)

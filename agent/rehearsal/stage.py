@@ -18,7 +18,7 @@ from livekit import api
 from agent.errors import LastwordError
 from agent.journal import LOGGER_NAME
 from agent.rehearsal.livekit_server import LocalServer, build_server, find_server, running_server
-from agent.rehearsal.parts import Part, running_part
+from agent.rehearsal.parts import Part, json_line, running_part
 from agent.rehearsal.script import Script
 from agent.rehearsal.verdict import CallFacts, Verdict, judge
 from agent.rehearsal.view import CallView
@@ -69,7 +69,7 @@ class Stage:
     async def read_worker(self, registered: asyncio.Event) -> None:
         """Hand the worker's journal entries to their calls; a worker that stops is an error."""
         async for line in self._worker.lines():
-            entry = _json(line)
+            entry = json_line(line)
             if entry.get("message") == _REGISTERED:
                 registered.set()
             if entry.get("name") == LOGGER_NAME and "event" in entry:
@@ -111,7 +111,6 @@ class Stage:
             await self._run_caller(job, events, view)
         await self._expect(events.over, _RECORD_SECONDS, "did not close the call")
         facts = CallFacts(
-            script=plan.script,
             metadata=plan.metadata,
             caller=events.caller,
             worker=events.worker,
@@ -134,7 +133,7 @@ class Stage:
         async with self._caller() as caller:
             caller.tell(json.dumps(job))
             async for line in caller.lines():
-                entry = _json(line)
+                entry = json_line(line)
                 if "event" in entry:
                     events.caller.append(entry)
                     if view is not None:
@@ -246,11 +245,3 @@ def _first(failures: BaseExceptionGroup[LastwordError]) -> LastwordError:
     """The failure that the user is told of; the others follow from it."""
     failure = failures.exceptions[0]
     return _first(failure) if isinstance(failure, BaseExceptionGroup) else failure
-
-
-def _json(line: str) -> dict[str, Any]:
-    try:
-        entry = json.loads(line)
-    except json.JSONDecodeError:
-        return {}
-    return entry if isinstance(entry, dict) else {}

@@ -16,7 +16,6 @@ from rich.table import Table
 from rich.text import Text
 
 from agent.rehearsal.ear import Heard, at_rate, heard
-from agent.rehearsal.script import Script
 
 Entry = Mapping[str, Any]
 
@@ -25,7 +24,6 @@ Entry = Mapping[str, Any]
 class CallFacts:
     """What is known of a call when it is over."""
 
-    script: Script
     metadata: Mapping[str, Any]
     caller: Sequence[Entry]
     worker: Sequence[Entry]

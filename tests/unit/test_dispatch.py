@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
-from agent.dispatch import check_graph, read_dispatch
+from agent.dispatch import read_dispatch
 from agent.errors import MetadataError, UnknownGraph
+from agent.graph_registry import check_graph
 
 
 def test_no_metadata_is_an_inbound_call_to_the_default_graph() -> None:
@@ -38,4 +41,4 @@ def test_malformed_metadata_says_what_is_wrong_and_the_way_out(text: str, why: s
 
 def test_an_unknown_graph_is_refused_by_name() -> None:
     with pytest.raises(UnknownGraph, match="no graph 'x' in langgraph.json; it has survey"):
-        check_graph(read_dispatch('{"graph": "x"}'), ["survey"], "langgraph.json")
+        check_graph(read_dispatch('{"graph": "x"}').graph, ["survey"], Path("langgraph.json"))
