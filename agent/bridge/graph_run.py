@@ -54,13 +54,11 @@ class GraphRun(langchain.LangGraphStream[Any]):
         self._id = utils.shortuuid("run_")
         self._speech = SpeechFilter(graph_llm.policy)
         self._watch = EndingWatch(graph_llm.policy)
-        self._pointer: RunPointer = {
-            "checkpoint_id": None,
-            "spoken": [],
-            "nodes": [],
-            "ended": False,
-            "failures": 0,
-        }
+        self._checkpoint_id: str | None = None
+        self._before_end: str | None = None
+        self._nodes: list[str] = []
+        self._failures = 0
+        self._messages_told = 0
 
     async def _run(self) -> None:
         turn = read_turn(self._chat_ctx, remembers=self._graph_llm.remembers)
@@ -81,11 +79,9 @@ class GraphRun(langchain.LangGraphStream[Any]):
         count for nothing.
         """
         self._watch.saw_failure()
-        self._pointer["ended"] = self._watch.ending is not None
-        self._pointer["failures"] = failures
-        nodes = self._pointer["nodes"]
+        self._failures = failures
         where = {
-            "after_node": nodes[-1] if nodes else None,
+            "after_node": self._nodes[-1] if self._nodes else None,
             "graph_thread": self._graph_llm.thread_id,
         }
         _log.exception("the graph failed", extra=where)
@@ -97,7 +93,6 @@ class GraphRun(langchain.LangGraphStream[Any]):
         else:
             self._send(self._speech.say(policy.failure_farewell))
             self._watch.saw_too_many_failures()
-            self._mark_ended()
 
     async def _start(self, turn: Turn) -> AsyncIterator[StreamPart[Any, Any]]:
         """Start the graph from the state that the turn continues."""
@@ -152,22 +147,21 @@ class GraphRun(langchain.LangGraphStream[Any]):
 
     def _saw_node(self, node: str) -> None:
         self._watch.saw_node(node)
-        self._mark_ended()
+        self._keep_before_end()
 
     def _saw_checkpoint(self, config: RunnableConfig) -> None:
         checkpoint_id = config.get("configurable", {}).get("checkpoint_id")
         if checkpoint_id is not None:
-            self._pointer["checkpoint_id"] = checkpoint_id
+            self._checkpoint_id = checkpoint_id
             self._send_pointer()
 
     def _saw_updates(self, data: Mapping[str, Any]) -> None:
         if "__interrupt__" in data:
             self._watch.saw_interrupt()
-            self._pointer["ended"] = self._watch.ending is not None
             return
-        self._pointer["nodes"].extend(node for node in data if not node.startswith("__"))
+        self._nodes.extend(node for node in data if not node.startswith("__"))
         self._watch.saw_update(data)
-        self._mark_ended()
+        self._keep_before_end()
 
     def _saw_custom(self, event: object) -> None:
         self._watch.saw_custom(event)
@@ -175,34 +169,41 @@ class GraphRun(langchain.LangGraphStream[Any]):
             self._send(self._speech.say(event["text"]))
         elif "custom" in self._graph_llm.modes:
             self._send(self._speech.say(_upstream_text(event)))
-        self._mark_ended()
 
-    def _mark_ended(self) -> None:
+    def _keep_before_end(self) -> None:
         """Keep the state before an end node, for a caller who stops the ending."""
+        if self._before_end is None and self._ended_by_node():
+            self._before_end = self._checkpoint_id
+
+    def _ended_by_node(self) -> bool:
         ending = self._watch.ending
-        if ending is None or self._pointer["ended"]:
-            return
-        self._pointer["ended"] = True
-        checkpoint_id = self._pointer["checkpoint_id"]
-        if ending["source"] == "node" and checkpoint_id is not None:
-            self._pointer["before_end"] = checkpoint_id
+        return ending is not None and ending["source"] == "node"
 
     def _send(self, text: str) -> None:
         if self._speech.token_node is not None:
             self._watch.saw_token(self._speech.token_node)
-            self._mark_ended()
-        if len(self._speech.messages) > len(self._pointer["spoken"]):
-            self._pointer["spoken"] = [
-                (part.message_id, part.start) for part in self._speech.messages
-            ]
+        if len(self._speech.messages) > self._messages_told:
+            self._messages_told = len(self._speech.messages)
             self._send_pointer()
         if text:
             self._emit(llm.ChoiceDelta(role="assistant", content=text))
 
     def _send_pointer(self) -> None:
         """Keep the history's pointer new: an interruption takes what has been sent so far."""
-        pointer = dict(self._pointer, nodes=list(self._pointer["nodes"]))
-        self._emit(llm.ChoiceDelta(role="assistant", extra={POINTER_KEY: pointer}))
+        self._emit(llm.ChoiceDelta(role="assistant", extra={POINTER_KEY: self._pointer()}))
+
+    def _pointer(self) -> RunPointer:
+        """What the run leaves in the history as it stands now."""
+        pointer = RunPointer(
+            checkpoint_id=self._checkpoint_id,
+            spoken=[(part.message_id, part.start) for part in self._speech.messages],
+            nodes=list(self._nodes),
+            ended=self._watch.ending is not None,
+            failures=self._failures,
+        )
+        if self._before_end is not None and self._ended_by_node():
+            pointer["before_end"] = self._before_end
+        return pointer
 
     def _finish(self) -> None:
         self._send(self._speech.flush())
@@ -227,7 +228,7 @@ class GraphRun(langchain.LangGraphStream[Any]):
             name=END_CALL_TOOL,
             arguments=json.dumps(arguments),
             call_id=utils.shortuuid("end_"),
-            extra={POINTER_KEY: dict(self._pointer)},
+            extra={POINTER_KEY: self._pointer()},
         )
 
     def _emit(self, delta: llm.ChoiceDelta) -> None:
