@@ -102,3 +102,30 @@ async def test_p5_nothing_is_doubled_and_only_what_is_new_goes_in() -> None:
             "ai: Of course.",
             "human: three",
         ]
+
+
+class Farewelled(MessagesState):
+    """Remembers what its end node did."""
+
+    said_goodbye: bool
+
+
+async def test_p3_after_a_cancelled_ending_the_state_is_that_before_the_end_node() -> None:
+    seen: list[bool] = []
+
+    async def listen(state: Farewelled) -> dict[str, Any]:
+        seen.append(state.get("said_goodbye", False))
+        return {}
+
+    async def end(state: Farewelled) -> dict[str, Any]:
+        return {"messages": [AIMessage("Goodbye, then.")], "said_goodbye": True}
+
+    builder: StateGraph[Any, Any, Any, Any] = StateGraph(Farewelled)
+    builder.add_node("listen", listen)
+    builder.add_node("end", end)
+    builder.add_edge(START, "listen")
+    builder.add_edge("listen", "end")
+    async with phone_call(builder.compile()) as phone:
+        await interrupted_farewell(phone)
+        await phone.say("wait")
+    assert seen == [False, False]
