@@ -19,7 +19,7 @@ from livekit.agents import (
 )
 
 from agent.bridge import GraphLLM
-from agent.bridge.history import run_pointer
+from agent.bridge.run_pointer import run_pointer
 from agent.call_agent import CallAgent, SpeechTap
 from agent.dispatch import Dispatch
 from agent.graph_registry import CallGraph

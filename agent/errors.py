@@ -67,3 +67,10 @@ class AudioDeviceMissing(LastwordError):
 
 class CallFailed(LastwordError):
     """A part of a rehearsed call broke; the message names the part and its last log lines."""
+
+
+class NoOpenQuestion(LastwordError):
+    """An operator's answer came, but the graph does not wait for one; nothing was done."""
+
+    def __init__(self) -> None:
+        super().__init__("the graph asks nothing just now, so there is nothing to answer")

@@ -16,6 +16,7 @@ from typing import Any, Literal, NotRequired
 
 from langgraph.config import get_stream_writer
 from langgraph.graph import MessagesState
+from langgraph.runtime import get_runtime
 
 # pydantic and Studio read these types, and refuse typing.TypedDict before Python 3.12.
 from typing_extensions import TypedDict, TypeIs
@@ -38,20 +39,37 @@ class Ending(TypedDict):
     outcome: NotRequired[dict[str, Any] | None]
 
 
-class CallEvent(TypedDict):
-    """Something that happened to the call and is not the caller's words.
-
-    ``opening``: the call is connected and the graph has the first word.
-    """
+class Opening(TypedDict):
+    """The call is connected and the graph has the first word."""
 
     kind: Literal["opening"]
+
+
+class EndingCancelled(TypedDict):
+    """The graph had ended the call; the caller spoke over the farewell, so the call goes on.
+
+    ``reason`` is that of the ending, ``farewell`` what was to be said, ``heard`` what the caller
+    heard of it. The state is that before the end node, and the caller's words are in ``messages``.
+    """
+
+    kind: Literal["ending_cancelled"]
+    reason: str
+    farewell: str
+    heard: str
+
+
+CallEvent = Opening | EndingCancelled
+"""Something that happened to the call, beside the caller's words; told apart by ``kind``."""
+
+EVENT_KEY = "lastword_event"
+"""Where a graph without the ``event`` channel finds an ``EndingCancelled``: in
+``additional_kwargs`` of the caller's message."""
 
 
 class CallState(MessagesState):
     """State of a call's graph: the messages, the ending, and the event of this turn.
 
-    The bridge sets ``event`` for a turn that no words started and clears both ``event`` and
-    ``ending`` at the beginning of every turn.
+    The bridge clears both ``event`` and ``ending`` at the beginning of every turn.
     """
 
     ending: NotRequired[Ending | None]
@@ -79,10 +97,15 @@ class EndCallSignal(TypedDict):
 
 
 class SaySignal(TypedDict):
-    """Custom stream event: speak ``text`` now, in order with the streamed tokens."""
+    """Custom stream event: speak ``text`` now, in order with the streamed tokens.
+
+    ``again``: a node says it that has failed before and is tried again; what such a node has
+    already said is not repeated.
+    """
 
     type: Literal["lastword.say"]
     text: str
+    again: NotRequired[bool]
 
 
 def end_call(reason: str = DEFAULT_REASON, outcome: dict[str, Any] | None = None) -> None:
@@ -94,6 +117,9 @@ def end_call(reason: str = DEFAULT_REASON, outcome: dict[str, Any] | None = None
 def say(text: str) -> None:
     """Speak ``text`` at once, for example before slow work. Call it inside a node or a tool."""
     signal: SaySignal = {"type": "lastword.say", "text": text}
+    running = get_runtime().execution_info
+    if running is not None and running.node_attempt > 1:
+        signal["again"] = True
     get_stream_writer()(signal)
 
 
@@ -160,6 +186,8 @@ class CallPolicy:
     """Seconds that the graph may take for one turn; after that it counts as failed."""
     apology: str = "Sorry, something went wrong on my side. Could you say that again, please?"
     """What the caller hears when the graph fails; the call goes on."""
+    must_answer: bool = True
+    """An answer without a word, to something the caller said, counts as failed."""
     max_failures: int = 3
     """Failures in a row after which the call ends, with ``ended_by`` error."""
     failure_farewell: str = "I am sorry, we have a technical problem. Please call again later."

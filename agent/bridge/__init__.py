@@ -1,8 +1,9 @@
 """A graph in the seat of a LiveKit LLM.
 
-``graph_llm`` is the adapter, ``graph_run`` one run of the graph. ``history`` translates between
-the chat history and the graph's input, ``endings`` recognises that the graph is done with the
-call, ``speech`` decides what is spoken: plain functions, without a clock, a loop or a network.
+``graph_llm`` is the adapter, ``graph_run`` one run of the graph on its ``thread``. Everything that
+is decided is decided in plain functions, without a clock, a loop or a network: ``history`` reads
+the chat as the graph's next turn, ``answer`` reads the graph's stream with ``endings``, ``speech``
+and ``questions``.
 """
 
 from agent.bridge.graph_llm import GraphLLM

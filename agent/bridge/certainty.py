@@ -24,6 +24,10 @@ class CertainTurns:
         """The words of item ``item_id`` are in the conversation."""
         self._certain[item_id].set()
 
+    def confirmed(self, item_id: str) -> bool:
+        """Whether the words of item ``item_id`` are known to be in the conversation."""
+        return item_id in self._certain and self._certain[item_id].is_set()
+
     async def wait(self, item_id: str | None) -> None:
         """Wait until the turn is certain; a turn without words of the caller always is."""
         if self.followed and item_id is not None:

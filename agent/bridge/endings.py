@@ -6,7 +6,7 @@ Pure code over LangGraph's v2 stream parts: no clock, no loop, no LiveKit.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, NotRequired
+from typing import NotRequired
 
 from graphs.call_signals import (
     DEFAULT_REASON,
@@ -91,14 +91,15 @@ class EndingWatch:
             self._named = Ending(reason=event["reason"], outcome=event.get("outcome"))
             self._decided("event", None)
 
-    def saw_update(self, update: Mapping[str, Any]) -> None:
-        """One step's updates arrived: node name → what the node returned."""
-        for node, values in update.items():
-            self.saw_node(node)
-            self._finished.add(node)
-            for written in values if isinstance(values, list) else [values]:
-                if isinstance(written, Mapping):
-                    self._saw_channel(written.get("ending"))
+    def saw_result(self, node: str, result: object) -> None:
+        """``node`` has come to its end: channel → what it wrote there."""
+        self.saw_node(node)
+        self._finished.add(node)
+        if isinstance(result, Mapping):
+            written = result.get("ending")
+            several = written.get("$writes") if isinstance(written, Mapping) else None
+            for ending in several or [written]:
+                self._saw_channel(ending)
 
     def saw_too_many_failures(self) -> None:
         """The graph has failed so often that the call is given up."""

@@ -2,26 +2,40 @@
 
 from __future__ import annotations
 
-import asyncio
+from collections import OrderedDict
 from typing import Any, get_type_hints
 
 from langchain_core.runnables import RunnableConfig
-from langgraph.graph import END
 from langgraph.pregel import Pregel
 from langgraph.pregel.protocol import PregelProtocol
+from langgraph.pregel.remote import RemoteGraph
 from langgraph.types import StreamMode
-from livekit.agents import AgentSession, ConversationItemAddedEvent, llm, utils
+from livekit.agents import (
+    AgentSession,
+    ConversationItemAddedEvent,
+    get_job_context,
+    llm,
+    utils,
+)
 from livekit.agents.types import (
     DEFAULT_API_CONNECT_OPTIONS,
     NOT_GIVEN,
     APIConnectOptions,
     NotGivenOr,
 )
+from livekit.agents.voice import SpeechHandle
 from livekit.plugins import langchain
 
 from agent.bridge.certainty import CertainTurns
 from agent.bridge.graph_run import GraphRun
-from graphs.call_signals import CallPolicy
+from agent.bridge.history import Turn, operator_answer, read_turn
+from agent.bridge.run_pointer import RunPointer
+from agent.bridge.thread import GraphThread, LocalThread, RemoteThread
+from agent.errors import NoOpenQuestion
+from graphs.call_signals import CallPolicy, Ending
+
+KEPT_POINTERS = 64
+"""Runs whose answers may still turn out to be unheard; an earlier one never does."""
 
 
 class GraphLLM(langchain.LLMAdapter[Any]):
@@ -58,21 +72,24 @@ class GraphLLM(langchain.LLMAdapter[Any]):
         )
         self.graph = graph
         self.policy = policy or CallPolicy()
-        self.context = context
         self.subgraphs = subgraphs
         self.modes = {stream_mode} if isinstance(stream_mode, str) else set(stream_mode)
         self.channels = _call_channels(graph)
-        self.remembers = isinstance(graph, Pregel) and graph.checkpointer not in (None, False)
         self.turns = CertainTurns()
-        self._base_config = config or {}
-        self._thread_id = self._configurable().get("thread_id") or utils.shortuuid("call_")
-        self._root: str | None = None
-        self._root_lock = asyncio.Lock()
+        self.thread = _thread(graph, config or {}, context)
+        self._answered: OrderedDict[str, RunPointer] = OrderedDict()
+        self._asked = ("unknown", "LangChain")
+        self._session: AgentSession[Any] | None = None
 
     @property
-    def thread_id(self) -> str:
-        """LangGraph's thread of this call."""
-        return self._thread_id
+    def model(self) -> str:
+        """Name of the chat model that the graph asked last; "unknown" before the first."""
+        return self._asked[0]
+
+    @property
+    def provider(self) -> str:
+        """Who serves that model."""
+        return self._asked[1]
 
     def chat(
         self,
@@ -85,52 +102,86 @@ class GraphLLM(langchain.LLMAdapter[Any]):
         extra_kwargs: NotGivenOr[dict[str, Any]] = NOT_GIVEN,  # noqa: ARG002
     ) -> GraphRun:
         """Run the graph for the turn at the end of ``chat_ctx``."""
+        self._follow_job()
         return GraphRun(self, chat_ctx=chat_ctx, tools=tools or [], conn_options=conn_options)
 
     def follow(self, session: AgentSession[Any]) -> None:
-        """Let ``graphs.call_signals.turn_certain`` wait for what ``session`` really adopts.
+        """Learn from ``session`` which turns are certain: whose answers it really adopts.
 
-        Without it nothing waits, and a speculative run may have lasting effects.
+        In a LiveKit job the job's session is followed without being asked. As long as no session
+        is followed, every turn counts as certain, and a speculative run may have lasting effects.
         """
 
         def added(event: ConversationItemAddedEvent) -> None:
             if isinstance(event.item, llm.ChatMessage):
                 self.turns.confirm(event.item.id)
 
+        for item in session.history.items:
+            self.turns.confirm(item.id)
         self.turns.followed = True
         session.on("conversation_item_added", added)
+        self._session = session
 
-    def run_config(self, checkpoint_id: str | None) -> RunnableConfig:
-        """Config of a run that continues from ``checkpoint_id``."""
-        config = RunnableConfig(**self._base_config)
-        if not self.remembers:
-            return config
-        here = {"thread_id": self._thread_id, "checkpoint_ns": ""}
-        if checkpoint_id is not None:
-            here["checkpoint_id"] = checkpoint_id
-        config["configurable"] = {**self._configurable(), **here}
-        return config
+    def _follow_job(self) -> None:
+        job = get_job_context(required=False)
+        if self.turns.followed or job is None:
+            return
+        try:
+            session = job.primary_session
+        except RuntimeError:  # LiveKit's way to say that the job has none
+            return
+        self.follow(session)
 
-    async def root_checkpoint(self) -> str | None:
-        """The state that the call began with; made when the thread is new.
+    async def answer(self, value: Any) -> SpeechHandle:
+        """Answer the question that the graph waits for, as an operator, and let it go on.
 
-        Every run that has no earlier run to continue forks from it, so that a discarded first
-        run is left behind like any other.
+        Returns the speech with which the graph goes on.
+
+        Raises:
+            NoOpenQuestion: the graph does not wait for an answer, or no session is followed.
         """
-        if not self.remembers:
-            return None
-        async with self._root_lock:
-            if self._root is None:
-                config = self.run_config(None)
-                found = (await self.graph.aget_state(config)).config
-                if "checkpoint_id" not in found.get("configurable", {}):
-                    found = await self.graph.aupdate_state(config, None, as_node=END)
-                self._root = found["configurable"]["checkpoint_id"]
-            return self._root
+        session = self._session
+        if session is None or not self.read_turn(session.history).questions:
+            raise NoOpenQuestion
+        agent = session.current_agent
+        history = agent.chat_ctx.copy()
+        history.insert(operator_answer(value))
+        await agent.update_chat_ctx(history)
+        return session.generate_reply()
 
-    def _configurable(self) -> dict[str, Any]:
-        configurable: dict[str, Any] = self._base_config.get("configurable", {})
-        return configurable
+    def read_turn(self, history: llm.ChatContext) -> Turn:
+        """What the turn at the end of ``history`` has to send to the graph."""
+        last = next((item.id for item in reversed(history.items) if item.type == "message"), None)
+        unheard = {
+            item: pointer
+            for item, pointer in self._answered.items()
+            if item != last or self.turns.confirmed(item)
+        }
+        return read_turn(history, remembers=self.thread.remembers, unheard=unheard)
+
+    def answered(self, item_id: str, pointer: RunPointer) -> None:
+        """A run answers the chat item ``item_id``; it counts if the item is in the history."""
+        self._answered[item_id] = pointer
+        self._answered.move_to_end(item_id)
+        if len(self._answered) > KEPT_POINTERS:
+            self._answered.popitem(last=False)
+
+    def asked(self, model: str | None, provider: str | None) -> None:
+        """A run has asked a chat model."""
+        self._asked = (model or self._asked[0], provider or self._asked[1])
+
+
+def _thread(
+    graph: PregelProtocol[Any, Any, Any, Any], config: RunnableConfig, context: Any
+) -> GraphThread:
+    thread_id = config.get("configurable", {}).get("thread_id") or utils.shortuuid("call_")
+    match graph:
+        case RemoteGraph():
+            return RemoteThread(graph, thread_id, config, context)
+        case Pregel():
+            return LocalThread(graph, thread_id, config, context)
+        case _:
+            raise TypeError(f"GraphLLM needs a compiled graph or a RemoteGraph, not {graph!r}")
 
 
 def _call_channels(graph: object) -> frozenset[str]:
@@ -142,5 +193,5 @@ def _call_channels(graph: object) -> frozenset[str]:
     if not isinstance(schema, type):
         return frozenset()
     hints = get_type_hints(schema)
-    ours = {"event": "CallEvent", "ending": "Ending"}
-    return frozenset(name for name, kind in ours.items() if kind in str(hints.get(name)))
+    ours = f"{Ending.__module__}."
+    return frozenset(name for name in ("event", "ending") if ours in str(hints.get(name)))

@@ -1,53 +1,22 @@
-"""Translate between LiveKit's chat history and the graph's input.
+"""Read LiveKit's chat history as the graph's next turn.
 
-The chat history itself says which run was really spoken: every assistant item that a run
-produced carries a :class:`RunPointer`. A run that was discarded never enters the history, so its
-branch of checkpoints is simply left behind. Pure code: no clock, no loop, no network.
+Pure code: no clock, no loop, no network.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any, NotRequired, TypedDict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
 
-from langchain_core.messages import (
-    AIMessage,
-    BaseMessage,
-    HumanMessage,
-    RemoveMessage,
-    SystemMessage,
-)
-from livekit.agents.llm import ChatContext, ChatItem, ChatMessage, FunctionCall
+from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage
+from livekit.agents.llm import ChatContext, ChatItem, ChatMessage
 
-POINTER_KEY = "lastword"
+from agent.bridge.corrections import HeardMessage
+from agent.bridge.run_pointer import Question, RunPointer, run_pointer
+from graphs.call_signals import EndingCancelled
 
-
-class RunPointer(TypedDict):
-    """What a run leaves in the chat history (``ChatMessage.extra["lastword"]``).
-
-    ``checkpoint_id`` is the newest checkpoint of the run (None: it did not get as far as its first,
-    or nothing remembers); ``before_end`` the one whose next node
-    is the end node; ``spoken`` has (graph message id, offset in characters) for every message
-    that the run spoke; ``nodes`` is the run's way through the graph; ``ended`` tells that the run
-    carried an ending; ``failures`` counts how many runs in a row have failed, this one included.
-    """
-
-    checkpoint_id: str | None
-    before_end: NotRequired[str]
-    spoken: list[tuple[str, int]]
-    nodes: list[str]
-    ended: bool
-    failures: int
-
-
-@dataclass(frozen=True)
-class HeardMessage:
-    """A graph message and what of it was played; "" when none of it was."""
-
-    message_id: str
-    text: str
-    whole: bool
+ANSWER_KEY = "lastword_answer"
 
 
 @dataclass(frozen=True)
@@ -61,101 +30,106 @@ class Turn:
 
     checkpoint_id: str | None
     new: list[BaseMessage]
-    heard: list[HeardMessage]
+    heard: list[HeardMessage] = field(default_factory=list)
     failures: int = 0
     """Runs in a row that failed before this turn."""
+    broken_off: bool = False
+    """The run at ``checkpoint_id`` may have been cut, or have failed, between two steps."""
+    cancelled: EndingCancelled | None = None
+    """The ending that this turn's words have cancelled."""
+    questions: list[Question] = field(default_factory=list)
+    """What the graph waits for; the first one is answered next."""
+    item_id: str | None = None
+    """The newest chat item that the graph has not seen."""
+    operator_answer: Any = None
+    """What an operator has answered to the first question."""
 
     @property
-    def caller_item(self) -> str | None:
-        """Id of the caller's newest words; None when the turn has none."""
-        said = [message.id for message in self.new if isinstance(message, HumanMessage)]
-        return said[-1] if said else None
+    def words(self) -> list[str]:
+        """What the caller has said that the graph has not heard."""
+        return [message.text for message in self.new if isinstance(message, HumanMessage)]
 
 
-def read_turn(history: ChatContext, *, remembers: bool) -> Turn:
+def read_turn(
+    history: ChatContext, *, remembers: bool, unheard: Mapping[str, RunPointer] | None = None
+) -> Turn:
     """Read from the history where the graph is to go on, and with what.
 
-    Without a checkpointer (``remembers`` false) everything is new on every turn.
+    Args:
+        history: the chat, ending with what is to be answered.
+        remembers: there are checkpoints; without them everything is new on every turn.
+        unheard: pointers of runs by the id of the item they answered. One of them counts when
+            nothing of its run was heard, so that no item of the agent's carries it.
     """
     items = history.items
-    failures = _failures(items)
-    if not remembers:
-        return Turn(None, _messages(items), [], failures)
-    at = _last_pointer(items)
-    new = _messages([item for item in items[at + 1 :] if run_pointer(item) is None])
-    pointer = run_pointer(items[at]) if at >= 0 else None
-    if pointer is None:
-        return Turn(None, new, [], failures)
-    item = items[at]
-    cut = item.type == "message" and item.interrupted
-    if not (pointer["ended"] or pointer["failures"] or cut):
-        return Turn(pointer["checkpoint_id"], new, [], failures)
-    heard = _heard(pointer["spoken"], _text(item))
-    base = pointer.get("before_end") if pointer["ended"] else None
-    return Turn(base or pointer["checkpoint_id"], new, heard, failures)
+    pointers = [run_pointer(item) or (unheard or {}).get(item.id) for item in items]
+    failures = next((found["failures"] for found in reversed(pointers) if found), 0)
+    at = _last_pointer(items, pointers) if remembers else -1
+    news = [item for item in items[at + 1 :] if run_pointer(item) is None or not remembers]
+    turn = Turn(
+        None,
+        _messages(news),
+        failures=failures,
+        item_id=next((item.id for item in reversed(news) if item.type == "message"), None),
+    )
+    pointer = pointers[at] if at >= 0 else None
+    return turn if pointer is None else _go_on(turn, pointer, items[at], news)
 
 
-def corrections(heard: Sequence[HeardMessage], state: Sequence[BaseMessage]) -> list[BaseMessage]:
-    """Messages that make ``state`` say what was heard: cut, removed, or added where missing.
-
-    A message that called tools is never removed, only emptied, so that the tools' answers keep
-    the call they belong to.
-    """
-    known = {message.id: message for message in state}
-    changes: list[BaseMessage] = []
-    for part in heard:
-        before = known.get(part.message_id)
-        match before:
-            case AIMessage() if part.whole:
-                continue
-            case AIMessage() if part.text or before.tool_calls:
-                changes.append(before.model_copy(update={"content": part.text}))
-            case AIMessage():
-                changes.append(RemoveMessage(id=part.message_id))
-            case None if part.text:
-                changes.append(AIMessage(content=part.text, id=part.message_id))
-            case _:
-                continue
-    return changes
-
-
-def _failures(items: Sequence[ChatItem]) -> int:
-    """How many of the last spoken runs have failed in a row."""
-    for item in reversed(items):
-        if (pointer := run_pointer(item)) is not None:
-            return pointer["failures"]
-    return 0
+def _go_on(turn: Turn, pointer: RunPointer, item: ChatItem, news: Sequence[ChatItem]) -> Turn:
+    """``turn`` as it follows the run behind ``item``."""
+    turn = replace(
+        turn, checkpoint_id=pointer["checkpoint_id"], questions=pointer.get("questions", [])
+    )
+    if turn.questions:
+        turn = replace(turn, operator_answer=_operator_answer(news))
+    is_spoken = run_pointer(item) is not None
+    cut = not is_spoken or (item.type == "message" and item.interrupted)
+    ending = pointer.get("ending")
+    if not (ending or pointer["failures"] or cut):
+        return turn
+    text = _text(item) if is_spoken else ""
+    turn = replace(turn, heard=_heard(pointer["spoken"], text), broken_off=True)
+    if ending is None:
+        return turn
+    cancelled = EndingCancelled(
+        kind="ending_cancelled", reason=ending["reason"], farewell=ending["farewell"], heard=text
+    )
+    if ending["before"] is not None:
+        turn = replace(turn, checkpoint_id=ending["before"], broken_off=False)
+    return replace(turn, cancelled=cancelled)
 
 
-def _last_pointer(items: Sequence[ChatItem]) -> int:
+def operator_answer(value: Any) -> ChatMessage:
+    """A chat item with which an operator answers the graph's question; ``value`` is any JSON."""
+    return ChatMessage(role="system", content=[str(value)], extra={ANSWER_KEY: value})
+
+
+def _operator_answer(news: Sequence[ChatItem]) -> Any:
+    answers = [item.extra for item in news if isinstance(item, ChatMessage)]
+    return next((extra[ANSWER_KEY] for extra in reversed(answers) if ANSWER_KEY in extra), None)
+
+
+def _last_pointer(items: Sequence[ChatItem], pointers: Sequence[RunPointer | None]) -> int:
     """Index of the item to go on from: a run's spoken message, else its ``end_call`` item.
 
     A run that left no checkpoint is passed over, so what it was told is told again. -1: there is
     no run to go on from.
     """
     for index in range(len(items) - 1, -1, -1):
-        if not _has_checkpoint(items[index]):
+        if not _has_checkpoint(pointers[index]):
             continue
         earlier = index - 1
         if items[index].type == "function_call" and earlier >= 0:
             spoken = items[earlier]
-            if spoken.type == "message" and _has_checkpoint(spoken):
+            if run_pointer(spoken) is not None and _has_checkpoint(pointers[earlier]):
                 return earlier
         return index
     return -1
 
 
-def _has_checkpoint(item: ChatItem) -> bool:
-    pointer = run_pointer(item)
+def _has_checkpoint(pointer: RunPointer | None) -> bool:
     return pointer is not None and pointer["checkpoint_id"] is not None
-
-
-def run_pointer(item: ChatItem) -> RunPointer | None:
-    """The pointer that the run behind ``item`` left in it; None for an item of no run."""
-    if isinstance(item, ChatMessage | FunctionCall):
-        pointer: RunPointer | None = item.extra.get(POINTER_KEY)
-        return pointer
-    return None
 
 
 def _text(item: ChatItem) -> str:
@@ -186,5 +160,7 @@ def _messages(items: Sequence[ChatItem]) -> list[BaseMessage]:
     return [
         kinds[item.role](content=text, id=item.id)
         for item in items
-        if isinstance(item, ChatMessage) and (text := item.raw_text_content)
+        if isinstance(item, ChatMessage)
+        and ANSWER_KEY not in item.extra
+        and (text := item.raw_text_content)
     ]

@@ -5,14 +5,21 @@ Pure code over LangGraph's v2 stream parts: no clock, no loop, no LiveKit.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+import re
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
 
 from agent.bridge.endings import EndTokenFilter
+from agent.bridge.repeats import RepeatFilter
 from graphs.call_signals import CallPolicy
+
+_JSON_BEGINS = re.compile(r'\s*(```(json)?\s*)?(\{\s*["}]|\[\s*[\[{"])')
+_JSON_MAY_BEGIN = re.compile(r"\s*(`{0,3}|```j?s?o?n?\s*|(```(json)?\s*)?[\[{]\s*)$")
+_FENCE = re.compile(r"^\s*```(json)?|```\s*$")
 
 
 class SpokenMessage(NamedTuple):
@@ -26,23 +33,67 @@ class SpokenMessage(NamedTuple):
 
 
 @dataclass
+class _Utterance:
+    """One message or ``say`` on its way to the caller; ``task`` is "" for a ``say``.
+
+    ``failures``: how often its task had failed before.
+    """
+
+    message_id: str | None
+    task: str
+    node: str
+    failures: int = 0
+    waiting: str = ""
+    over: bool = False
+    is_speech: bool = False
+    """Known not to be structured output."""
+
+    def take(self) -> str:
+        """What may be spoken now; JSON is held back until it is known to be none."""
+        if not self.is_speech and not self._is_speech_by_now():
+            return ""
+        text, self.waiting = self.waiting, ""
+        return text
+
+    def _is_speech_by_now(self) -> bool:
+        if _JSON_BEGINS.match(self.waiting):
+            self.is_speech = self.over and not _is_json(self.waiting)
+        else:
+            self.is_speech = self.over or not _JSON_MAY_BEGIN.match(self.waiting)
+        return self.is_speech
+
+
+@dataclass
 class SpeechFilter:
     """Everything that one run says, in order.
 
     Spoken is the text of AI messages: streamed chunks as they come, and whole messages of nodes
     that did not stream, unless the same task has just streamed the same words under another id.
-    Not spoken: tool, system and human messages, tool calls, nodes that the policy silences, and
-    what LangGraph leaves out because its model carries the ``nostream`` tag.
+    Not spoken: tool, system and human messages, tool calls, nodes that the policy silences, what
+    LangGraph leaves out because its model carries the ``nostream`` tag, and messages that are JSON.
+
+    Messages never run into each other: while one is being spoken, what other nodes stream at the
+    same time waits for its end.
+
+    Args:
+        policy: names the silent nodes and the end token.
+        failed: how often something has failed in a task (by its checkpoint namespace); what such
+            a task says anew, in a retry or from a fallback model, is spoken from where it differs.
     """
 
     policy: CallPolicy
+    failed: Mapping[str, int] = field(default_factory=dict)
     text: str = ""
     messages: list[SpokenMessage] = field(default_factory=list)
     token_node: str | None = None
     _token: EndTokenFilter = field(init=False)
-    _current: str | None = None
     _apart: bool = False
+    _queue: list[_Utterance] = field(default_factory=list)
     _streamed: dict[str, str] = field(default_factory=dict)
+    _repeats: RepeatFilter = field(default_factory=RepeatFilter)
+    _begun: _Utterance | None = None
+    _first: dict[str, int] = field(default_factory=dict)
+    """Index in ``messages`` of each task's first message."""
 
     def __post_init__(self) -> None:
         self._token = EndTokenFilter(self.policy.end_token)
@@ -54,37 +105,103 @@ class SpeechFilter:
             return ""
         text = message.text
         task = str(metadata.get("langgraph_checkpoint_ns", node))
+        over = True
         if isinstance(message, AIMessageChunk):
             self._streamed[task] = self._streamed.get(task, "") + text
+            over = message.chunk_position == "last"
         elif _same_words(self._streamed.get(task, ""), text):
             return ""
-        return self._say(text, message.id, node) if text else ""
+        utterance = self._find(message.id, task, begins=bool(text), node=node)
+        if utterance is None:
+            return ""
+        utterance.waiting += text
+        utterance.over = utterance.over or over
+        return self._speak()
 
-    def say(self, text: str) -> str:
-        """Return what to speak for a ``say`` signal."""
-        return self._say(text, None, "")
+    def say(self, text: str, *, again: bool = False) -> str:
+        """Return what to speak for a ``say`` signal; ``again``: sent by a node's retry."""
+        if again and self._repeats.was_said(text):
+            return ""
+        self._repeats.said(text)
+        self._queue.append(_Utterance(None, "", "", waiting=text, over=True, is_speech=True))
+        return self._speak()
+
+    def task_over(self, task_id: str) -> str:
+        """A task has ended: nothing more comes of its messages."""
+        return self._close(lambda utterance: utterance.task.endswith(f":{task_id}"))
 
     def flush(self) -> str:
-        """The run is over: return speech that was held back as a possible end token."""
-        return self._append(self._token.flush())
+        """The run is over: return speech that has waited or was held back as an end token."""
+        return self._close(lambda _: True) + self._end_message()
 
     def _may_speak(self, node: str) -> bool:
         if node in self.policy.silent_nodes:
             return False
         return self.policy.spoken_nodes is None or node in self.policy.spoken_nodes
 
-    def _say(self, text: str, message_id: str | None, node: str) -> str:
+    def _find(
+        self, message_id: str | None, task: str, *, begins: bool, node: str
+    ) -> _Utterance | None:
+        """The utterance that a chunk belongs to; a new one when the message begins with it."""
+        for utterance in self._queue:
+            if utterance.message_id == message_id and utterance.task == task:
+                return utterance
+        if not begins:
+            return None
+        failures = self.failed.get(task, 0)
+        self._repeats.attempt(task, failures)
+        utterance = _Utterance(message_id, task, node, failures)
+        self._queue.append(utterance)
+        return utterance
+
+    def _close(self, which: Callable[[_Utterance], bool]) -> str:
+        for utterance in self._queue:
+            if which(utterance) and not utterance.over:
+                utterance.over = True
+                if _JSON_BEGINS.match(utterance.waiting):
+                    utterance.waiting = ""
+        return self._speak()
+
+    def _speak(self) -> str:
+        """Speak what the first in the queue has, and the next ones as far as those are over."""
         out = ""
-        if message_id is None or message_id != self._current:
-            out = self.flush()
-            self._current = message_id
-            self._apart = True
-            self.messages.append(SpokenMessage(message_id or "", len(self.text)))
-        found_before = self._token.found
-        out += self._append(self._token.feed(text))
-        if self._token.found and not found_before:
-            self.token_node = node
+        while self._queue:
+            first = self._queue[0]
+            out += self._say(first)
+            given_up = self.failed.get(first.task, 0) > first.failures and len(self._queue) > 1
+            if not (first.over or given_up):
+                break
+            self._queue.pop(0)
         return out
+
+    def _say(self, utterance: _Utterance) -> str:
+        heard = self._repeats.take(utterance.task, utterance.take())
+        out = ""
+        if self._begun is not utterance and (heard.text or heard.repeats):
+            out = self._begin(utterance, goes_on=heard.repeats)
+        self._apart = self._apart or heard.differs
+        found_before = self._token.found
+        out += self._append(self._token.feed(heard.text))
+        if self._token.found and not found_before:
+            self.token_node = utterance.node
+        return out
+
+    def _begin(self, utterance: _Utterance, *, goes_on: bool) -> str:
+        """Begin a message, or let it take over the words of the attempt that it repeats."""
+        self._begun = utterance
+        message_id = utterance.message_id or ""
+        if goes_on and utterance.task in self._first:
+            at = self._first[utterance.task]
+            self.messages[at] = SpokenMessage(message_id, self.messages[at].start)
+            return ""
+        out = self._end_message()
+        self._apart = True
+        self._first.setdefault(utterance.task, len(self.messages))
+        self.messages.append(SpokenMessage(message_id, len(self.text)))
+        return out
+
+    def _end_message(self) -> str:
+        return self._append(self._token.flush())
 
     def _append(self, text: str) -> str:
         """Add speech; the first words of a message do not run into the words before them."""
@@ -100,3 +217,11 @@ class SpeechFilter:
 def _same_words(streamed: str, text: str) -> bool:
     """Whether a whole message repeats what was streamed, give or take white space."""
     return bool(streamed) and streamed.split() == text.split()
+
+
+def _is_json(text: str) -> bool:
+    try:
+        json.loads(_FENCE.sub("", text))
+    except ValueError:
+        return False
+    return True

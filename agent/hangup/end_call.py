@@ -15,7 +15,7 @@ from typing import Any
 from livekit.agents import AgentSession, RunContext, UserStateChangedEvent, llm
 from livekit.agents.voice import SpeechHandle
 
-from agent.bridge.graph_run import END_CALL_TOOL
+from agent.bridge.tool_call import END_CALL_TOOL
 from agent.journal import CallJournal
 
 SPEAKING_GRACE = 1.5

@@ -14,7 +14,7 @@ from livekit.agents import AgentSession, ConversationItemAddedEvent
 from livekit.agents.llm import ChatContext, ChatMessage, CollectedResponse, function_tool
 
 from agent.bridge import GraphLLM
-from agent.bridge.history import POINTER_KEY
+from agent.bridge.run_pointer import POINTER_KEY
 from graphs.call_signals import turn_certain
 from tests.fakes.phone import phone_call
 from tests.fakes.scripted_graph import ScriptedModel, talking_graph
@@ -86,7 +86,7 @@ async def test_p2_without_an_end_call_tool_an_ending_is_logged_not_lost(
     graph_llm = GraphLLM(talking_graph(ScriptedModel(answers=[["Goodbye!<end>"]])))
     answer = await graph_llm.chat(chat_ctx=ChatContext([caller("bye")])).collect()
     assert (answer.text, answer.tool_calls) == ("Goodbye!", [])
-    assert answer.extra[POINTER_KEY]["ended"] is True
+    assert answer.extra[POINTER_KEY]["ending"]["reason"] == "completed"
     assert "the graph ended the call, but the agent has no end_call tool" in caplog.text
 
 

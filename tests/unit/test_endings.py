@@ -64,18 +64,22 @@ def test_p2_the_cut_into_chunks_makes_no_difference(text: str, cuts: list[int], 
 def ending(policy: CallPolicy | None = None, **signs: Any) -> dict[str, Any] | None:
     watch = EndingWatch(policy or CallPolicy())
     for sign, value in signs.items():
-        getattr(watch, f"saw_{sign}")(*([] if value is None else [value]))
+        if sign == "results":
+            for node, result in value.items():
+                watch.saw_result(node, result)
+        else:
+            getattr(watch, f"saw_{sign}")(*([] if value is None else [value]))
     return dict(watch.ending) if watch.ending else None
 
 
 def test_p2_a_node_named_end_ends_the_call_without_any_code_of_ours() -> None:
-    assert ending(update={"end": {"messages": []}}) == {
+    assert ending(results={"end": {"messages": []}}) == {
         "reason": "completed",
         "outcome": None,
         "source": "node",
         "node": "end",
     }
-    assert ending(update={"talk": None}) is None
+    assert ending(results={"talk": {}}) is None
 
 
 def test_p2_the_end_nodes_name_is_the_policys() -> None:
@@ -87,11 +91,18 @@ def test_p2_the_end_nodes_name_is_the_policys() -> None:
 
 def test_p2_reason_and_outcome_come_from_the_ending_channel() -> None:
     outcome = {"slot": "Tuesday"}
-    update = {"confirm": {"ending": {"reason": "confirmed", "outcome": outcome}}}
-    assert ending(update=update) is None, "the channel names the reason, it ends nothing"
-    found = ending(update=update, node="end")
+    results = {"confirm": {"ending": {"reason": "confirmed", "outcome": outcome}}}
+    assert ending(results=results) is None, "the channel names the reason, it ends nothing"
+    found = ending(results=results, node="end")
     assert found is not None
     assert (found["reason"], found["outcome"]) == ("confirmed", outcome)
+
+
+def test_p2_of_several_writes_to_the_ending_channel_the_last_counts() -> None:
+    writes = {"ending": {"$writes": [{"reason": "first"}, {"reason": "second"}]}}
+    found = ending(results={"end": writes})
+    assert found is not None
+    assert found["reason"] == "second"
 
 
 def test_p2_a_signal_ends_the_call_from_any_node_or_tool() -> None:

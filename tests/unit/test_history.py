@@ -7,8 +7,11 @@ from typing import Any
 from langchain_core.messages import AIMessage, HumanMessage, RemoveMessage
 from livekit.agents.llm import ChatContext, ChatMessage, FunctionCall
 
-from agent.bridge.history import HeardMessage, RunPointer, corrections, read_turn
+from agent.bridge.corrections import HeardMessage, corrections
+from agent.bridge.history import read_turn
+from agent.bridge.run_pointer import RunPointer
 
+ENDING = {"reason": "completed", "farewell": "Goodbye.", "before": "before"}
 CALL = [{"name": "book", "args": {}, "id": "t"}]
 
 
@@ -17,7 +20,6 @@ def pointer(checkpoint_id: str, *spoken: tuple[str, int], **more: Any) -> RunPoi
         "checkpoint_id": checkpoint_id,
         "spoken": list(spoken),
         "nodes": [],
-        "ended": False,
         "failures": 0,
     }
     return base | more  # type: ignore[return-value]
@@ -92,7 +94,7 @@ def test_p5_corrections_cut_remove_and_add() -> None:
 
 
 def test_p3_after_a_cancelled_ending_the_graph_goes_on_from_before_its_end_node() -> None:
-    at = pointer("after", ("m1", 0), ended=True, before_end="before")
+    at = pointer("after", ("m1", 0), ending=ENDING)
     call = FunctionCall(call_id="e", name="end_call", arguments="{}", extra={"lastword": at})
     history = ChatContext([agent("Good", at, cut=True), call, caller("Wait.")])
     turn = read_turn(history, remembers=True)
@@ -102,7 +104,7 @@ def test_p3_after_a_cancelled_ending_the_graph_goes_on_from_before_its_end_node(
 
 
 def test_p3_an_ending_without_words_can_be_cancelled_too() -> None:
-    at = pointer("after", ended=True, before_end="before")
+    at = pointer("after", ending=ENDING)
     call = FunctionCall(call_id="e", name="end_call", arguments="{}", extra={"lastword": at})
     turn = read_turn(ChatContext([call, caller("Wait.")]), remembers=True)
     assert turn.checkpoint_id == "before"

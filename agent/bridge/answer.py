@@ -1,0 +1,194 @@
+"""What one run of the graph says and decides, taken from LangGraph's stream.
+
+Pure code: no clock, no loop, no LiveKit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, cast
+
+from agent.bridge.endings import EndingWatch, RecognisedEnding
+from agent.bridge.history import Turn
+from agent.bridge.questions import asked
+from agent.bridge.run_pointer import PointedEnding, Question, RunPointer
+from agent.bridge.speech import SpeechFilter
+from agent.bridge.thread import Part
+from graphs.call_signals import CallPolicy, is_say
+
+
+class Answer:
+    """The answer to one turn, as far as the graph has come with it.
+
+    Every method that takes something in returns the words that may be spoken now.
+
+    Args:
+        turn: what is answered.
+        policy: how endings are recognised and what is spoken.
+        modes: which of LangGraph's "messages" and "custom" streams are spoken.
+        subgraphs: whether what subgraphs stream is spoken.
+        failed: how often something has failed in a task, see ``SpeechFilter``.
+    """
+
+    def __init__(
+        self,
+        turn: Turn,
+        policy: CallPolicy,
+        *,
+        modes: set[Any],
+        subgraphs: bool,
+        failed: Mapping[str, int],
+    ) -> None:
+        self.broken_nodes: list[str] = []
+        self.questions: list[Question] = []
+        self._turn = turn
+        self._policy = policy
+        self._modes = modes
+        self._subgraphs = subgraphs
+        self._speech = SpeechFilter(policy, failed=failed)
+        self._watch = EndingWatch(policy)
+        self._checkpoint_id: str | None = None
+        self._before_end: str | None = None
+        self._nodes: list[str] = []
+        self._failures = 0
+
+    @property
+    def ending(self) -> RecognisedEnding | None:
+        """The ending that the answer carries so far."""
+        return self._watch.ending
+
+    @property
+    def is_missing(self) -> bool:
+        """Whether the caller, having said something, would hear nothing at all."""
+        expected = self._policy.must_answer and bool(self._turn.words)
+        said = self._speech.text or self.ending is not None or self.questions
+        return expected and not said
+
+    @property
+    def pointer(self) -> RunPointer:
+        """What the run leaves in the history as it stands now."""
+        asked_at = self._turn.checkpoint_id if self.questions else None
+        pointer = RunPointer(
+            checkpoint_id=self._checkpoint_id or asked_at,
+            spoken=[(part.message_id, part.start) for part in self._speech.messages],
+            nodes=list(self._nodes),
+            failures=self._failures,
+        )
+        if self.questions:
+            pointer["questions"] = list(self.questions)
+        if self.ending is not None:
+            pointer["ending"] = PointedEnding(
+                reason=self.ending["reason"],
+                farewell=self._speech.text,
+                before=self._before_end if self.ending["source"] == "node" else None,
+            )
+        return pointer
+
+    @property
+    def landmark(self) -> tuple[object, ...]:
+        """Changes whenever an interruption would have to find another pointer in the history."""
+        return self._checkpoint_id, len(self._speech.messages), len(self.questions), self._failures
+
+    def take(self, part: Part) -> str:
+        """Take one item of the graph's stream."""
+        match part["type"]:
+            case "messages":
+                message, metadata = part["data"]
+                self._saw_node(str(metadata.get("langgraph_node", "")))
+                if "messages" not in self._modes or (part["ns"] and not self._subgraphs):
+                    return ""
+                return self._heed(self._speech.message(message, metadata))
+            case "tasks":
+                return self._take_task(cast("Mapping[str, Any]", part["data"]), part["ns"])
+            case "custom":
+                return self._take_custom(part["data"])
+            case "checkpoints" if not part["ns"]:
+                self._take_checkpoint(part["data"])
+        return ""
+
+    def ask_again(self) -> str:
+        """Nobody has answered the open question: it stays open, and is heard once more."""
+        self.questions = self._turn.questions
+        return self._speech.say(self.questions[0]["words"])
+
+    def finish(self) -> str:
+        """The graph has come to the end of its run."""
+        return self._heed(self._speech.flush())
+
+    def fail(self) -> str:
+        """Apologise and let the call go on; after too many failures in a row, end it.
+
+        An ending that the graph decided before it failed stands, but not that of an end node that
+        did not come to its own end. Failures are counted in the history, so a discarded run's
+        count for nothing.
+        """
+        self._watch.saw_failure()
+        self._failures = self._turn.failures + 1
+        words = self.finish()
+        if self.ending is not None:
+            return words
+        if self._failures < self._policy.max_failures:
+            return words + self._speech.say(self._policy.apology)
+        self._watch.saw_too_many_failures()
+        return words + self._speech.say(self._policy.failure_farewell)
+
+    def _take_checkpoint(self, checkpoint: Mapping[str, Any]) -> None:
+        checkpoint_id = checkpoint["config"].get("configurable", {}).get("checkpoint_id")
+        if checkpoint_id is not None and checkpoint_id != self._turn.checkpoint_id:
+            self._checkpoint_id = checkpoint_id
+            self.questions = []
+
+    def _take_task(self, task: Mapping[str, Any], ns: tuple[str, ...]) -> str:
+        """A node begins, or has come to its end, or to a question."""
+        if "input" in task:
+            self._saw_node(task["name"])
+            return ""
+        words = self._heed(self._speech.task_over(task["id"]))
+        if task["interrupts"]:
+            return words + self._take_interrupts(task, ns)
+        if task["error"] is not None:
+            self.broken_nodes.append(task["name"])
+            return words
+        self._nodes.append(task["name"])
+        self._watch.saw_result(task["name"], task["result"])
+        self._keep_before_end()
+        return words
+
+    def _take_interrupts(self, task: Mapping[str, Any], ns: tuple[str, ...]) -> str:
+        """Of several questions the first is spoken; the others come when it is answered."""
+        self._watch.saw_interrupt()
+        known = {question["id"] for question in self.questions}
+        new = [one for one in task["interrupts"] if one["id"] not in known]
+        is_first = not self.questions
+        self.questions += asked(new, task["id"], ns, self._turn.questions)
+        return self._speech.say(self.questions[0]["words"]) if is_first and new else ""
+
+    def _take_custom(self, event: object) -> str:
+        self._watch.saw_custom(event)
+        if is_say(event):
+            return self._speech.say(event["text"], again=event.get("again", False))
+        return self._speech.say(_upstream_text(event)) if "custom" in self._modes else ""
+
+    def _heed(self, words: str) -> str:
+        """Notice an end token that was filtered out of ``words``."""
+        if self._speech.token_node is not None:
+            self._watch.saw_token(self._speech.token_node)
+        return words
+
+    def _saw_node(self, node: str) -> None:
+        self._watch.saw_node(node)
+        self._keep_before_end()
+
+    def _keep_before_end(self) -> None:
+        """Keep the state before an end node, for a caller who stops the ending."""
+        if self._before_end is None and self.ending and self.ending["source"] == "node":
+            self._before_end = self._checkpoint_id or self._turn.checkpoint_id
+
+
+def _upstream_text(event: object) -> str:
+    """Text of a custom event as upstream's adapter speaks it: a string, or its ``content``."""
+    match event:
+        case str(text) | {"content": str(text)}:
+            return text
+        case _:
+            return ""

@@ -1,0 +1,113 @@
+"""What the chat models inside a graph's run did: names, tokens, failures."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from langchain_core.callbacks import BaseCallbackHandler
+from langchain_core.messages import AIMessage, BaseMessage
+from langchain_core.messages.ai import UsageMetadata, add_usage
+from langchain_core.outputs import ChatGeneration, LLMResult
+from livekit.agents.llm import CompletionUsage
+
+
+class ModelCalls(BaseCallbackHandler):
+    """Follows one run of a local graph; a callback handler of LangChain.
+
+    ``usage`` is the sum over all models of the run, silent ones too, None before the first that
+    told. ``model`` and ``provider`` are those of the model that was asked last. ``failed`` counts,
+    by a task's checkpoint namespace, the failures of its node and of the models in it.
+    """
+
+    run_inline = True
+
+    def __init__(self) -> None:
+        self.usage: UsageMetadata | None = None
+        self.model: str | None = None
+        self.provider: str | None = None
+        self.failed: dict[str, int] = {}
+        self._tasks: dict[UUID, str] = {}
+
+    def on_chat_model_start(
+        self,
+        serialized: dict[str, Any],
+        messages: list[list[BaseMessage]],
+        *,
+        run_id: UUID,
+        metadata: dict[str, Any] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        """A model is asked."""
+        self._begin(run_id, metadata)
+        self._named(metadata or {})
+
+    def on_llm_end(self, response: LLMResult, *, run_id: UUID, **kwargs: Any) -> None:
+        """A model has answered."""
+        self._tasks.pop(run_id, None)
+        for generation in (one for some in response.generations for one in some):
+            if isinstance(generation, ChatGeneration):
+                self._counted(generation.message)
+
+    def on_llm_error(self, error: BaseException, *, run_id: UUID, **kwargs: Any) -> None:
+        """A model has failed."""
+        self._fail(run_id)
+
+    def on_chain_start(
+        self,
+        serialized: dict[str, Any],
+        inputs: Any,
+        *,
+        run_id: UUID,
+        metadata: dict[str, Any] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        """A node begins, or something else that runs inside a graph."""
+        if metadata and kwargs.get("name") == metadata.get("langgraph_node"):
+            self._begin(run_id, metadata)
+
+    def on_chain_end(self, outputs: Any, *, run_id: UUID, **kwargs: Any) -> None:
+        """A node has ended."""
+        self._tasks.pop(run_id, None)
+
+    def on_chain_error(self, error: BaseException, *, run_id: UUID, **kwargs: Any) -> None:
+        """A node has failed; it may be tried again."""
+        self._fail(run_id)
+
+    def saw(self, message: BaseMessage, metadata: dict[str, Any]) -> None:
+        """An item of LangGraph's ``messages`` stream; for graphs that call no handler back."""
+        self._named(metadata)
+        self._counted(message)
+
+    def _named(self, metadata: dict[str, Any]) -> None:
+        self.model = metadata.get("ls_model_name") or self.model
+        self.provider = metadata.get("ls_provider") or self.provider
+
+    def _counted(self, message: BaseMessage) -> None:
+        if isinstance(message, AIMessage) and message.usage_metadata:
+            self.usage = add_usage(self.usage, message.usage_metadata)
+
+    def _begin(self, run_id: UUID, metadata: dict[str, Any] | None) -> None:
+        task = (metadata or {}).get("langgraph_checkpoint_ns")
+        if task:
+            self._tasks[run_id] = task
+
+    def _fail(self, run_id: UUID) -> None:
+        task = self._tasks.pop(run_id, None)
+        if task is not None:
+            self.failed[task] = self.failed.get(task, 0) + 1
+
+
+def completion_usage(usage: UsageMetadata) -> CompletionUsage:
+    """LangChain's token counts as LiveKit's."""
+    taken = usage.get("input_token_details", {})
+    given = usage.get("output_token_details", {})
+    return CompletionUsage(
+        prompt_tokens=usage["input_tokens"],
+        completion_tokens=usage["output_tokens"],
+        total_tokens=usage["total_tokens"],
+        prompt_cached_tokens=taken.get("cache_read", 0),
+        cache_read_tokens=taken.get("cache_read", 0),
+        cache_creation_tokens=taken.get("cache_creation", 0),
+        reasoning_tokens=given.get("reasoning", 0),
+    )

@@ -1,0 +1,246 @@
+"""One LangGraph thread: the memory of one call, in this process or behind a URL."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from collections.abc import AsyncIterator
+from typing import Any, Protocol
+
+from langchain_core.callbacks import BaseCallbackHandler, BaseCallbackManager
+from langchain_core.messages import BaseMessage, messages_from_dict
+from langchain_core.runnables import RunnableConfig
+from langgraph.checkpoint.base import BaseCheckpointSaver
+from langgraph.checkpoint.serde.types import RESUME
+from langgraph.graph import END
+from langgraph.pregel import Pregel
+from langgraph.pregel.remote import RemoteGraph
+from langgraph.types import Command, StreamPart
+
+from agent.bridge.run_pointer import Question
+
+Part = StreamPart[Any, Any]
+GraphInput = dict[str, Any] | Command[Any] | None
+MODES: list[Any] = ["messages", "custom", "tasks", "checkpoints"]
+
+
+class GraphThread(Protocol):
+    """What a run needs of a graph and its memory.
+
+    ``remembers``: there are checkpoints to go on from. ``speculates``: a run may begin before the
+    turn is certain, because its nodes can wait for that themselves.
+    """
+
+    id: str
+    remembers: bool
+    speculates: bool
+
+    def stream(
+        self, graph_input: GraphInput, base: str | None, watch: BaseCallbackHandler
+    ) -> AsyncIterator[Part]:
+        """Run the graph from checkpoint ``base`` on; messages are LangChain's own."""
+
+    async def root(self) -> str | None:
+        """The checkpoint that the call began with; None: runs begin without one."""
+
+    async def messages(self, base: str | None) -> list[BaseMessage]:
+        """The graph's messages at checkpoint ``base``."""
+
+    async def finish_step(self, base: str | None) -> str | None:
+        """Keep what single tasks had done when the step after ``base`` was cut or failed.
+
+        Returns the checkpoint that has it: ``base`` or one after it.
+        """
+
+    async def reopen(self, question: Question, base: str | None) -> None:
+        """Forget answers to ``question`` that a run got which was cut before it came further."""
+
+
+class LocalThread:
+    """A thread of a graph that runs in this process."""
+
+    speculates = True
+
+    def __init__(
+        self,
+        graph: Pregel[Any, Any, Any, Any],
+        thread_id: str,
+        config: RunnableConfig,
+        context: Any,
+    ) -> None:
+        self.id = thread_id
+        self.remembers = graph.checkpointer not in (None, False)
+        self._graph = graph
+        self._config = config
+        self._context = context
+        self._root: str | None = None
+        self._root_lock = asyncio.Lock()
+
+    def stream(
+        self, graph_input: GraphInput, base: str | None, watch: BaseCallbackHandler
+    ) -> AsyncIterator[Part]:
+        """See ``GraphThread``."""
+        config = self._at(base)
+        config["callbacks"] = _with(config.get("callbacks"), watch)
+        return self._graph.astream(
+            graph_input,
+            config,
+            context=self._context,
+            stream_mode=MODES,
+            subgraphs=True,
+            version="v2",
+        )
+
+    async def root(self) -> str | None:
+        """See ``GraphThread``; made when the thread is new.
+
+        Every run that has no earlier run to continue forks from it, so that a discarded first
+        run is left behind like any other.
+        """
+        if not self.remembers:
+            return None
+        async with self._root_lock:
+            if self._root is None:
+                config = self._at(None)
+                found = (await self._graph.aget_state(config)).config
+                if "checkpoint_id" not in found.get("configurable", {}):
+                    found = await self._graph.aupdate_state(config, None, as_node=END)
+                self._root = _checkpoint_id(found)
+            return self._root
+
+    async def messages(self, base: str | None) -> list[BaseMessage]:
+        """See ``GraphThread``."""
+        state = await self._graph.aget_state(self._at(base))
+        return list(state.values.get("messages", []))
+
+    async def finish_step(self, base: str | None) -> str | None:
+        """See ``GraphThread``."""
+        config = self._at(base)
+        state = await self._graph.aget_state(config)
+        finished = [task for task in state.tasks if task.result]
+        for task in finished:
+            config = await self._graph.aupdate_state(config, task.result, as_node=task.name)
+        return _checkpoint_id(config) if finished else base
+
+    async def reopen(self, question: Question, base: str | None) -> None:
+        """See ``GraphThread``."""
+        memory = self._graph.checkpointer
+        if not isinstance(memory, BaseCheckpointSaver):
+            return
+        config = self._at(None if question["ns"] else base)
+        config["configurable"]["checkpoint_ns"] = question["ns"]
+        saved = await memory.aget_tuple(config)
+        for task, channel, answers in (saved.pending_writes or []) if saved else []:
+            if task == question["task"] and channel == RESUME:
+                kept = list(answers)[: question["answered"]]
+                await memory.aput_writes(saved.config, [(RESUME, kept)], task)  # type: ignore[union-attr]
+
+    def _at(self, base: str | None) -> RunnableConfig:
+        config = RunnableConfig(**self._config)
+        if self.remembers:
+            here = {"thread_id": self.id, "checkpoint_ns": ""}
+            if base is not None:
+                here["checkpoint_id"] = base
+            config["configurable"] = {**config.get("configurable", {}), **here}
+        return config
+
+
+class RemoteThread:
+    """A thread of a graph on a LangGraph server.
+
+    Its nodes cannot wait for a turn to be certain (the server runs them on its own), so a run
+    begins only then. The server wants a UUID for a thread: any other ``thread_id`` is made into
+    one, always the same.
+    """
+
+    remembers = True
+    speculates = False
+
+    def __init__(
+        self, graph: RemoteGraph, thread_id: str, config: RunnableConfig, context: Any
+    ) -> None:
+        self.id = _as_uuid(thread_id)
+        self._graph = graph
+        self._config = config
+        self._context = context
+
+    async def stream(
+        self,
+        graph_input: GraphInput,
+        base: str | None,
+        watch: BaseCallbackHandler,  # noqa: ARG002 - a server calls nobody back
+    ) -> AsyncIterator[Part]:
+        """See ``GraphThread``; a run that is cut here is cancelled on the server."""
+        parts = self._graph.astream(
+            graph_input,
+            self._at(base),
+            context=self._context,
+            stream_mode=MODES,
+            subgraphs=True,
+            version="v2",
+            on_disconnect="cancel",
+            multitask_strategy="interrupt",
+        )
+        async for part in parts:
+            if part["type"] == "messages":
+                message, metadata = part["data"]
+                part["data"] = (_as_message(message), metadata)  # type: ignore[typeddict-item]
+            yield part
+
+    async def root(self) -> str | None:
+        """See ``GraphThread``: a first run is never discarded, so it needs no root."""
+        return None
+
+    async def messages(self, base: str | None) -> list[BaseMessage]:
+        """See ``GraphThread``."""
+        state = await self._graph.aget_state(self._at(base))
+        found = state.values.get("messages", []) if isinstance(state.values, dict) else []
+        return [_as_message(message) for message in found]
+
+    async def finish_step(self, base: str | None) -> str | None:
+        """See ``GraphThread``; a server does not tell what single tasks had done."""
+        return base
+
+    async def reopen(self, question: Question, base: str | None) -> None:
+        """See ``GraphThread``; a server offers nothing for that."""
+
+    def _at(self, base: str | None) -> RunnableConfig:
+        here = {"thread_id": self.id}
+        if base is not None:
+            here |= {"checkpoint_id": base, "checkpoint_ns": ""}
+        config = RunnableConfig(**self._config)
+        config["configurable"] = {**config.get("configurable", {}), **here}
+        return config
+
+
+def _checkpoint_id(config: RunnableConfig) -> str:
+    checkpoint_id: str = config["configurable"]["checkpoint_id"]
+    return checkpoint_id
+
+
+def _as_uuid(thread_id: str) -> str:
+    try:
+        return str(uuid.UUID(thread_id))
+    except ValueError:
+        return str(uuid.uuid5(uuid.NAMESPACE_URL, f"lastword:{thread_id}"))
+
+
+def _as_message(message: Any) -> BaseMessage:
+    """A message as a server sends it, as LangChain's own class."""
+    if isinstance(message, BaseMessage):
+        return message
+    [known] = messages_from_dict([{"type": message["type"], "data": message}])
+    return known
+
+
+def _with(
+    callbacks: list[BaseCallbackHandler] | BaseCallbackManager | None, watch: BaseCallbackHandler
+) -> list[BaseCallbackHandler] | BaseCallbackManager:
+    """The user's own callbacks, and ours."""
+    if callbacks is None:
+        return [watch]
+    if isinstance(callbacks, list):
+        return [*callbacks, watch]
+    manager = callbacks.copy()
+    manager.add_handler(watch, inherit=True)
+    return manager
