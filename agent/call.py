@@ -17,6 +17,7 @@ from livekit.agents import (
     ConversationItemAddedEvent,
     llm,
 )
+from livekit.agents.voice.transcription.text_transforms import replace
 
 from agent.bridge import GraphLLM
 from agent.bridge.run_pointer import run_pointer
@@ -28,6 +29,9 @@ from agent.hangup.hang_up import Line, hang_up
 from agent.journal import CallJournal, EndedBy
 from agent.providers.voices import Voices
 from graphs.call_signals import CallContext
+
+UNSPOKEN_OF_LINKS = {"https://": "", "http://": "", "www.": ""}
+"""Of a web address only the name is spoken."""
 
 _log = logging.getLogger("lastword.call")
 
@@ -151,6 +155,7 @@ class Call:
             tts=voices.tts or NOT_GIVEN,
             vad=voices.vad,
             turn_handling=voices.turn_handling or NOT_GIVEN,
+            tts_text_transforms=["filter_markdown", "filter_emoji", replace(UNSPOKEN_OF_LINKS)],
         )
         graph_llm.follow(session)
         return session

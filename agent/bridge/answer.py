@@ -12,7 +12,7 @@ from agent.bridge.endings import EndingWatch, RecognisedEnding
 from agent.bridge.history import Turn
 from agent.bridge.questions import asked
 from agent.bridge.run_pointer import PointedEnding, Question, RunPointer
-from agent.bridge.speech import SpeechFilter
+from agent.bridge.speech import Failures, SpeechFilter
 from agent.bridge.thread import Part
 from graphs.call_signals import CallPolicy, is_say
 
@@ -27,7 +27,7 @@ class Answer:
         policy: how endings are recognised and what is spoken.
         modes: which of LangGraph's "messages" and "custom" streams are spoken.
         subgraphs: whether what subgraphs stream is spoken.
-        failed: how often something has failed in a task, see ``SpeechFilter``.
+        failures: how often something has failed in a task, see ``SpeechFilter``.
     """
 
     def __init__(
@@ -37,7 +37,7 @@ class Answer:
         *,
         modes: set[Any],
         subgraphs: bool,
-        failed: Mapping[str, int],
+        failures: Failures,
     ) -> None:
         self.broken_nodes: list[str] = []
         self.questions: list[Question] = []
@@ -45,7 +45,7 @@ class Answer:
         self._policy = policy
         self._modes = modes
         self._subgraphs = subgraphs
-        self._speech = SpeechFilter(policy, failed=failed)
+        self._speech = SpeechFilter(policy, failures=failures)
         self._watch = EndingWatch(policy)
         self._checkpoint_id: str | None = None
         self._before_end: str | None = None

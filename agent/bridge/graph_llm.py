@@ -12,7 +12,6 @@ from langgraph.pregel.remote import RemoteGraph
 from langgraph.types import StreamMode
 from livekit.agents import (
     AgentSession,
-    ConversationItemAddedEvent,
     get_job_context,
     llm,
     utils,
@@ -79,7 +78,6 @@ class GraphLLM(langchain.LLMAdapter[Any]):
         self.thread = _thread(graph, config or {}, context)
         self._answered: OrderedDict[str, RunPointer] = OrderedDict()
         self._asked = ("unknown", "LangChain")
-        self._session: AgentSession[Any] | None = None
 
     @property
     def model(self) -> str:
@@ -111,20 +109,11 @@ class GraphLLM(langchain.LLMAdapter[Any]):
         In a LiveKit job the job's session is followed without being asked. As long as no session
         is followed, every turn counts as certain, and a speculative run may have lasting effects.
         """
-
-        def added(event: ConversationItemAddedEvent) -> None:
-            if isinstance(event.item, llm.ChatMessage):
-                self.turns.confirm(event.item.id)
-
-        for item in session.history.items:
-            self.turns.confirm(item.id)
-        self.turns.followed = True
-        session.on("conversation_item_added", added)
-        self._session = session
+        self.turns.follow(session)
 
     def _follow_job(self) -> None:
         job = get_job_context(required=False)
-        if self.turns.followed or job is None:
+        if self.turns.session is not None or job is None:
             return
         try:
             session = job.primary_session
@@ -140,7 +129,7 @@ class GraphLLM(langchain.LLMAdapter[Any]):
         Raises:
             NoOpenQuestion: the graph does not wait for an answer, or no session is followed.
         """
-        session = self._session
+        session = self.turns.session
         if session is None or not self.read_turn(session.history).questions:
             raise NoOpenQuestion
         agent = session.current_agent

@@ -56,7 +56,7 @@ class GraphRun(langchain.LangGraphStream[Any]):
             graph_llm.policy,
             modes=graph_llm.modes,
             subgraphs=graph_llm.subgraphs,
-            failed=self._calls.failed,
+            failures=self._calls.failures,
         )
         self._told: tuple[object, ...] = ()
         self._tokens_told = 0
@@ -69,7 +69,7 @@ class GraphRun(langchain.LangGraphStream[Any]):
         )
 
     async def _run(self) -> None:
-        speculate(partial(self._graph_llm.turns.wait, self._turn.item_id))
+        speculate(partial(self._graph_llm.turns.wait, self._turn.caller_item))
         try:
             async with asyncio.timeout(self._graph_llm.policy.turn_timeout) as limit:
                 await self._follow_graph(limit)
@@ -111,7 +111,7 @@ class GraphRun(langchain.LangGraphStream[Any]):
         runs nodes that cannot wait: neither can be taken back when the caller goes on speaking.
         """
         limit.reschedule(None)
-        await self._graph_llm.turns.wait(self._turn.item_id)
+        await self._graph_llm.turns.wait(self._turn.caller_item)
         limit.reschedule(asyncio.get_running_loop().time() + self._graph_llm.policy.turn_timeout)
 
     async def _input(self, base: str | None) -> GraphInput:
@@ -160,7 +160,7 @@ class GraphRun(langchain.LangGraphStream[Any]):
         ending = self._answer.ending
         if ending is None or self._has_end_call():
             return
-        await self._graph_llm.turns.wait(self._turn.item_id)
+        await self._graph_llm.turns.wait(self._turn.caller_item)
         _log.warning("the graph ended the call, but the agent has no end_call tool", extra=ending)
         self._graph_llm.emit("ending", ending)
 

@@ -45,6 +45,12 @@ class Turn:
     """What an operator has answered to the first question."""
 
     @property
+    def caller_item(self) -> str | None:
+        """Id of the caller's newest words; None when the turn has none."""
+        said = [message.id for message in self.new if isinstance(message, HumanMessage)]
+        return said[-1] if said else None
+
+    @property
     def words(self) -> list[str]:
         """What the caller has said that the graph has not heard."""
         return [message.text for message in self.new if isinstance(message, HumanMessage)]

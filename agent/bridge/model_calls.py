@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from typing import Any
 from uuid import UUID
 
 from langchain_core.callbacks import BaseCallbackHandler
 from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.messages.ai import UsageMetadata, add_usage
-from langchain_core.outputs import ChatGeneration, LLMResult
+from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, LLMResult
 from livekit.agents.llm import CompletionUsage
 
 
@@ -16,8 +17,7 @@ class ModelCalls(BaseCallbackHandler):
     """Follows one run of a local graph; a callback handler of LangChain.
 
     ``usage`` is the sum over all models of the run, silent ones too, None before the first that
-    told. ``model`` and ``provider`` are those of the model that was asked last. ``failed`` counts,
-    by a task's checkpoint namespace, the failures of its node and of the models in it.
+    told. ``model`` and ``provider`` are those of the model that was asked last.
     """
 
     run_inline = True
@@ -26,8 +26,18 @@ class ModelCalls(BaseCallbackHandler):
         self.usage: UsageMetadata | None = None
         self.model: str | None = None
         self.provider: str | None = None
-        self.failed: dict[str, int] = {}
         self._tasks: dict[UUID, str] = {}
+        self._failed: defaultdict[str, int] = defaultdict(int)
+        self._failed_before: dict[str, int] = {}
+
+    def failures(self, task: str, message_id: str | None = None) -> int:
+        """How often the node of ``task``, or a model in it, has failed.
+
+        Of a streamed message: how often before the message began. Tasks are named by their
+        checkpoint namespace.
+        """
+        now = self._failed.get(task, 0)
+        return now if message_id is None else self._failed_before.get(message_id, now)
 
     def on_chat_model_start(
         self,
@@ -41,6 +51,14 @@ class ModelCalls(BaseCallbackHandler):
         """A model is asked."""
         self._begin(run_id, metadata)
         self._named(metadata or {})
+
+    def on_llm_new_token(
+        self, token: str | list[Any], *, chunk: Any = None, run_id: UUID, **kwargs: Any
+    ) -> None:
+        """A model streams; LangGraph's own stream shows it later, when the task may have failed."""
+        if isinstance(chunk, ChatGenerationChunk) and chunk.message.id is not None:
+            failures = self._failed.get(self._tasks.get(run_id, ""), 0)
+            self._failed_before.setdefault(chunk.message.id, failures)
 
     def on_llm_end(self, response: LLMResult, *, run_id: UUID, **kwargs: Any) -> None:
         """A model has answered."""
@@ -95,7 +113,7 @@ class ModelCalls(BaseCallbackHandler):
     def _fail(self, run_id: UUID) -> None:
         task = self._tasks.pop(run_id, None)
         if task is not None:
-            self.failed[task] = self.failed.get(task, 0) + 1
+            self._failed[task] += 1
 
 
 def completion_usage(usage: UsageMetadata) -> CompletionUsage:

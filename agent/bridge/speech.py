@@ -9,7 +9,7 @@ import json
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
 
@@ -20,6 +20,18 @@ from graphs.call_signals import CallPolicy
 _JSON_BEGINS = re.compile(r'\s*(```(json)?\s*)?(\{\s*["}]|\[\s*[\[{"])')
 _JSON_MAY_BEGIN = re.compile(r"\s*(`{0,3}|```j?s?o?n?\s*|(```(json)?\s*)?[\[{]\s*)$")
 _FENCE = re.compile(r"^\s*```(json)?|```\s*$")
+
+
+class Failures(Protocol):
+    """Tells how often a task has failed, see ``SpeechFilter``."""
+
+    def __call__(self, task: str, message_id: str | None = None, /) -> int:
+        """Failures of ``task`` so far; of a message, those before it began."""
+
+
+def no_failures(task: str, message_id: str | None = None, /) -> int:  # noqa: ARG001 - the interface
+    """For graphs that do not tell."""
+    return 0
 
 
 class SpokenMessage(NamedTuple):
@@ -77,12 +89,13 @@ class SpeechFilter:
 
     Args:
         policy: names the silent nodes and the end token.
-        failed: how often something has failed in a task (by its checkpoint namespace); what such
-            a task says anew, in a retry or from a fallback model, is spoken from where it differs.
+        failures: how often something has failed in a task (named by its checkpoint namespace), so
+            far or before a message; what such a task says anew, in a retry or from a fallback
+            model, is spoken from where it differs.
     """
 
     policy: CallPolicy
-    failed: Mapping[str, int] = field(default_factory=dict)
+    failures: Failures = no_failures
     text: str = ""
     messages: list[SpokenMessage] = field(default_factory=list)
     token_node: str | None = None
@@ -148,7 +161,7 @@ class SpeechFilter:
                 return utterance
         if not begins:
             return None
-        failures = self.failed.get(task, 0)
+        failures = self.failures(task, message_id)
         self._repeats.attempt(task, failures)
         utterance = _Utterance(message_id, task, node, failures)
         self._queue.append(utterance)
@@ -168,7 +181,7 @@ class SpeechFilter:
         while self._queue:
             first = self._queue[0]
             out += self._say(first)
-            given_up = self.failed.get(first.task, 0) > first.failures and len(self._queue) > 1
+            given_up = len(self._queue) > 1 and self.failures(first.task) > first.failures
             if not (first.over or given_up):
                 break
             self._queue.pop(0)

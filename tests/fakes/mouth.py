@@ -16,16 +16,18 @@ WORD_SECONDS = 0.1
 
 
 class SilentVoice(tts.TTS[Any]):
-    """Speaks each word as a tenth of a second of silence."""
+    """Speaks each word as a tenth of a second of silence; keeps the texts it was given."""
 
     def __init__(self) -> None:
         super().__init__(
             capabilities=tts.TTSCapabilities(streaming=False), sample_rate=RATE, num_channels=1
         )
+        self.read: list[str] = []
 
     def synthesize(
         self, text: str, *, conn_options: APIConnectOptions = DEFAULT_API_CONNECT_OPTIONS
     ) -> tts.ChunkedStream:
+        self.read.append(text)
         return _Silence(tts=self, input_text=text, conn_options=conn_options)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from typing import Any
 
 from langchain_core.callbacks import (
@@ -11,6 +11,7 @@ from langchain_core.callbacks import (
 )
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
+from langchain_core.messages.ai import UsageMetadata
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.graph import END, START, MessagesState, StateGraph
@@ -19,10 +20,15 @@ from pydantic import Field
 
 
 class ScriptedModel(BaseChatModel):
-    """Streams its answers in the given chunks, one answer a call; a further call is an error."""
+    """Streams its answers in the given chunks, one answer a call; a further call is an error.
+
+    ``pause`` is awaited before each chunk. Each answer costs one token a chunk, and one a message
+    that it was asked with.
+    """
 
     answers: list[Sequence[str]]
     calls: list[list[BaseMessage]] = Field(default_factory=list)
+    pause: Callable[[], Awaitable[None]] | None = None
 
     @property
     def _llm_type(self) -> str:
@@ -51,11 +57,32 @@ class ScriptedModel(BaseChatModel):
         run_manager: AsyncCallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> AsyncIterator[ChatGenerationChunk]:
-        for chunk in self._next(messages):
-            yield ChatGenerationChunk(message=AIMessageChunk(content=chunk))
+        chunks = self._next(messages)
+        usage = UsageMetadata(input_tokens=len(messages), output_tokens=len(chunks), total_tokens=0)
+        usage["total_tokens"] = usage["input_tokens"] + usage["output_tokens"]
+        for number, chunk in enumerate(chunks, 1):
+            if self.pause is not None:
+                await self.pause()
+            cost = usage if number == len(chunks) else None
+            part = ChatGenerationChunk(message=AIMessageChunk(content=chunk, usage_metadata=cost))
+            if run_manager is not None:
+                await run_manager.on_llm_new_token(chunk, chunk=part)
+            yield part
 
     def _stream(self, *args: Any, **kwargs: Any) -> Iterator[ChatGenerationChunk]:
         raise NotImplementedError("graphs are run asynchronously")
+
+
+class BrokenModel(ScriptedModel):
+    """Breaks down at the end of the calls whose numbers, from 1, are in ``broken``."""
+
+    broken: set[int]
+
+    async def _astream(self, messages: list[BaseMessage], *args: Any, **kwargs: Any) -> Any:
+        async for chunk in super()._astream(messages, *args, **kwargs):
+            yield chunk
+        if len(self.calls) in self.broken:
+            raise ConnectionError("the line to the model is down")
 
 
 def talking_graph(model: BaseChatModel, *, remembers: bool = True) -> Pregel[Any, Any, Any, Any]:

@@ -9,10 +9,11 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from langchain_core.messages import AIMessage
+from langchain_core.messages import AIMessage, SystemMessage, ToolCall, ToolMessage
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.graph import END, START, MessagesState, StateGraph
 from langgraph.pregel import Pregel
+from langgraph.types import Send
 from livekit.agents.llm import ChatContext, ChatMessage
 
 from agent.bridge import GraphLLM
@@ -92,6 +93,94 @@ async def test_failures_that_are_not_in_a_row_end_nothing() -> None:
         for words in ("One.", "Two.", "Three.", "Four.", "Five."):
             await phone.say(words)
         assert "ending" not in phone.journal.events
+
+
+async def quiet(state: MessagesState) -> dict[str, Any]:
+    return {}
+
+
+async def test_p11_an_answer_without_a_word_is_apologised_for() -> None:
+    async with phone_call(graph_of(quiet), POLICY) as phone:
+        await phone.say("Hello.")
+        assert phone.spoken() == [POLICY.apology]
+
+
+async def test_a_policy_may_allow_a_graph_to_stay_silent_and_its_state_goes_on() -> None:
+    seen: list[list[str]] = []
+
+    async def listen(state: MessagesState) -> dict[str, Any]:
+        seen.append([message.text for message in state["messages"]])
+        if len(seen) < 3:
+            return {"messages": [SystemMessage(f"silent {len(seen)}")]}
+        return {"messages": [AIMessage("Here I am.")]}
+
+    policy = replace(POLICY, must_answer=False)
+    async with phone_call(graph_of(listen), policy) as phone:
+        for words in ("One.", "Two.", "Three."):
+            await phone.say(words)
+        assert phone.spoken() == ["Here I am."]
+    assert seen[-1] == ["One.", "silent 1", "Two.", "silent 2", "Three."]
+
+
+async def test_p11_a_graph_that_goes_round_in_circles_is_stopped() -> None:
+    builder: StateGraph[Any, Any, Any, Any] = StateGraph(MessagesState)
+    builder.add_node("round", quiet)
+    builder.add_edge(START, "round")
+    builder.add_edge("round", "round")
+    async with phone_call(builder.compile(), POLICY) as phone:
+        await phone.say("Hello.")
+        assert phone.spoken() == [POLICY.apology]
+
+
+@pytest.mark.parametrize(("mood", "policy"), [(fail, POLICY), (hang, HASTY)])
+async def test_a_failure_is_logged_with_the_node_it_happened_in(
+    mood: Callable[[], Any], policy: CallPolicy, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.ERROR, "lastword.bridge"):
+        async with phone_call(moody(mood), policy) as phone:
+            await phone.say("Hello.")
+    record = next(record for record in caplog.records if record.message == "the graph failed")
+    assert record.__dict__["graph_nodes"] == ["talk"]
+
+
+async def test_p5_the_tools_of_a_failed_run_are_not_run_again() -> None:
+    ran: list[str] = []
+    seen: list[list[str]] = []
+
+    async def call_tools(state: MessagesState) -> dict[str, Any]:
+        seen.append([message.type for message in state["messages"]])
+        if len(seen) > 1:
+            return {"messages": [AIMessage("Booked it is.")]}
+        calls = [ToolCall(name=name, args={}, id=name) for name in ("book", "send", "ask")]
+        return {"messages": [AIMessage("", tool_calls=calls)]}
+
+    def send_out(state: MessagesState) -> list[Send] | str:
+        last = state["messages"][-1]
+        calls = last.tool_calls if isinstance(last, AIMessage) else []
+        return [Send("tools", call) for call in calls] or END
+
+    ready = asyncio.Barrier(3)
+
+    async def tools(call: ToolCall) -> dict[str, Any]:
+        ran.append(call["name"])
+        await ready.wait()
+        if call["name"] == "ask":
+            await asyncio.Event().wait()
+        return {"messages": [ToolMessage("done", tool_call_id=call["id"])]}
+
+    builder: StateGraph[Any, Any, Any, Any] = StateGraph(MessagesState)
+    builder.add_node("call_tools", call_tools)
+    node: Any = tools  # what it is sent is no state
+    builder.add_node("tools", node)
+    builder.add_edge(START, "call_tools")
+    builder.add_conditional_edges("call_tools", send_out, ["tools", END])
+    builder.add_edge("tools", "call_tools")
+    async with phone_call(builder.compile(), HASTY) as phone:
+        await phone.say("Book it and send it.")
+        await phone.say("And?")
+        assert phone.spoken() == [POLICY.apology, "Booked it is."]
+    assert sorted(ran) == ["ask", "book", "send"]
+    assert seen[-1] == ["human", "ai", "tool", "tool", "tool", "human"]
 
 
 async def test_a_failure_is_logged_with_its_thread(caplog: pytest.LogCaptureFixture) -> None:

@@ -10,7 +10,7 @@ from langgraph.pregel import Pregel
 from livekit.agents.voice.run_result import RunResult
 
 from agent.call import CallEnd
-from graphs.call_signals import CallPolicy
+from graphs.call_signals import EVENT_KEY, CallPolicy, CallState, end_call
 from tests.fakes.phone import Phone, phone_call
 from tests.fakes.scripted_graph import ScriptedModel, talking_graph
 
@@ -129,3 +129,47 @@ async def test_p3_after_a_cancelled_ending_the_state_is_that_before_the_end_node
         await interrupted_farewell(phone)
         await phone.say("wait")
     assert seen == [False, False]
+
+
+GOODBYE_CUT = {
+    "kind": "ending_cancelled",
+    "reason": "confirmed",
+    "farewell": "Goodbye, and good luck.",
+    "heard": "Goodbye,",
+}
+
+
+def ending_graph(state: type[MessagesState], seen: list[Any]) -> Pregel[Any, Any, Any, Any]:
+    """Ends the call at every turn, for a reason; keeps the state it is asked with."""
+
+    async def listen(state: Any) -> dict[str, Any]:
+        seen.append(state)
+        return {}
+
+    async def end(state: Any) -> dict[str, Any]:
+        end_call("confirmed")
+        return {"messages": [AIMessage("Goodbye, and good luck.")]}
+
+    builder: StateGraph[Any, Any, Any, Any] = StateGraph(state)
+    builder.add_node("listen", listen)
+    builder.add_node("end", end)
+    builder.add_edge(START, "listen")
+    builder.add_edge("listen", "end")
+    return builder.compile()
+
+
+async def test_p3_the_graph_sees_that_it_was_about_to_end_and_what_was_heard_of_it() -> None:
+    seen: list[CallState] = []
+    async with phone_call(ending_graph(CallState, seen)) as phone:
+        await interrupted_farewell(phone)
+        await phone.say("wait")
+    assert [state.get("event") for state in seen] == [None, GOODBYE_CUT]
+
+
+async def test_p3_a_graph_without_the_event_channel_sees_it_in_the_callers_message() -> None:
+    seen: list[MessagesState] = []
+    async with phone_call(ending_graph(MessagesState, seen)) as phone:
+        await interrupted_farewell(phone)
+        await phone.say("wait")
+    last = seen[-1]["messages"][-1]
+    assert (last.text, last.additional_kwargs) == ("wait", {EVENT_KEY: GOODBYE_CUT})

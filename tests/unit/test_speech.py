@@ -181,13 +181,21 @@ def test_p6_speech_that_only_looks_like_structured_output_is_spoken(
     assert speech.text == "".join(chunks)
 
 
+class Failing:
+    """A task that has failed so often."""
+
+    count = 0
+
+    def __call__(self, task: str, message_id: str | None = None, /) -> int:
+        return self.count
+
+
 def attempts(*tries: list[str]) -> SpeechFilter:
     """A task that streams something, fails, and tries again."""
-    failed: dict[str, int] = {}
-    speech = SpeechFilter(CallPolicy(), failed=failed)
+    failures = Failing()
+    speech = SpeechFilter(CallPolicy(), failures=failures)
     for number, chunks in enumerate(tries):
-        if number:
-            failed["talk:1"] = number
+        failures.count = number
         for text in chunks:
             said(speech, streaming(text, f"try {number}"), "1")
     speech.flush()
@@ -219,12 +227,11 @@ def test_p5_the_words_of_a_failed_attempt_belong_to_the_message_that_takes_them_
 
 
 def test_p6_two_messages_of_a_failed_attempt_are_both_not_repeated() -> None:
-    failed: dict[str, int] = {}
-    speech = SpeechFilter(CallPolicy(), failed=failed)
-    for _ in range(2):
-        said(speech, last("Let me see.", f"a{failed}"), "1")
-        said(speech, last("It is ten.", f"b{failed}"), "1")
-        failed["talk:1"] = 1
+    failures = Failing()
+    speech = SpeechFilter(CallPolicy(), failures=failures)
+    for failures.count in range(2):
+        said(speech, last("Let me see.", f"a{failures.count}"), "1")
+        said(speech, last("It is ten.", f"b{failures.count}"), "1")
     assert speech.text == "Let me see. It is ten."
 
 

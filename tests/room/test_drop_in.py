@@ -1,0 +1,66 @@
+"""In a worker that has nothing else of Lastword, the adapter alone shows that the call is over."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import AsyncIterator
+from typing import Any
+
+from livekit import api, rtc
+
+from agent.rehearsal.livekit_server import LocalServer
+from agent.rehearsal.parts import Part, json_line, running_part
+from agent.settings import PROJECT_ROOT, inherited_environment
+
+WORKER = [sys.executable, "-m", "tests.fakes.plain_worker", "start"]
+
+
+async def facts(worker: Part) -> AsyncIterator[dict[str, Any]]:
+    """What the worker tells, log lines of LiveKit's left out but for the first."""
+    async for line in worker.lines():
+        entry = json_line(line)
+        if entry.get("message") == "registered worker" or "level" not in entry:
+            yield entry
+
+
+def ticket(server: LocalServer, room: str) -> str:
+    dispatch = api.RoomAgentDispatch(agent_name="plain")
+    return (
+        api.AccessToken(server.api_key, server.api_secret)
+        .with_identity("caller")
+        .with_grants(api.VideoGrants(room_join=True, room=room))
+        .with_room_config(api.RoomConfiguration(agents=[dispatch]))
+        .to_jwt()
+    )
+
+
+async def test_p2_a_plain_worker_sees_the_ending_as_an_event(
+    server: LocalServer, room: str
+) -> None:
+    env = inherited_environment() | {
+        "LIVEKIT_URL": server.url,
+        "LIVEKIT_API_KEY": server.api_key,
+        "LIVEKIT_API_SECRET": server.api_secret,
+        "PYTHONPATH": str(PROJECT_ROOT),
+    }
+    line, gone = rtc.Room(), asyncio.Event()
+    line.on("disconnected", lambda _reason: gone.set())
+    items: list[str] = []
+    async with asyncio.timeout(60), running_part("the worker", WORKER, env=env) as worker:
+        async for fact in facts(worker):
+            if fact.get("message") == "registered worker":
+                await line.connect(server.url, ticket(server, room))
+            elif "ready" in fact:
+                await line.local_participant.send_text("hello", topic="lk.chat")
+            elif "item" in fact:
+                items.append(fact["item"])
+                if fact["item"] == "You said hello.":
+                    await line.local_participant.send_text("bye", topic="lk.chat")
+            elif "ending" in fact:
+                break
+        await gone.wait()
+    assert fact["ending"]["reason"] == "completed"
+    assert fact["ending"]["source"] == "token"
+    assert fact["followed"], "a job's session is followed without being asked"
+    assert items[:3] == ["hello", "You said hello.", "bye"]
