@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.checkpoint.memory import InMemorySaver
 from livekit.agents import (
     NOT_GIVEN,
@@ -63,6 +64,8 @@ class Call:
         dispatch: the metadata the call was dispatched with.
         voices: the models that hear and speak.
         journal: gets what happens.
+        memory: where the graph remembers the call, unless it was compiled with its own; it must
+            stay open until the session is closed. Default: in this process.
         speech_tap: measurement only, see ``CallAgent``.
     """
 
@@ -74,12 +77,13 @@ class Call:
         dispatch: Dispatch,
         journal: CallJournal,
         voices: Voices,
+        memory: BaseCheckpointSaver[Any] | None = None,
         speech_tap: SpeechTap | None = None,
     ) -> None:
         self._graph = graph
         self._journal = journal
         self._end: asyncio.Future[CallEnd] = asyncio.get_running_loop().create_future()
-        self.session = self._make_session(call_id, dispatch, voices)
+        self.session = self._make_session(call_id, dispatch, voices, memory or InMemorySaver())
         policy = graph.policy
         end_call = end_call_tool(journal, policy.tail, self._graph_ended)
         self._agent = CallAgent(
@@ -138,13 +142,15 @@ class Call:
         self._journal.write("caller_joined", caller=await caller_joined())
         await start(self.session, self._agent)
 
-    def _make_session(self, call_id: str, dispatch: Dispatch, voices: Voices) -> AgentSession[None]:
+    def _make_session(
+        self, call_id: str, dispatch: Dispatch, voices: Voices, memory: BaseCheckpointSaver[Any]
+    ) -> AgentSession[None]:
         context = CallContext(
             call_id=call_id, direction=dispatch.direction, metadata=dict(dispatch.metadata)
         )
         graph = self._graph.graph
         graph_llm = GraphLLM(
-            graph.copy({"checkpointer": graph.checkpointer or InMemorySaver()}),
+            graph.copy({"checkpointer": graph.checkpointer or memory}),
             policy=self._graph.policy,
             config={"configurable": {"thread_id": call_id}},
             context=context,

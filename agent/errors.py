@@ -5,6 +5,7 @@ LastwordError
 ├── GraphError           a graph cannot be loaded
 │   ├── UnknownGraph     no such name in langgraph.json
 │   └── BrokenGraph      the name is there, what it points to does not load
+├── MemoryUnavailable    the memory of LASTWORD_GRAPH_MEMORY cannot be opened or written
 ├── MetadataError        the dispatch's metadata is not a JSON object
 ├── ScriptError          a caller script cannot be used
 ├── ServerUnavailable    livekit-server is not there and cannot be built, or does not start
@@ -42,6 +43,16 @@ class BrokenGraph(GraphError):
 
     def __init__(self, name: str, spec: str, why: str) -> None:
         super().__init__(f"graph {name!r} ({spec}) does not load: {why}")
+
+
+class MemoryUnavailable(LastwordError):
+    """The graphs' memory cannot be opened or its tables cannot be made; the message says why."""
+
+    def __init__(self, place: str, why: str) -> None:
+        super().__init__(
+            f"the graphs' memory {place!r} cannot be used ({' '.join(why.split())}): see that it "
+            "is there and may be written, or change LASTWORD_GRAPH_MEMORY"
+        )
 
 
 class MetadataError(LastwordError):

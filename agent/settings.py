@@ -6,10 +6,11 @@ import os
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, SecretStr, ValidationError
+from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from agent.errors import SettingsError
+from agent.memory_url import MemoryPlace, read_memory_url
 
 PROJECT_ROOT = Path(__file__).resolve().parent.parent
 
@@ -33,6 +34,8 @@ class Settings(BaseSettings):
     graph: str | None = Field(None, alias="LASTWORD_GRAPH")
     """Graph of a call whose dispatch names none; default: the first in ``langgraph.json``."""
     graphs_config: Path = Field(Path("langgraph.json"), alias="LASTWORD_GRAPHS_CONFIG")
+    graph_memory: MemoryPlace | None = Field(None, alias="LASTWORD_GRAPH_MEMORY")
+    """Where graphs remember their calls, set as a URL; without it, in the job's process."""
     calls_dir: Path = Field(Path("calls"), alias="LASTWORD_CALLS_DIR")
     """Where transcripts and recordings of rehearsed calls go."""
     closing_tone: bool = Field(default=False, alias="LASTWORD_CLOSING_TONE")
@@ -57,6 +60,11 @@ class Settings(BaseSettings):
     tts_voice: str | None = Field(None, alias="LASTWORD_TTS_VOICE")
     openai_api_key: SecretStr | None = None
     openai_base_url: str | None = None
+
+    @field_validator("graph_memory", mode="before")
+    @classmethod
+    def _read_memory_url(cls, url: object) -> object:
+        return read_memory_url(url) if isinstance(url, str) else url
 
     def chosen_providers(self) -> Literal["offline", "production"]:
         """Choose the set of speech and language models.

@@ -8,7 +8,8 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from functools import partial
 
 from livekit.agents import (
@@ -18,6 +19,7 @@ from livekit.agents import (
     JobContext,
     JobExecutorType,
     llm,
+    utils,
 )
 from livekit.agents import cli as livekit_cli
 from prompt_toolkit import PromptSession
@@ -28,8 +30,10 @@ from agent.call import Call, CallEnd
 from agent.call_agent import CallAgent
 from agent.dispatch import Dispatch
 from agent.errors import AudioDeviceMissing
+from agent.graph_memory import Memory, open_memory, prepare_memory
 from agent.graph_registry import choose_graph, graph_specs, load_graph
 from agent.journal import CallJournal
+from agent.memory_url import MemoryPlace
 from agent.providers.voices import TYPED
 from agent.settings import Settings
 from agent.worker import make_call, prewarm, start_in
@@ -57,15 +61,36 @@ async def talk_typed(
 
     Raises:
         GraphError: the graph does not load.
+        MemoryUnavailable: the graphs' memory cannot be opened.
     """
     name = choose_graph(graph, settings.graph, known=graph_specs(settings.graphs_config))
-    call = Call(
-        "typed-call",
-        graph=load_graph(name, settings.graphs_config),
-        dispatch=dispatch,
-        journal=CallJournal("typed-call"),
-        voices=TYPED,
-    )
+    call_id = utils.shortuuid("typed-call-")
+    call_graph = load_graph(name, settings.graphs_config)
+    async with _opened(settings.graph_memory) as memory:
+        call = Call(
+            call_id,
+            graph=call_graph,
+            dispatch=dispatch,
+            journal=CallJournal(call_id),
+            voices=TYPED,
+            memory=memory,
+        )
+        console.print(f"[dim]Talking to {name}. An empty line or Ctrl-D hangs up.[/dim]")
+        end = await _converse(call, console)
+    _show_end(end, console)
+
+
+@asynccontextmanager
+async def _opened(place: MemoryPlace | None) -> AsyncIterator[Memory | None]:
+    if place is None:
+        yield None
+        return
+    await prepare_memory(place)
+    async with open_memory(place) as memory:
+        yield memory
+
+
+async def _converse(call: Call, console: Console) -> CallEnd:
     opened = asyncio.Event()
 
     async def start(session: AgentSession[None], agent: CallAgent) -> None:
@@ -82,7 +107,6 @@ async def talk_typed(
             )
 
     call.session.on("conversation_item_added", show)
-    console.print(f"[dim]Talking to {name}. An empty line or Ctrl-D hangs up.[/dim]")
     try:
         async with asyncio.TaskGroup() as tasks:
             running = tasks.create_task(call.run(start, Terminal(), caller_joined=joined))
@@ -91,10 +115,9 @@ async def talk_typed(
             opening.cancel()
             while not call.ended and not running.done():
                 await _turn(call, await _read_line())
-            end = await running
+            return await running
     finally:
         await call.session.aclose()
-    _show_end(end, console)
 
 
 async def _turn(call: Call, words: str) -> None:
@@ -123,10 +146,13 @@ def talk_aloud(settings: Settings, graph: str | None, metadata: str) -> None:
     Raises:
         AudioDeviceMissing: the machine lacks one of the two, or PortAudio.
         SettingsError: the models' keys are half-set.
+        MemoryUnavailable: the graphs' memory cannot be reached.
     """
     check_audio_devices()
     name = choose_graph(graph, settings.graph, known=graph_specs(settings.graphs_config))
     load_graph(name, settings.graphs_config)
+    if settings.graph_memory is not None:
+        asyncio.run(prepare_memory(settings.graph_memory))
     server = AgentServer(
         job_executor_type=JobExecutorType.THREAD,
         setup_fnc=partial(prewarm, settings.model_copy(update={"graph": name})),
@@ -138,11 +164,15 @@ def talk_aloud(settings: Settings, graph: str | None, metadata: str) -> None:
 
 async def _take_console_call(metadata: str, ctx: JobContext) -> None:
     ctx.job.metadata = metadata
+    ctx.job.room.name = utils.shortuuid("console-call-")  # LiveKit's is the same every time
+    settings: Settings = ctx.proc.userdata["settings"]
 
     async def joined() -> str:
         return "console"
 
-    end = await make_call(ctx).run(partial(start_in, ctx.room), Terminal(), caller_joined=joined)
+    async with _opened(settings.graph_memory) as memory:
+        call = make_call(ctx, memory)
+        end = await call.run(partial(start_in, ctx.room), Terminal(), caller_joined=joined)
     _show_end(end, Console())
     _leave()
 

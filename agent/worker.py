@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Callable
+from contextlib import AsyncExitStack
 from functools import partial
 from pathlib import Path
 
@@ -15,6 +17,7 @@ from agent.call import Call, CallEnd
 from agent.call_agent import CallAgent, SpeechTap
 from agent.dispatch import Dispatch, read_dispatch
 from agent.errors import MetadataError, UnknownGraph
+from agent.graph_memory import Memory, open_for_call, prepare_memory
 from agent.graph_registry import CallGraph, check_graph, choose_graph, load_all
 from agent.hangup.hang_up import RoomLine, hang_up
 from agent.journal import CallJournal
@@ -31,13 +34,18 @@ def make_worker(settings: Settings) -> AgentServer:
     Raises:
         SettingsError: LiveKit's settings are missing, or the models' keys are half-set.
         GraphError: a graph of ``langgraph.json`` does not load.
+        MemoryUnavailable: the graphs' memory cannot be reached.
     """
     url, key, secret = settings.livekit()
     _log.info(settings.announcement())
     graphs = load_all(settings.graphs_config)
     check_graph(settings.graph, graphs, settings.graphs_config)
     default = choose_graph(settings.graph, known=graphs)
-    _log.info("graphs loaded", extra={"graphs": list(graphs), "default": default})
+    memory = settings.graph_memory
+    if memory is not None:
+        asyncio.run(prepare_memory(memory))
+    loaded = {"graphs": list(graphs), "default": default, "memory": str(memory or "in process")}
+    _log.info("graphs loaded", extra=loaded)
     server = AgentServer(
         ws_url=url,
         api_key=key,
@@ -79,15 +87,18 @@ async def answer(request: JobRequest, *, known: list[str], config: Path) -> None
 async def take_call(ctx: JobContext) -> None:
     """Conduct one call in a LiveKit room; returns when the room is gone."""
     line = RoomLine(ctx.api.room, ctx.job.room.name)
-    try:
-        call = make_call(ctx)
-    except Exception:
-        await hang_up(line)
-        raise
-    end = await call.run(
-        partial(start_in, ctx.room), line, caller_joined=partial(_caller_joined, ctx, call)
-    )
-    ctx.shutdown(end.reason)
+    place = ctx.proc.userdata["settings"].graph_memory
+    async with AsyncExitStack() as after_the_call:
+        try:
+            call = make_call(ctx, await open_for_call(place, after_the_call, join=ctx.connect))
+        except Exception:
+            await hang_up(line)
+            raise
+        after_the_call.push_async_callback(call.session.aclose)
+        end = await call.run(
+            partial(start_in, ctx.room), line, caller_joined=partial(_caller_joined, ctx, call)
+        )
+        ctx.shutdown(end.reason)
 
 
 async def _caller_joined(ctx: JobContext, call: Call) -> str:
@@ -125,7 +136,7 @@ def end_by_leaving(reason: rtc.DisconnectReason.ValueType | None) -> CallEnd:
             return CallEnd("caller", f"caller_{rtc.DisconnectReason.Name(reason).lower()}")
 
 
-def make_call(ctx: JobContext) -> Call:
+def make_call(ctx: JobContext, memory: Memory | None = None) -> Call:
     """Build a call from its job and from what the job's process has loaded."""
     settings: Settings = ctx.proc.userdata["settings"]
     dispatch = read_dispatch(ctx.job.metadata)
@@ -136,6 +147,7 @@ def make_call(ctx: JobContext) -> Call:
         dispatch=dispatch,
         journal=CallJournal(call_id),
         voices=ctx.proc.userdata["voices"],
+        memory=memory,
         speech_tap=_speech_tap(settings, call_id),
     )
 

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from tests.fakes.postgres import LocalPostgres, running_postgres
 
 TESTS = Path(__file__).parent
 LEVELS = ("unit", "session", "studio", "room")
@@ -50,3 +53,10 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     if empty and session.exitstatus == 0:
         session.exitstatus = pytest.ExitCode.NO_TESTS_COLLECTED
         print(f"\nno test ran in level {', '.join(empty)}")  # noqa: T201 - pytest's own output
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[LocalPostgres]:
+    """A PostgreSQL server for all tests that ask for one; each has databases of its own in it."""
+    with running_postgres() as server:
+        yield server

@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any
 
+from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.pregel import Pregel
 from livekit.agents import AgentSession, llm
 from livekit.agents.voice.run_result import RunResult
@@ -85,17 +86,22 @@ class Phone:
 
 @asynccontextmanager
 async def phone_call(
-    graph: Pregel[Any, Any, Any, Any], policy: CallPolicy | None = None
+    graph: Pregel[Any, Any, Any, Any],
+    policy: CallPolicy | None = None,
+    *,
+    memory: BaseCheckpointSaver[Any] | None = None,
+    call_id: str = "call-under-test",
 ) -> AsyncIterator[Phone]:
     """Call a graph; the block begins when the opening, if there is one, has been spoken."""
     policy = policy or CallPolicy(first_speaker="caller", tail=0)
     journal, mouth, line = ListedJournal(), FakeMouth(), FakeLine()
     call = Call(
-        "call-under-test",
+        call_id,
         graph=CallGraph("under_test", graph, policy),
         dispatch=read_dispatch(""),
         journal=journal,
         voices=replace(TYPED, tts=SilentVoice()),
+        memory=memory,
     )
     ready = asyncio.Event()
 

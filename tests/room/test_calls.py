@@ -13,12 +13,15 @@ import psutil
 import pytest
 import yaml
 
+from agent.graph_memory import open_memory
+from agent.memory_url import read_memory_url
 from agent.rehearsal.livekit_server import LocalServer
 from agent.rehearsal.parts import Part, running_part
 from agent.rehearsal.rehearsal import Rehearsal, read_plan
 from agent.rehearsal.stage import Stage, a_caller, stage
 from agent.rehearsal.verdict import Verdict
 from agent.settings import PROJECT_ROOT, Settings, inherited_environment
+from tests.fakes.postgres import LocalPostgres
 
 CALLS = {
     "appointment-wrong-person": "wrong_person",
@@ -72,6 +75,22 @@ async def test_p1_p2_p12_graphs_end_real_calls_and_every_farewell_is_heard_whole
     assert ways["appointment-cancel"] != ways["appointment-wrong-person"], "words choose the way"
     assert ways["appointment-cancel"][-1] == ways["appointment-wrong-person"][-1] == "end"
     assert psutil.Process().children(recursive=True) == before
+
+
+async def test_p5_a_real_call_is_remembered_in_postgresql_and_ends_as_on_time_as_any(
+    tmp_path: Path, postgres: LocalPostgres, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = postgres.new_database()
+    monkeypatch.setenv("LASTWORD_GRAPH_MEMORY", url)
+    settings = Settings(providers="offline", calls_dir=tmp_path)
+    async with stage(settings, report=sys.stderr.write, closing_tone=True) as on_stage:
+        verdict = await on_stage.call(read_plan(Rehearsal(settings, script="survey-decline")))
+    assert faults("survey-decline", verdict, "declined") == []
+    left = await asyncio.to_thread(postgres.end_connections, url)
+    assert left == 0, "connections that nobody has closed"
+    async with open_memory(read_memory_url(url)) as memory:
+        threads = {found.config["configurable"]["thread_id"] async for found in memory.alist(None)}
+    assert threads == {verdict.transcript.parent.name}
 
 
 async def lastword_call(part: Part) -> str:

@@ -7,15 +7,18 @@ from pathlib import Path
 
 import pytest
 
+from agent.graph_memory import open_memory
+from agent.memory_url import SqliteFile
 from agent.rehearsal.parts import running_part
 from agent.settings import inherited_environment
 
 
-async def talk(lines: str, store: Path, *arguments: str) -> tuple[str, int]:
+async def talk(lines: str, store: Path, *arguments: str, memory: str = "") -> tuple[str, int]:
     """Type ``lines`` into ``lastword talk``; returns what it printed and its exit code."""
     env = inherited_environment() | {
         "LASTWORD_PROVIDERS": "offline",
         "LASTWORD_STORE": str(store / "store.sqlite3"),
+        "LASTWORD_GRAPH_MEMORY": memory,
     }
     command = [sys.executable, "-m", "agent", "talk", *arguments]
     async with running_part("lastword talk", command, env=env) as part:
@@ -41,3 +44,16 @@ async def test_p2_a_typed_conversation_ends_as_a_call_does(
     assert ending in said
     assert "Traceback" not in said
     assert code == 0
+
+
+async def test_p5_two_typed_conversations_in_one_memory_are_two_threads(tmp_path: Path) -> None:
+    place = SqliteFile(tmp_path / "memory.sqlite3")
+    for _ in range(2):
+        said, code = await talk(
+            "No, I do not have time.\n", tmp_path, "--graph", "survey", memory=str(place)
+        )
+        assert "Call ended by graph: declined" in said
+        assert code == 0
+    async with open_memory(place) as memory:
+        threads = {found.config["configurable"]["thread_id"] async for found in memory.alist(None)}
+    assert len(threads) == 2

@@ -75,6 +75,32 @@ def test_a_graph_that_does_not_import_stops_the_worker_at_start(
     assert "graph 'front' (no.such:graph) does not load: ModuleNotFoundError" in error
 
 
+def test_a_memory_that_cannot_be_reached_stops_the_worker_at_start(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("LASTWORD_GRAPH_MEMORY", "postgresql://anna:topsecret@127.0.0.1:9/calls")
+    for name in ("LIVEKIT_URL", "LIVEKIT_API_KEY", "LIVEKIT_API_SECRET"):
+        monkeypatch.setenv(name, "ws://127.0.0.1:1")
+    code, error = lastword(monkeypatch, capsys, "worker", "start")
+    assert code == 1
+    assert "lastword: the graphs' memory 'postgresql://127.0.0.1:9/calls' cannot be used" in error
+    assert "refused" in error
+    assert "topsecret" not in error
+
+
+@pytest.mark.parametrize(
+    "arguments", [["call"], ["talk"], ["worker", "start"]], ids=lambda words: words[0]
+)
+def test_a_malformed_memory_is_one_sentence_of_every_command(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], arguments: list[str]
+) -> None:
+    monkeypatch.setenv("LASTWORD_GRAPH_MEMORY", "mysql://anna:topsecret@db/calls")
+    code, error = lastword(monkeypatch, capsys, *arguments)
+    assert code == 1
+    assert error.startswith("lastword: LASTWORD_GRAPH_MEMORY has the scheme 'mysql'")
+    assert "topsecret" not in error
+
+
 @pytest.mark.parametrize(
     ("failure", "sentence"),
     [
