@@ -10,6 +10,7 @@ from typing import Any, Protocol
 
 from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.checkpoint.memory import InMemorySaver
+from langgraph.pregel import Pregel
 from livekit.agents import (
     NOT_GIVEN,
     AgentSession,
@@ -83,7 +84,8 @@ class Call:
         self._graph = graph
         self._journal = journal
         self._end: asyncio.Future[CallEnd] = asyncio.get_running_loop().create_future()
-        self.session = self._make_session(call_id, dispatch, voices, memory or InMemorySaver())
+        self._graph_llm = self._make_llm(call_id, dispatch, memory or InMemorySaver())
+        self.session = self._make_session(voices)
         policy = graph.policy
         end_call = end_call_tool(journal, policy.tail, self._graph_ended)
         self._agent = CallAgent(
@@ -137,33 +139,38 @@ class Call:
         self._journal.write(
             "call_ended", ended_by=end.ended_by, reason=end.reason, outcome=end.outcome
         )
+        await self._graph_llm.aclose()
 
     async def _join(self, start: StartSession, caller_joined: Callable[[], Awaitable[str]]) -> None:
         self._journal.write("caller_joined", caller=await caller_joined())
         await start(self.session, self._agent)
 
-    def _make_session(
-        self, call_id: str, dispatch: Dispatch, voices: Voices, memory: BaseCheckpointSaver[Any]
-    ) -> AgentSession[None]:
+    def _make_llm(
+        self, call_id: str, dispatch: Dispatch, memory: BaseCheckpointSaver[Any]
+    ) -> GraphLLM:
         context = CallContext(
             call_id=call_id, direction=dispatch.direction, metadata=dict(dispatch.metadata)
         )
         graph = self._graph.graph
-        graph_llm = GraphLLM(
-            graph.copy({"checkpointer": graph.checkpointer or memory}),
+        if isinstance(graph, Pregel):
+            graph = graph.copy({"checkpointer": graph.checkpointer or memory})
+        return GraphLLM(
+            graph,
             policy=self._graph.policy,
             config={"configurable": {"thread_id": call_id}},
             context=context,
         )
+
+    def _make_session(self, voices: Voices) -> AgentSession[None]:
         session: AgentSession[None] = AgentSession(
-            llm=graph_llm,
+            llm=self._graph_llm,
             stt=voices.stt or NOT_GIVEN,
             tts=voices.tts or NOT_GIVEN,
             vad=voices.vad,
             turn_handling=voices.turn_handling or NOT_GIVEN,
             tts_text_transforms=["filter_markdown", "filter_emoji", replace(UNSPOKEN_OF_LINKS)],
         )
-        graph_llm.follow(session)
+        self._graph_llm.follow(session)
         return session
 
     def _graph_ended(self, ending: GraphEnding) -> None:

@@ -14,6 +14,7 @@ from agent.errors import BrokenGraph, GraphError, UnknownGraph
 
 if TYPE_CHECKING:
     from langgraph.pregel import Pregel
+    from langgraph.pregel.remote import RemoteGraph
 
     from graphs.call_signals import CallPolicy
 
@@ -25,7 +26,7 @@ class CallGraph:
     """A loaded graph: its name, the compiled graph, and how its calls are conducted."""
 
     name: str
-    graph: Pregel[Any, Any, Any, Any]
+    graph: Pregel[Any, Any, Any, Any] | RemoteGraph
     policy: CallPolicy
 
 

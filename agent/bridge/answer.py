@@ -50,12 +50,18 @@ class Answer:
         self._checkpoint_id: str | None = None
         self._before_end: str | None = None
         self._nodes: list[str] = []
+        self._running: set[str] = set()
         self._failures = 0
 
     @property
     def ending(self) -> RecognisedEnding | None:
         """The ending that the answer carries so far."""
         return self._watch.ending
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the end node has said its words, and nobody beside it is still speaking."""
+        return self._watch.end_node_finished and not self._running and not self.questions
 
     @property
     def is_missing(self) -> bool:
@@ -71,6 +77,7 @@ class Answer:
         pointer = RunPointer(
             checkpoint_id=self._checkpoint_id or asked_at,
             spoken=[(part.message_id, part.start) for part in self._speech.messages],
+            told=self._turn.told,
             nodes=list(self._nodes),
             failures=self._failures,
         )
@@ -141,8 +148,10 @@ class Answer:
     def _take_task(self, task: Mapping[str, Any], ns: tuple[str, ...]) -> str:
         """A node begins, or has come to its end, or to a question."""
         if "input" in task:
+            self._running.add(task["id"])
             self._saw_node(task["name"])
             return ""
+        self._running.discard(task["id"])
         words = self._heed(self._speech.task_over(task["id"]))
         if task["interrupts"]:
             return words + self._take_interrupts(task, ns)

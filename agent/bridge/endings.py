@@ -106,9 +106,14 @@ class EndingWatch:
         self._named = Ending(reason="graph_failed")
         self._decided("failure", None)
 
+    @property
+    def end_node_finished(self) -> bool:
+        """Whether the ending is that of an end node which has come to its own end."""
+        return self._source == "node" and self._node in self._finished
+
     def saw_failure(self) -> None:
         """The run has failed: an end node that did not come to its own end has ended nothing."""
-        if self._source == "node" and self._node not in self._finished:
+        if self._source == "node" and not self.end_node_finished:
             self._source = self._node = None
 
     def saw_interrupt(self) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from typing import Any, get_type_hints
+from typing import Any
 
 from langchain_core.runnables import RunnableConfig
 from langgraph.pregel import Pregel
@@ -28,10 +28,11 @@ from livekit.plugins import langchain
 from agent.bridge.certainty import CertainTurns
 from agent.bridge.graph_run import GraphRun
 from agent.bridge.history import Turn, operator_answer, read_turn
+from agent.bridge.late_work import LateWork
 from agent.bridge.run_pointer import RunPointer
 from agent.bridge.thread import GraphThread, LocalThread, RemoteThread
 from agent.errors import NoOpenQuestion
-from graphs.call_signals import CallPolicy, Ending
+from graphs.call_signals import CallPolicy
 
 KEPT_POINTERS = 64
 """Runs whose answers may still turn out to be unheard; an earlier one never does."""
@@ -73,8 +74,8 @@ class GraphLLM(langchain.LLMAdapter[Any]):
         self.policy = policy or CallPolicy()
         self.subgraphs = subgraphs
         self.modes = {stream_mode} if isinstance(stream_mode, str) else set(stream_mode)
-        self.channels = _call_channels(graph)
         self.turns = CertainTurns()
+        self.late_work = LateWork()
         self.thread = _thread(graph, config or {}, context)
         self._answered: OrderedDict[str, RunPointer] = OrderedDict()
         self._asked = ("unknown", "LangChain")
@@ -138,6 +139,14 @@ class GraphLLM(langchain.LLMAdapter[Any]):
         await agent.update_chat_ctx(history)
         return session.generate_reply()
 
+    async def aclose(self) -> None:
+        """Wait until the graph has done what it does after its end node.
+
+        Its memory may be closed after that.
+        """
+        await self.late_work.done()
+        await super().aclose()
+
     def read_turn(self, history: llm.ChatContext) -> Turn:
         """What the turn at the end of ``history`` has to send to the graph."""
         last = next((item.id for item in reversed(history.items) if item.type == "message"), None)
@@ -171,16 +180,3 @@ def _thread(
             return LocalThread(graph, thread_id, config, context)
         case _:
             raise TypeError(f"GraphLLM needs a compiled graph or a RemoteGraph, not {graph!r}")
-
-
-def _call_channels(graph: object) -> frozenset[str]:
-    """Which of the contract's channels the graph's state has.
-
-    They are known by name and type: another project's ``event`` channel is not ours to write.
-    """
-    schema = getattr(getattr(graph, "builder", None), "state_schema", None)
-    if not isinstance(schema, type):
-        return frozenset()
-    hints = get_type_hints(schema)
-    ours = f"{Ending.__module__}."
-    return frozenset(name for name in ("event", "ending") if ours in str(hints.get(name)))

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from contextlib import AsyncExitStack
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from langchain_core.messages import BaseMessage, HumanMessage, SystemMessage
+from langchain_core.messages import HumanMessage, SystemMessage
 from livekit.agents import llm, utils
 from livekit.agents.types import APIConnectOptions
 from livekit.plugins import langchain
@@ -18,7 +19,7 @@ from agent.bridge.model_calls import ModelCalls, completion_usage
 from agent.bridge.node_spans import NodeSpans
 from agent.bridge.questions import has_answer, resume
 from agent.bridge.run_pointer import POINTER_KEY
-from agent.bridge.thread import GraphInput
+from agent.bridge.thread import GraphInput, Part
 from agent.bridge.tool_call import END_CALL_TOOL, end_call
 from graphs.call_signals import EVENT_KEY, speculate
 
@@ -69,9 +70,9 @@ class GraphRun(langchain.LangGraphStream[Any]):
         )
 
     async def _run(self) -> None:
-        speculate(partial(self._graph_llm.turns.wait, self._turn.caller_item))
         try:
             async with asyncio.timeout(self._graph_llm.policy.turn_timeout) as limit:
+                speculate(partial(self._certain, limit))
                 await self._follow_graph(limit)
         except Exception:  # noqa: BLE001 - whatever a graph raises, the caller is answered
             self._failed()
@@ -86,6 +87,8 @@ class GraphRun(langchain.LangGraphStream[Any]):
         if turn.questions and not has_answer(turn):
             self._send(self._answer.ask_again())
             return
+        # LangGraph writes an answer beside the checkpoint that asked, and a server runs nodes that
+        # cannot wait: neither can be taken back when the caller goes on speaking.
         if turn.questions or not thread.speculates:
             await self._certain(limit)
         base = turn.checkpoint_id or await thread.root()
@@ -93,23 +96,31 @@ class GraphRun(langchain.LangGraphStream[Any]):
             await thread.reopen(turn.questions[0], base)
         elif turn.broken_off:
             base = await thread.finish_step(base)
-        async for part in thread.stream(await self._input(base), base, self._calls):
-            if part["type"] == "tasks":
-                self._spans.follow(part["data"], part["ns"])
-                self._tell_usage()
-            elif part["type"] == "messages" and not thread.speculates:
-                self._calls.saw(*part["data"])
-            self._send(self._answer.take(part))
+        await self._graph_llm.late_work.done()
+        parts = thread.stream(await self._input(base), base, self._calls)
+        async with AsyncExitStack() as closing:
+            closing.push_async_callback(parts.aclose)
+            async for part in parts:
+                self._take(part)
+                if self._answer.is_over:
+                    closing.pop_all()
+                    self._graph_llm.late_work.take_over(parts, self._graph_llm.policy.turn_timeout)
+                    break
         self._send(self._answer.finish())
         if self._answer.is_missing:
             raise GraphFellSilent
 
-    async def _certain(self, limit: asyncio.Timeout) -> None:
-        """Wait until the turn is certain; the graph's time begins after that.
+    def _take(self, part: Part) -> None:
+        """Handle one item of the graph's stream."""
+        if part["type"] == "tasks":
+            self._spans.follow(part["data"], part["ns"])
+            self._tell_usage()
+        elif part["type"] == "messages" and not self._thread.speculates:
+            self._calls.saw(*part["data"])
+        self._send(self._answer.take(part))
 
-        LangGraph writes the answer to a question beside the checkpoint that asked, and a server
-        runs nodes that cannot wait: neither can be taken back when the caller goes on speaking.
-        """
+    async def _certain(self, limit: asyncio.Timeout) -> None:
+        """Wait until the turn is certain; how long the caller speaks is not the graph's time."""
         limit.reschedule(None)
         await self._graph_llm.turns.wait(self._turn.caller_item)
         limit.reschedule(asyncio.get_running_loop().time() + self._graph_llm.policy.turn_timeout)
@@ -117,14 +128,14 @@ class GraphRun(langchain.LangGraphStream[Any]):
     async def _input(self, base: str | None) -> GraphInput:
         """The graph's input: corrections, then what is new, then the call event of the turn."""
         turn = self._turn
-        changes: list[BaseMessage] = []
+        changes = list(turn.respelled)
         if turn.heard or turn.broken_off:
             state = await self._thread.messages(base)
             left_over = [] if turn.questions or not turn.broken_off else stand_ins(state)
-            changes = [*left_over, *corrections(turn.heard, state)]
+            changes += [*left_over, *corrections(turn.heard, state)]
         if turn.questions:
             return resume(turn, changes)
-        channels = self._graph_llm.channels
+        channels = await self._thread.channels()
         graph_input: dict[str, Any] = {"messages": [*changes, *turn.new]}
         if "ending" in channels:
             graph_input["ending"] = None

@@ -31,6 +31,8 @@ class Turn:
     checkpoint_id: str | None
     new: list[BaseMessage]
     heard: list[HeardMessage] = field(default_factory=list)
+    respelled: list[BaseMessage] = field(default_factory=list)
+    """Words of the caller that LiveKit has spelled anew since the graph was told them."""
     failures: int = 0
     """Runs in a row that failed before this turn."""
     broken_off: bool = False
@@ -51,13 +53,22 @@ class Turn:
         return said[-1] if said else None
 
     @property
+    def told(self) -> dict[str, str]:
+        """The caller's new words by the id of their chat item."""
+        said = [message for message in self.new if isinstance(message, HumanMessage)]
+        return {message.id: message.text for message in said if message.id}
+
+    @property
     def words(self) -> list[str]:
         """What the caller has said that the graph has not heard."""
         return [message.text for message in self.new if isinstance(message, HumanMessage)]
 
 
 def read_turn(
-    history: ChatContext, *, remembers: bool, unheard: Mapping[str, RunPointer] | None = None
+    history: ChatContext,
+    *,
+    remembers: bool,
+    unheard: Mapping[str, RunPointer] | None = None,
 ) -> Turn:
     """Read from the history where the graph is to go on, and with what.
 
@@ -79,7 +90,11 @@ def read_turn(
         item_id=next((item.id for item in reversed(news) if item.type == "message"), None),
     )
     pointer = pointers[at] if at >= 0 else None
-    return turn if pointer is None else _go_on(turn, pointer, items[at], news)
+    if pointer is None:
+        return turn
+    told = pointer["told"]
+    respelled = [item for item in items if item.id in told and _text(item) != told[item.id]]
+    return _go_on(replace(turn, respelled=_messages(respelled)), pointer, items[at], news)
 
 
 def _go_on(turn: Turn, pointer: RunPointer, item: ChatItem, news: Sequence[ChatItem]) -> Turn:

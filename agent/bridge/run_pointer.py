@@ -41,13 +41,15 @@ class RunPointer(TypedDict):
 
     ``checkpoint_id`` is the newest checkpoint of the run (None: it did not get as far as its first,
     or nothing remembers); ``spoken`` has (graph message id, offset in characters) for every message
-    that the run spoke; ``nodes`` is the run's way through the graph; ``failures`` counts how many
+    that the run spoke; ``told`` is the caller's words by the id of their chat item, as the run got
+    them; ``nodes`` is the run's way through the graph; ``failures`` counts how many
     runs in a row have failed, this one included; ``ending`` and ``questions`` are there when the
     run came to its end, or waits for an answer.
     """
 
     checkpoint_id: str | None
     spoken: list[tuple[str, int]]
+    told: dict[str, str]
     nodes: list[str]
     failures: int
     ending: NotRequired[PointedEnding]

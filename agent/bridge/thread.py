@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import uuid
-from collections.abc import AsyncIterator
-from typing import Any, Protocol
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import aclosing
+from typing import Any, Protocol, cast, get_type_hints
 
 from langchain_core.callbacks import BaseCallbackHandler, BaseCallbackManager
 from langchain_core.messages import BaseMessage, messages_from_dict
@@ -18,9 +20,11 @@ from langgraph.pregel.remote import RemoteGraph
 from langgraph.types import Command, StreamPart
 
 from agent.bridge.run_pointer import Question
+from graphs.call_signals import Ending, Opening
 
 Part = StreamPart[Any, Any]
 GraphInput = dict[str, Any] | Command[Any] | None
+CHANNELS: dict[str, type] = {"event": Opening, "ending": Ending}
 MODES: list[Any] = ["messages", "custom", "tasks", "checkpoints"]
 
 
@@ -37,8 +41,14 @@ class GraphThread(Protocol):
 
     def stream(
         self, graph_input: GraphInput, base: str | None, watch: BaseCallbackHandler
-    ) -> AsyncIterator[Part]:
+    ) -> AsyncGenerator[Part]:
         """Run the graph from checkpoint ``base`` on; messages are LangChain's own."""
+
+    async def channels(self) -> frozenset[str]:
+        """Which of the contract's channels "event" and "ending" the graph's state has.
+
+        They are known by name and type: another project's ``event`` channel is not ours to write.
+        """
 
     async def root(self) -> str | None:
         """The checkpoint that the call began with; None: runs begin without one."""
@@ -73,16 +83,21 @@ class LocalThread:
         self._graph = graph
         self._config = config
         self._context = context
+        self._channels = _typed_channels(graph)
         self._root: str | None = None
         self._root_lock = asyncio.Lock()
 
+    async def channels(self) -> frozenset[str]:
+        """See ``GraphThread``."""
+        return self._channels
+
     def stream(
         self, graph_input: GraphInput, base: str | None, watch: BaseCallbackHandler
-    ) -> AsyncIterator[Part]:
+    ) -> AsyncGenerator[Part]:
         """See ``GraphThread``."""
         config = self._at(base)
         config["callbacks"] = _with(config.get("callbacks"), watch)
-        return self._graph.astream(
+        parts = self._graph.astream(
             graph_input,
             config,
             context=self._context,
@@ -90,6 +105,7 @@ class LocalThread:
             subgraphs=True,
             version="v2",
         )
+        return cast("AsyncGenerator[Part]", parts)
 
     async def root(self) -> str | None:
         """See ``GraphThread``; made when the thread is new.
@@ -163,15 +179,31 @@ class RemoteThread:
         self._graph = graph
         self._config = config
         self._context = context
+        self._channels: frozenset[str] | None = None
+
+    async def channels(self) -> frozenset[str]:
+        """See ``GraphThread``; the server is asked once."""
+        if self._channels is None:
+            client = self._graph.client
+            if client is None:
+                raise TypeError("a RemoteGraph needs its asynchronous client: give it a url")
+            name = self._graph.assistant_id
+            known = await client.assistants.search(graph_id=name, limit=1)
+            schemas = await client.assistants.get_schemas(
+                known[0]["assistant_id"] if known else name
+            )
+            state: Mapping[str, Any] = schemas.get("state_schema") or {}
+            self._channels = _described_channels(state.get("properties", {}))
+        return self._channels
 
     async def stream(
         self,
         graph_input: GraphInput,
         base: str | None,
         watch: BaseCallbackHandler,  # noqa: ARG002 - a server calls nobody back
-    ) -> AsyncIterator[Part]:
+    ) -> AsyncGenerator[Part]:
         """See ``GraphThread``; a run that is cut here is cancelled on the server."""
-        parts = self._graph.astream(
+        stream = self._graph.astream(
             graph_input,
             self._at(base),
             context=self._context,
@@ -181,11 +213,12 @@ class RemoteThread:
             on_disconnect="cancel",
             multitask_strategy="interrupt",
         )
-        async for part in parts:
-            if part["type"] == "messages":
-                message, metadata = part["data"]
-                part["data"] = (_as_message(message), metadata)  # type: ignore[typeddict-item]
-            yield part
+        async with aclosing(cast("AsyncGenerator[Part]", stream)) as parts:
+            async for part in parts:
+                if part["type"] == "messages":
+                    message, metadata = part["data"]
+                    part["data"] = (_as_message(message), metadata)  # type: ignore[typeddict-item]
+                yield part
 
     async def root(self) -> str | None:
         """See ``GraphThread``: a first run is never discarded, so it needs no root."""
@@ -211,6 +244,24 @@ class RemoteThread:
         config = RunnableConfig(**self._config)
         config["configurable"] = {**config.get("configurable", {}), **here}
         return config
+
+
+def _typed_channels(graph: object) -> frozenset[str]:
+    schema = getattr(getattr(graph, "builder", None), "state_schema", None)
+    if not isinstance(schema, type):
+        return frozenset()
+    hints = get_type_hints(schema)
+    ours = f"{Ending.__module__}."
+    return frozenset(name for name in CHANNELS if ours in str(hints.get(name)))
+
+
+def _described_channels(properties: Mapping[str, Any]) -> frozenset[str]:
+    """The same from a server's JSON schema of the state."""
+    return frozenset(
+        name
+        for name, kind in CHANNELS.items()
+        if f'"#/$defs/{kind.__name__}"' in json.dumps(properties.get(name))
+    )
 
 
 def _checkpoint_id(config: RunnableConfig) -> str:

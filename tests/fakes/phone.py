@@ -10,6 +10,7 @@ from typing import Any
 
 from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.pregel import Pregel
+from langgraph.pregel.remote import RemoteGraph
 from livekit.agents import AgentSession, llm
 from livekit.agents.voice.run_result import RunResult
 
@@ -18,7 +19,7 @@ from agent.call_agent import CallAgent
 from agent.dispatch import read_dispatch
 from agent.graph_registry import CallGraph
 from agent.journal import CallJournal
-from agent.providers.voices import TYPED
+from agent.providers.voices import TYPED, Voices
 from graphs.call_signals import CallPolicy
 from tests.fakes.line import FakeLine
 from tests.fakes.mouth import FakeMouth, SilentVoice
@@ -86,13 +87,17 @@ class Phone:
 
 @asynccontextmanager
 async def phone_call(
-    graph: Pregel[Any, Any, Any, Any],
+    graph: Pregel[Any, Any, Any, Any] | RemoteGraph,
     policy: CallPolicy | None = None,
     *,
+    voices: Voices = TYPED,
     memory: BaseCheckpointSaver[Any] | None = None,
     call_id: str = "call-under-test",
 ) -> AsyncIterator[Phone]:
-    """Call a graph; the block begins when the opening, if there is one, has been spoken."""
+    """Call a graph; the block begins when the opening, if there is one, has been spoken.
+
+    ``voices`` says how the caller is heard; the agent's voice is always the silent one.
+    """
     policy = policy or CallPolicy(first_speaker="caller", tail=0)
     journal, mouth, line = ListedJournal(), FakeMouth(), FakeLine()
     call = Call(
@@ -100,7 +105,7 @@ async def phone_call(
         graph=CallGraph("under_test", graph, policy),
         dispatch=read_dispatch(""),
         journal=journal,
-        voices=replace(TYPED, tts=SilentVoice()),
+        voices=replace(voices, tts=SilentVoice()),
         memory=memory,
     )
     ready = asyncio.Event()

@@ -19,6 +19,7 @@ def pointer(checkpoint_id: str, *spoken: tuple[str, int], **more: Any) -> RunPoi
     base: RunPointer = {
         "checkpoint_id": checkpoint_id,
         "spoken": list(spoken),
+        "told": {},
         "nodes": [],
         "failures": 0,
     }
@@ -131,3 +132,11 @@ def test_p5_what_a_failed_run_said_before_it_failed_was_heard() -> None:
     at = pointer("c1", ("m1", 0), ("", 11), failures=1)
     turn = read_turn(ChatContext([agent("Let me see. Sorry.", at)]), remembers=True)
     assert turn.heard == [HeardMessage("m1", "Let me see.", whole=True)]
+
+
+def test_p4_words_that_were_spelled_anew_are_told_again_under_the_same_id() -> None:
+    at = pointer("c1", ("m1", 0), told={"u-Hi, there.": "hi there", "u-Yes.": "Yes."})
+    history = ChatContext([caller("Hi, there."), caller("Yes."), agent("Hello.", at)])
+    turn = read_turn(history, remembers=True)
+    assert [(m.id, m.content) for m in turn.respelled] == [("u-Hi, there.", "Hi, there.")]
+    assert turn.new == []
