@@ -4,13 +4,15 @@ LastwordError
 ├── SettingsError        a setting is missing, half-set or wrong
 ├── GraphError           a graph cannot be loaded
 │   ├── UnknownGraph     no such name in langgraph.json
-│   └── BrokenGraph      the name is there, what it points to does not load
+│   ├── BrokenGraph      the name is there, what it points to does not load
+│   └── GraphServerError the server of LASTWORD_GRAPH_URL does not answer, or lacks a graph
 ├── MemoryUnavailable    the memory of LASTWORD_GRAPH_MEMORY cannot be opened or written
 ├── MetadataError        the dispatch's metadata is not a JSON object
 ├── ScriptError          a caller script cannot be used
 ├── ServerUnavailable    livekit-server is not there and cannot be built, or does not start
 ├── AudioDeviceMissing   no microphone or loudspeaker for ``talk --audio``
-└── CallFailed           a part of a rehearsed call broke; names the part and its last words
+├── CallFailed           a part of a rehearsed call broke; names the part and its last words
+└── NoOpenQuestion       an operator answered a graph that asks nothing
 
 Each message is one sentence that names the thing and the way out; command lines print it and
 exit with 1.
@@ -52,6 +54,16 @@ class MemoryUnavailable(LastwordError):
         super().__init__(
             f"the graphs' memory {place!r} cannot be used ({' '.join(why.split())}): see that it "
             "is there and may be written, or change LASTWORD_GRAPH_MEMORY"
+        )
+
+
+class GraphServerError(GraphError):
+    """The LangGraph server of ``LASTWORD_GRAPH_URL`` does not answer, or lacks a graph."""
+
+    def __init__(self, url: str, why: str) -> None:
+        super().__init__(
+            f"the LangGraph server at {url} {why}: check LASTWORD_GRAPH_URL, "
+            "or leave it empty to run the graphs in the worker"
         )
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from agent.errors import BrokenGraph, GraphError, UnknownGraph
+from agent.errors import BrokenGraph, GraphError, GraphServerError, UnknownGraph
 
 if TYPE_CHECKING:
     from langgraph.pregel import Pregel
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from graphs.call_signals import CallPolicy
 
 POLICY_NAME = "call_policy"
+SERVER_SECONDS = 10.0
+"""How long a LangGraph server may take to answer at start."""
 
 
 @dataclass(frozen=True)
@@ -68,10 +70,11 @@ def check_graph(name: str | None, known: Collection[str], config: Path) -> None:
         raise UnknownGraph(name, list(known), config.name)
 
 
-def load_graph(name: str, config: Path) -> CallGraph:
+def load_graph(name: str, config: Path, url: str | None = None) -> CallGraph:
     """Load one graph, and the ``call_policy`` beside it if its module has one.
 
-    Modules are found beside ``config`` too, as LangGraph's own server finds them.
+    Modules are found beside ``config`` too, as LangGraph's own server finds them. With a ``url``
+    the graph of that name runs on the LangGraph server there; the policy is the module's.
 
     Raises:
         UnknownGraph: ``config`` has no graph of that name.
@@ -79,6 +82,7 @@ def load_graph(name: str, config: Path) -> CallGraph:
     """
     # LangGraph takes a second to import, and who only asks for names does not need it.
     from langgraph.pregel import Pregel  # noqa: PLC0415
+    from langgraph.pregel.remote import RemoteGraph  # noqa: PLC0415
 
     from graphs.call_signals import CallPolicy  # noqa: PLC0415
 
@@ -105,12 +109,32 @@ def load_graph(name: str, config: Path) -> CallGraph:
         raise BrokenGraph(
             name, spec, f"its call_policy is {type(policy).__name__}, not a CallPolicy"
         )
-    return CallGraph(name, graph, policy)
+    return CallGraph(name, RemoteGraph(name, url=url) if url else graph, policy)
 
 
-def load_all(config: Path) -> dict[str, CallGraph]:
+def load_all(config: Path, url: str | None = None) -> dict[str, CallGraph]:
     """Load every graph of ``config``, so that a broken one shows before any call is taken."""
-    return {name: load_graph(name, config) for name in graph_specs(config)}
+    return {name: load_graph(name, config, url) for name in graph_specs(config)}
+
+
+def check_server(url: str, names: Iterable[str]) -> None:
+    """Check that the LangGraph server at ``url`` answers and serves the graphs ``names``.
+
+    Raises:
+        GraphServerError: it does not.
+    """
+    import httpx  # noqa: PLC0415 - only for graphs behind a URL
+    from langgraph_sdk import get_sync_client  # noqa: PLC0415
+    from langgraph_sdk.errors import LangGraphError, NotFoundError  # noqa: PLC0415
+
+    try:
+        with get_sync_client(url=url, timeout=SERVER_SECONDS) as client:
+            for name in names:
+                client.assistants.search(graph_id=name, limit=1)
+    except NotFoundError as error:
+        raise GraphServerError(url, f"does not serve {name!r}") from error
+    except (httpx.HTTPError, LangGraphError) as error:
+        raise GraphServerError(url, f"does not answer ({type(error).__name__})") from error
 
 
 def _spec(entry: object) -> str:

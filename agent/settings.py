@@ -34,6 +34,8 @@ class Settings(BaseSettings):
     graph: str | None = Field(None, alias="LASTWORD_GRAPH")
     """Graph of a call whose dispatch names none; default: the first in ``langgraph.json``."""
     graphs_config: Path = Field(Path("langgraph.json"), alias="LASTWORD_GRAPHS_CONFIG")
+    graph_url: str | None = Field(None, pattern="^https?://", alias="LASTWORD_GRAPH_URL")
+    """A LangGraph server that runs the graphs of ``langgraph.json``; default: the worker does."""
     graph_memory: MemoryPlace | None = Field(None, alias="LASTWORD_GRAPH_MEMORY")
     """Where graphs remember their calls, set as a URL; without it, in the job's process."""
     calls_dir: Path = Field(Path("calls"), alias="LASTWORD_CALLS_DIR")

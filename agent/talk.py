@@ -31,7 +31,7 @@ from agent.call_agent import CallAgent
 from agent.dispatch import Dispatch
 from agent.errors import AudioDeviceMissing
 from agent.graph_memory import Memory, open_memory, prepare_memory
-from agent.graph_registry import choose_graph, graph_specs, load_graph
+from agent.graph_registry import check_server, choose_graph, graph_specs, load_graph
 from agent.journal import CallJournal
 from agent.memory_url import MemoryPlace
 from agent.providers.voices import TYPED
@@ -60,12 +60,14 @@ async def talk_typed(
     """Hold a conversation in typed lines; ends when the graph or the user ends it.
 
     Raises:
-        GraphError: the graph does not load.
+        GraphError: the graph does not load, or is not served behind its URL.
         MemoryUnavailable: the graphs' memory cannot be opened.
     """
     name = choose_graph(graph, settings.graph, known=graph_specs(settings.graphs_config))
     call_id = utils.shortuuid("typed-call-")
-    call_graph = load_graph(name, settings.graphs_config)
+    call_graph = load_graph(name, settings.graphs_config, settings.graph_url)
+    if settings.graph_url is not None:
+        await asyncio.to_thread(check_server, settings.graph_url, [name])
     async with _opened(settings.graph_memory) as memory:
         call = Call(
             call_id,
@@ -150,7 +152,9 @@ def talk_aloud(settings: Settings, graph: str | None, metadata: str) -> None:
     """
     check_audio_devices()
     name = choose_graph(graph, settings.graph, known=graph_specs(settings.graphs_config))
-    load_graph(name, settings.graphs_config)
+    load_graph(name, settings.graphs_config, settings.graph_url)
+    if settings.graph_url is not None:
+        check_server(settings.graph_url, [name])
     if settings.graph_memory is not None:
         asyncio.run(prepare_memory(settings.graph_memory))
     server = AgentServer(

@@ -18,7 +18,7 @@ from agent.call_agent import CallAgent, SpeechTap
 from agent.dispatch import Dispatch, read_dispatch
 from agent.errors import MetadataError, UnknownGraph
 from agent.graph_memory import Memory, open_for_call, prepare_memory
-from agent.graph_registry import CallGraph, check_graph, choose_graph, load_all
+from agent.graph_registry import CallGraph, check_graph, check_server, choose_graph, load_all
 from agent.hangup.hang_up import RoomLine, hang_up
 from agent.journal import CallJournal
 from agent.providers.voices import make_voices
@@ -33,13 +33,15 @@ def make_worker(settings: Settings) -> AgentServer:
 
     Raises:
         SettingsError: LiveKit's settings are missing, or the models' keys are half-set.
-        GraphError: a graph of ``langgraph.json`` does not load.
+        GraphError: a graph of ``langgraph.json`` does not load, or is not served behind its URL.
         MemoryUnavailable: the graphs' memory cannot be reached.
     """
     url, key, secret = settings.livekit()
     _log.info(settings.announcement())
-    graphs = load_all(settings.graphs_config)
+    graphs = load_all(settings.graphs_config, settings.graph_url)
     check_graph(settings.graph, graphs, settings.graphs_config)
+    if settings.graph_url is not None:
+        check_server(settings.graph_url, graphs)
     default = choose_graph(settings.graph, known=graphs)
     memory = settings.graph_memory
     if memory is not None:
@@ -70,7 +72,7 @@ def prewarm(settings: Settings, process: JobProcess) -> None:
     """Load models and graphs in a job process before it has a call."""
     process.userdata["settings"] = settings
     process.userdata["voices"] = make_voices(settings)
-    process.userdata["graphs"] = load_all(settings.graphs_config)
+    process.userdata["graphs"] = load_all(settings.graphs_config, settings.graph_url)
 
 
 async def answer(request: JobRequest, *, known: list[str], config: Path) -> None:

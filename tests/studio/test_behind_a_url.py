@@ -19,6 +19,8 @@ from livekit.agents.voice.run_result import RunResult
 
 from agent.bridge import GraphLLM
 from agent.call import CallEnd
+from agent.errors import GraphServerError
+from agent.graph_registry import check_server, load_graph
 from graphs.call_signals import CallPolicy
 from tests.fakes import served_graphs
 from tests.fakes.langgraph_server import LangGraphServer, free_port, langgraph_dev
@@ -218,3 +220,22 @@ async def test_p11_a_server_that_is_killed_in_mid_answer_is_apologised_for(
                     if len(said) == 1:
                         server.kill()
     assert "".join(said) == f"One moment. {policy.apology}"
+
+
+async def test_the_worker_takes_the_policy_from_here_and_the_graph_from_there(
+    langgraph_server: LangGraphServer,
+) -> None:
+    call_graph = load_graph("answers", SERVED, langgraph_server.url)
+    assert call_graph.policy == served_graphs.call_policy
+    graph = call_graph.graph
+    assert isinstance(graph, RemoteGraph)
+    assert graph.client is not None
+    async with graph.client, phone_call(graph, call_graph.policy) as phone:
+        await phone.say("one")
+        assert phone.spoken() == ["You said one."]
+
+
+async def test_a_server_that_lacks_a_graph_is_refused(langgraph_server: LangGraphServer) -> None:
+    await asyncio.to_thread(check_server, langgraph_server.url, ["answers", "plain"])
+    with pytest.raises(GraphServerError, match="does not serve 'survey': check LASTWORD_GRAPH_URL"):
+        await asyncio.to_thread(check_server, langgraph_server.url, ["answers", "survey"])

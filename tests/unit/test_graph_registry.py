@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from agent.errors import BrokenGraph, GraphError, UnknownGraph
-from agent.graph_registry import graph_specs, load_all, load_graph
+from agent.errors import BrokenGraph, GraphError, GraphServerError, UnknownGraph
+from agent.graph_registry import check_server, graph_specs, load_all, load_graph
 from agent.settings import PROJECT_ROOT
 from graphs.call_signals import CallPolicy
 
@@ -82,3 +82,8 @@ def test_a_missing_config_says_the_way_out(tmp_path: Path) -> None:
 
 def test_the_repositorys_own_graphs_all_load() -> None:
     assert list(load_all(PROJECT_ROOT / "langgraph.json")) == ["appointment", "reception", "survey"]
+
+
+def test_a_graph_server_that_does_not_answer_is_named_with_the_way_out() -> None:
+    with pytest.raises(GraphServerError, match="http://127.0.0.1:9 does not answer .*GRAPH_URL"):
+        check_server("http://127.0.0.1:9", ["survey"])
