@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, cast
 
+from langchain_core.messages import BaseMessage
+
 from agent.bridge.endings import EndingWatch, RecognisedEnding
 from agent.bridge.history import Turn
 from agent.bridge.questions import asked
@@ -51,6 +53,7 @@ class Answer:
         self._before_end: str | None = None
         self._nodes: list[str] = []
         self._running: set[str] = set()
+        self._of_subgraphs: set[str | None] = set()
         self._failures = 0
 
     @property
@@ -102,7 +105,10 @@ class Answer:
             case "messages":
                 message, metadata = part["data"]
                 self._saw_node(str(metadata.get("langgraph_node", "")))
-                if "messages" not in self._modes or (part["ns"] and not self._subgraphs):
+                if "messages" not in self._modes:
+                    return ""
+                if part["ns"] and not self._subgraphs:
+                    self._of_subgraphs.add(message.id)
                     return ""
                 return self._heed(self._speech.message(message, metadata))
             case "tasks":
@@ -161,7 +167,18 @@ class Answer:
         self._nodes.append(task["name"])
         self._watch.saw_result(task["name"], task["result"])
         self._keep_before_end()
-        return words
+        return words if ns else words + self._take_from_subgraph(task)
+
+    def _take_from_subgraph(self, task: Mapping[str, Any]) -> str:
+        """What a subgraph has said that may not be streamed is spoken whole, when its node ends."""
+        said = [
+            message
+            for message in _messages(task["result"])
+            if message.id is not None and message.id in self._of_subgraphs
+        ]
+        self._of_subgraphs.difference_update(message.id for message in said)
+        where = {"langgraph_node": task["name"], "langgraph_checkpoint_ns": task["name"]}
+        return "".join(self._heed(self._speech.message(message, where)) for message in said)
 
     def _take_interrupts(self, task: Mapping[str, Any], ns: tuple[str, ...]) -> str:
         """Of several questions the first is spoken; the others come when it is answered."""
@@ -192,6 +209,13 @@ class Answer:
         """Keep the state before an end node, for a caller who stops the ending."""
         if self._before_end is None and self.ending and self.ending["source"] == "node":
             self._before_end = self._checkpoint_id or self._turn.checkpoint_id
+
+
+def _messages(result: object) -> list[BaseMessage]:
+    """The messages among what a node has written."""
+    written = result.get("messages") if isinstance(result, Mapping) else None
+    several = written if isinstance(written, list) else [written]
+    return [message for message in several if isinstance(message, BaseMessage)]
 
 
 def _upstream_text(event: object) -> str:
