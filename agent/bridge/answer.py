@@ -55,6 +55,7 @@ class Answer:
         self._running: set[str] = set()
         self._of_subgraphs: set[str | None] = set()
         self._failures = 0
+        self._finished = False
 
     @property
     def ending(self) -> RecognisedEnding | None:
@@ -86,6 +87,10 @@ class Answer:
         )
         if self.questions:
             pointer["questions"] = list(self.questions)
+        if self._turn.assumed:
+            pointer["assumed"] = self._turn.assumed
+        if self._finished and not self.questions and self.ending is None:
+            pointer["finished"] = True
         if self.ending is not None:
             pointer["ending"] = PointedEnding(
                 reason=self.ending["reason"],
@@ -97,7 +102,8 @@ class Answer:
     @property
     def landmark(self) -> tuple[object, ...]:
         """Changes whenever an interruption would have to find another pointer in the history."""
-        return self._checkpoint_id, len(self._speech.messages), len(self.questions), self._failures
+        messages = tuple(self._speech.messages)
+        return self._checkpoint_id, messages, len(self.questions), self._failures
 
     def take(self, part: Part) -> str:
         """Take one item of the graph's stream."""
@@ -126,6 +132,7 @@ class Answer:
 
     def finish(self) -> str:
         """The graph has come to the end of its run."""
+        self._finished = True
         return self._heed(self._speech.flush())
 
     def fail(self) -> str:

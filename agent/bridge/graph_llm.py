@@ -155,7 +155,13 @@ class GraphLLM(langchain.LLMAdapter[Any]):
             for item, pointer in self._answered.items()
             if item != last or self.turns.confirmed(item)
         }
-        return read_turn(history, remembers=self.thread.remembers, unheard=unheard)
+        session = self.turns.session
+        return read_turn(
+            history,
+            remembers=self.thread.remembers,
+            unheard=unheard,
+            playing=session is not None and session.agent_state == "speaking",
+        )
 
     def answered(self, item_id: str, pointer: RunPointer) -> None:
         """A run answers the chat item ``item_id``; it counts if the item is in the history."""

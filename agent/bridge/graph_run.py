@@ -19,7 +19,7 @@ from agent.bridge.model_calls import ModelCalls, completion_usage
 from agent.bridge.node_spans import NodeSpans
 from agent.bridge.questions import has_answer, resume
 from agent.bridge.run_pointer import POINTER_KEY
-from agent.bridge.thread import GraphInput, Part
+from agent.bridge.thread import CutStep, GraphInput, Part
 from agent.bridge.tool_call import END_CALL_TOOL, end_call
 from graphs.call_signals import EVENT_KEY, speculate
 
@@ -91,13 +91,13 @@ class GraphRun(langchain.LangGraphStream[Any]):
         # cannot wait: neither can be taken back when the caller goes on speaking.
         if turn.questions or not thread.speculates:
             await self._certain(limit)
-        base = turn.checkpoint_id or await thread.root()
-        if turn.questions:
-            await thread.reopen(turn.questions[0], base)
-        elif turn.broken_off:
-            base = await thread.finish_step(base)
         await self._graph_llm.late_work.done()
-        parts = thread.stream(await self._input(base), base, self._calls)
+        step = CutStep(turn.checkpoint_id or await thread.root(), inner=[])
+        if turn.questions:
+            await thread.reopen(turn.questions[0], step.base)
+        elif turn.broken_off:
+            step = await thread.finish_step(step.base)
+        parts = thread.stream(await self._input(step), step.base, self._calls)
         async with AsyncExitStack() as closing:
             closing.push_async_callback(parts.aclose)
             async for part in parts:
@@ -125,14 +125,14 @@ class GraphRun(langchain.LangGraphStream[Any]):
         await self._graph_llm.turns.wait(self._turn.caller_item)
         limit.reschedule(asyncio.get_running_loop().time() + self._graph_llm.policy.turn_timeout)
 
-    async def _input(self, base: str | None) -> GraphInput:
+    async def _input(self, step: CutStep) -> GraphInput:
         """The graph's input: corrections, then what is new, then the call event of the turn."""
         turn = self._turn
         changes = list(turn.respelled)
         if turn.heard or turn.broken_off:
-            state = await self._thread.messages(base)
+            state = [*await self._thread.messages(step.base), *step.inner]
             left_over = [] if turn.questions or not turn.broken_off else stand_ins(state)
-            changes += [*left_over, *corrections(turn.heard, state)]
+            changes += [*step.inner, *left_over, *corrections(turn.heard, state)]
         if turn.questions:
             return resume(turn, changes)
         channels = await self._thread.channels()

@@ -42,7 +42,9 @@ class Turn:
     questions: list[Question] = field(default_factory=list)
     """What the graph waits for; the first one is answered next."""
     item_id: str | None = None
-    """The newest chat item that the graph has not seen."""
+    """The newest message of the chat: the run is found by it if nothing of it is heard."""
+    assumed: RunPointer | None = None
+    """A run whose answer is still being heard; it is taken for heard whole until it is known."""
     operator_answer: Any = None
     """What an operator has answered to the first question."""
 
@@ -69,6 +71,7 @@ def read_turn(
     *,
     remembers: bool,
     unheard: Mapping[str, RunPointer] | None = None,
+    playing: bool = False,
 ) -> Turn:
     """Read from the history where the graph is to go on, and with what.
 
@@ -77,9 +80,10 @@ def read_turn(
         remembers: there are checkpoints; without them everything is new on every turn.
         unheard: pointers of runs by the id of the item they answered. One of them counts when
             nothing of its run was heard, so that no item of the agent's carries it.
+        playing: the agent is speaking, so an answer may be unheard only because it is not over.
     """
     items = history.items
-    pointers = [run_pointer(item) or (unheard or {}).get(item.id) for item in items]
+    pointers = [(unheard or {}).get(item.id) or run_pointer(item) for item in items]
     failures = next((found["failures"] for found in reversed(pointers) if found), 0)
     at = _last_pointer(items, pointers) if remembers else -1
     news = [item for item in items[at + 1 :] if run_pointer(item) is None or not remembers]
@@ -87,14 +91,20 @@ def read_turn(
         None,
         _messages(news),
         failures=failures,
-        item_id=next((item.id for item in reversed(news) if item.type == "message"), None),
+        item_id=next((item.id for item in reversed(items) if item.type == "message"), None),
     )
     pointer = pointers[at] if at >= 0 else None
     if pointer is None:
         return turn
     told = pointer["told"]
     respelled = [item for item in items if item.id in told and _text(item) != told[item.id]]
-    return _go_on(replace(turn, respelled=_messages(respelled)), pointer, items[at], news)
+    turn = replace(turn, respelled=_messages(respelled))
+    if playing and pointer.get("finished") and run_pointer(items[at]) is not pointer:
+        return replace(turn, checkpoint_id=pointer["checkpoint_id"], assumed=pointer)
+    turn = _go_on(turn, pointer, items[at], news)
+    if assumed := pointer.get("assumed"):
+        turn = replace(turn, heard=[*_heard_since(assumed, items), *turn.heard])
+    return turn
 
 
 def _go_on(turn: Turn, pointer: RunPointer, item: ChatItem, news: Sequence[ChatItem]) -> Turn:
@@ -104,7 +114,7 @@ def _go_on(turn: Turn, pointer: RunPointer, item: ChatItem, news: Sequence[ChatI
     )
     if turn.questions:
         turn = replace(turn, operator_answer=_operator_answer(news))
-    is_spoken = run_pointer(item) is not None
+    is_spoken = run_pointer(item) is pointer
     cut = not is_spoken or (item.type == "message" and item.interrupted)
     ending = pointer.get("ending")
     if not (ending or pointer["failures"] or cut):
@@ -119,6 +129,16 @@ def _go_on(turn: Turn, pointer: RunPointer, item: ChatItem, news: Sequence[ChatI
     if ending["before"] is not None:
         turn = replace(turn, checkpoint_id=ending["before"], broken_off=False)
     return replace(turn, cancelled=cancelled)
+
+
+def _heard_since(assumed: RunPointer, items: Sequence[ChatItem]) -> list[HeardMessage]:
+    """What was heard of an answer that a later run took for heard whole."""
+    for item in items:
+        pointer = run_pointer(item)
+        if pointer and pointer["checkpoint_id"] == assumed["checkpoint_id"]:
+            cut = item.type == "message" and item.interrupted
+            return _heard(assumed["spoken"], _text(item)) if cut else []
+    return _heard(assumed["spoken"], "")
 
 
 def operator_answer(value: Any) -> ChatMessage:

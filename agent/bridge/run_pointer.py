@@ -44,7 +44,8 @@ class RunPointer(TypedDict):
     that the run spoke; ``told`` is the caller's words by the id of their chat item, as the run got
     them; ``nodes`` is the run's way through the graph; ``failures`` counts how many
     runs in a row have failed, this one included; ``ending`` and ``questions`` are there when the
-    run came to its end, or waits for an answer.
+    run came to its end, or waits for an answer; ``finished`` when the graph has nothing more to
+    say. ``assumed`` is the pointer of a run that was still being heard when this one began.
     """
 
     checkpoint_id: str | None
@@ -54,6 +55,8 @@ class RunPointer(TypedDict):
     failures: int
     ending: NotRequired[PointedEnding]
     questions: NotRequired[list[Question]]
+    finished: NotRequired[bool]
+    assumed: NotRequired[RunPointer]
 
 
 def run_pointer(item: ChatItem) -> RunPointer | None:

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol
 
@@ -42,6 +43,15 @@ class SpokenMessage(NamedTuple):
 
     message_id: str
     start: int
+
+
+@dataclass
+class _Said:
+    """A message that has begun to be heard; ``task`` is the one whose words they are."""
+
+    message_id: str
+    start: int
+    task: str
 
 
 @dataclass
@@ -97,19 +107,23 @@ class SpeechFilter:
     policy: CallPolicy
     failures: Failures = no_failures
     text: str = ""
-    messages: list[SpokenMessage] = field(default_factory=list)
     token_node: str | None = None
     _token: EndTokenFilter = field(init=False)
     _apart: bool = False
     _queue: list[_Utterance] = field(default_factory=list)
-    _streamed: dict[str, str] = field(default_factory=dict)
+    _streamed: defaultdict[str, dict[str, str]] = field(default_factory=lambda: defaultdict(dict))
+    """What each task has streamed, by message id."""
+    _said: list[_Said] = field(default_factory=list)
     _repeats: RepeatFilter = field(default_factory=RepeatFilter)
     _begun: _Utterance | None = None
-    _first: dict[str, int] = field(default_factory=dict)
-    """Index in ``messages`` of each task's first message."""
 
     def __post_init__(self) -> None:
         self._token = EndTokenFilter(self.policy.end_token)
+
+    @property
+    def messages(self) -> list[SpokenMessage]:
+        """Where in ``text`` each message begins."""
+        return [SpokenMessage(one.message_id, one.start) for one in self._said]
 
     def message(self, message: BaseMessage, metadata: Mapping[str, Any]) -> str:
         """Return what to speak for one item of the ``messages`` stream, "" for nothing."""
@@ -120,9 +134,10 @@ class SpeechFilter:
         task = str(metadata.get("langgraph_checkpoint_ns", node))
         over = True
         if isinstance(message, AIMessageChunk):
-            self._streamed[task] = self._streamed.get(task, "") + text
+            streamed = self._streamed[task]
+            streamed[message.id or ""] = streamed.get(message.id or "", "") + text
             over = message.chunk_position == "last"
-        elif _same_words(self._streamed.get(task, ""), text):
+        elif self._was_streamed(task, text, message.id or ""):
             return ""
         utterance = self._find(message.id, task, begins=bool(text), node=node)
         if utterance is None:
@@ -130,6 +145,32 @@ class SpeechFilter:
         utterance.waiting += text
         utterance.over = utterance.over or over
         return self._speak()
+
+    def _was_streamed(self, task: str, text: str, message_id: str) -> bool:
+        """Whether ``task`` has streamed a whole message before, as one message or as several.
+
+        The words are then those of ``message_id``: that is what the graph keeps.
+        """
+        streamed = self._streamed[task]
+        for known, words in streamed.items():
+            if _same_words(words, text):
+                self._rename(task, [known], message_id)
+                streamed[message_id] = streamed.pop(known)
+                return True
+        if not _same_words("".join(streamed.values()), text):
+            return False
+        self._rename(task, list(streamed), message_id)
+        return True
+
+    def _rename(self, task: str, known: Sequence[str], message_id: str) -> None:
+        for waiting in self._queue:
+            if waiting.task == task and waiting.message_id in known:
+                waiting.message_id = message_id
+        said = [one for one in self._said if one.task == task and one.message_id in known]
+        for one in said[:1]:
+            one.message_id = message_id
+        for one in said[1:]:
+            self._said.remove(one)
 
     def say(self, text: str, *, again: bool = False) -> str:
         """Return what to speak for a ``say`` signal; ``again``: sent by a node's retry."""
@@ -203,14 +244,13 @@ class SpeechFilter:
         """Begin a message, or let it take over the words of the attempt that it repeats."""
         self._begun = utterance
         message_id = utterance.message_id or ""
-        if goes_on and utterance.task in self._first:
-            at = self._first[utterance.task]
-            self.messages[at] = SpokenMessage(message_id, self.messages[at].start)
+        before = next((one for one in self._said if one.task == utterance.task), None)
+        if goes_on and before is not None:
+            before.message_id = message_id
             return ""
         out = self._end_message()
         self._apart = True
-        self._first.setdefault(utterance.task, len(self.messages))
-        self.messages.append(SpokenMessage(message_id, len(self.text)))
+        self._said.append(_Said(message_id, len(self.text), utterance.task))
         return out
 
     def _end_message(self) -> str:

@@ -7,7 +7,7 @@ import json
 import uuid
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
-from typing import Any, Protocol, cast, get_type_hints
+from typing import Any, NamedTuple, Protocol, cast, get_type_hints
 
 from langchain_core.callbacks import BaseCallbackHandler, BaseCallbackManager
 from langchain_core.messages import BaseMessage, messages_from_dict
@@ -17,7 +17,7 @@ from langgraph.checkpoint.serde.types import RESUME
 from langgraph.graph import END
 from langgraph.pregel import Pregel
 from langgraph.pregel.remote import RemoteGraph
-from langgraph.types import Command, StreamPart
+from langgraph.types import Command, StateSnapshot, StreamPart
 
 from agent.bridge.run_pointer import Question
 from graphs.call_signals import Ending, Opening
@@ -26,6 +26,17 @@ Part = StreamPart[Any, Any]
 GraphInput = dict[str, Any] | Command[Any] | None
 CHANNELS: dict[str, type] = {"event": Opening, "ending": Ending}
 MODES: list[Any] = ["messages", "custom", "tasks", "checkpoints"]
+
+
+class CutStep(NamedTuple):
+    """What is left of a step that was cut.
+
+    ``base`` is the checkpoint that has what the finished tasks did; ``inner`` the messages that
+    subgraphs had made and not yet handed to the graph around them.
+    """
+
+    base: str | None
+    inner: list[BaseMessage]
 
 
 class GraphThread(Protocol):
@@ -56,11 +67,8 @@ class GraphThread(Protocol):
     async def messages(self, base: str | None) -> list[BaseMessage]:
         """The graph's messages at checkpoint ``base``."""
 
-    async def finish_step(self, base: str | None) -> str | None:
-        """Keep what single tasks had done when the step after ``base`` was cut or failed.
-
-        Returns the checkpoint that has it: ``base`` or one after it.
-        """
+    async def finish_step(self, base: str | None) -> CutStep:
+        """Keep what single tasks had done when the step after ``base`` was cut or failed."""
 
     async def reopen(self, question: Question, base: str | None) -> None:
         """Forget answers to ``question`` that a run got which was cut before it came further."""
@@ -129,14 +137,16 @@ class LocalThread:
         state = await self._graph.aget_state(self._at(base))
         return list(state.values.get("messages", []))
 
-    async def finish_step(self, base: str | None) -> str | None:
+    async def finish_step(self, base: str | None) -> CutStep:
         """See ``GraphThread``."""
         config = self._at(base)
-        state = await self._graph.aget_state(config)
+        state = await self._graph.aget_state(config, subgraphs=True)
+        known = {message.id for message in state.values.get("messages", [])}
+        inner = [message for message in _inner_messages(state) if message.id not in known]
         finished = [task for task in state.tasks if task.result]
         for task in finished:
             config = await self._graph.aupdate_state(config, task.result, as_node=task.name)
-        return _checkpoint_id(config) if finished else base
+        return CutStep(_checkpoint_id(config) if finished else base, inner)
 
     async def reopen(self, question: Question, base: str | None) -> None:
         """See ``GraphThread``."""
@@ -230,9 +240,9 @@ class RemoteThread:
         found = state.values.get("messages", []) if isinstance(state.values, dict) else []
         return [_as_message(message) for message in found]
 
-    async def finish_step(self, base: str | None) -> str | None:
+    async def finish_step(self, base: str | None) -> CutStep:
         """See ``GraphThread``; a server does not tell what single tasks had done."""
-        return base
+        return CutStep(base, [])
 
     async def reopen(self, question: Question, base: str | None) -> None:
         """See ``GraphThread``; a server offers nothing for that."""
@@ -244,6 +254,22 @@ class RemoteThread:
         config = RunnableConfig(**self._config)
         config["configurable"] = {**config.get("configurable", {}), **here}
         return config
+
+
+def _inner_messages(state: StateSnapshot) -> list[BaseMessage]:
+    """Messages of the subgraphs that were running, in their order, the deepest last."""
+    found: dict[str | None, BaseMessage] = {}
+    for inner in (task.state for task in state.tasks):
+        if not isinstance(inner, StateSnapshot):
+            continue
+        results = [(task.result or {}).get("messages", []) for task in inner.tasks]
+        for message in inner.values.get("messages", []):
+            found[message.id] = message
+        for message in (one for some in results for one in some):
+            found[message.id] = message
+        for message in _inner_messages(inner):
+            found.setdefault(message.id, message)
+    return list(found.values())
 
 
 def _typed_channels(graph: object) -> frozenset[str]:

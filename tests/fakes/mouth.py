@@ -13,6 +13,7 @@ from livekit.agents.voice import io
 
 RATE = 16_000
 WORD_SECONDS = 0.1
+LETTER_SECONDS = 0.02
 
 
 class SilentVoice(tts.TTS[Any]):
@@ -90,3 +91,60 @@ class FakeMouth(io.AudioOutput):
             interrupted=interrupted,
             synchronized_transcript=transcript,
         )
+
+
+class WordVoice(tts.TTS[Any]):
+    """Speaks what it is given at once, a fiftieth of a second of silence for each letter."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            capabilities=tts.TTSCapabilities(streaming=True), sample_rate=RATE, num_channels=1
+        )
+
+    def synthesize(
+        self, text: str, *, conn_options: APIConnectOptions = DEFAULT_API_CONNECT_OPTIONS
+    ) -> tts.ChunkedStream:
+        raise NotImplementedError("words are spoken as they come")
+
+    def stream(
+        self, *, conn_options: APIConnectOptions = DEFAULT_API_CONNECT_OPTIONS
+    ) -> tts.SynthesizeStream:
+        return _Words(tts=self, conn_options=conn_options)
+
+
+class _Words(tts.SynthesizeStream):
+    async def _run(self, output_emitter: tts.AudioEmitter) -> None:
+        output_emitter.initialize(
+            request_id="words", sample_rate=RATE, num_channels=1, mime_type="audio/pcm", stream=True
+        )
+        output_emitter.start_segment(segment_id="words")
+        async for words in self._input_ch:
+            if isinstance(words, str):
+                output_emitter.push(bytes(2 * int(RATE * LETTER_SECONDS) * len(words)))
+                output_emitter.flush()
+
+
+class Subtitles(io.TextOutput):
+    """Implements LiveKit's text output: the words of the agent's turn, as they are passed on."""
+
+    def __init__(self) -> None:
+        super().__init__(label="subtitles", next_in_chain=None)
+        self.text = ""
+        self._changed = asyncio.Event()
+
+    async def capture_text(self, text: str) -> None:
+        self.text += text
+        self._changed.set()
+
+    def flush(self) -> None:
+        """A segment is over; what has been read stays readable."""
+
+    def wipe(self) -> None:
+        """Begin a new turn."""
+        self.text = ""
+
+    async def until(self, letters: str) -> None:
+        """Wait until ``letters`` have been passed on, white space aside."""
+        while "".join(self.text.split()) != letters:
+            self._changed.clear()
+            await self._changed.wait()

@@ -11,7 +11,8 @@ from typing import Any
 from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.pregel import Pregel
 from langgraph.pregel.remote import RemoteGraph
-from livekit.agents import AgentSession, llm
+from livekit.agents import AgentSession, llm, tts
+from livekit.agents.voice import io
 from livekit.agents.voice.run_result import RunResult
 
 from agent.call import Call, CallEnd
@@ -93,10 +94,19 @@ async def phone_call(
     voices: Voices = TYPED,
     memory: BaseCheckpointSaver[Any] | None = None,
     call_id: str = "call-under-test",
+    voice: tts.TTS[Any] | None = None,
+    subtitles: io.TextOutput | None = None,
 ) -> AsyncIterator[Phone]:
     """Call a graph; the block begins when the opening, if there is one, has been spoken.
 
-    ``voices`` says how the caller is heard; the agent's voice is always the silent one.
+    Args:
+        graph: what answers.
+        policy: of the call; without one the caller speaks first.
+        voices: how the caller is heard.
+        memory: of the graph; without one it is the process's.
+        call_id: name of the call.
+        voice: speaks for the agent; without one ``SilentVoice``.
+        subtitles: get the agent's words as they are passed on.
     """
     policy = policy or CallPolicy(first_speaker="caller", tail=0)
     journal, mouth, line = ListedJournal(), FakeMouth(), FakeLine()
@@ -105,13 +115,14 @@ async def phone_call(
         graph=CallGraph("under_test", graph, policy),
         dispatch=read_dispatch(""),
         journal=journal,
-        voices=replace(voices, tts=SilentVoice()),
+        voices=replace(voices, tts=voice or SilentVoice()),
         memory=memory,
     )
     ready = asyncio.Event()
 
     async def start(session: AgentSession[None], agent: CallAgent) -> None:
         session.output.audio = mouth
+        session.output.transcription = subtitles
         await session.start(agent)
         ready.set()
 
