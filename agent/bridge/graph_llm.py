@@ -29,8 +29,9 @@ from agent.bridge.certainty import CertainTurns
 from agent.bridge.graph_run import GraphRun
 from agent.bridge.history import Turn, operator_answer, read_turn
 from agent.bridge.late_work import LateWork
+from agent.bridge.remote_thread import RemoteThread
 from agent.bridge.run_pointer import RunPointer
-from agent.bridge.thread import GraphThread, LocalThread, RemoteThread
+from agent.bridge.thread import GraphThread, LocalThread
 from agent.errors import NoOpenQuestion
 from graphs.call_signals import CallPolicy
 

@@ -5,8 +5,6 @@ Pure code over LangGraph's v2 stream parts: no clock, no loop, no LiveKit.
 
 from __future__ import annotations
 
-import json
-import re
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -16,11 +14,8 @@ from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
 
 from agent.bridge.endings import EndTokenFilter
 from agent.bridge.repeats import RepeatFilter
+from agent.bridge.utterance import Utterance
 from graphs.call_signals import CallPolicy
-
-_JSON_BEGINS = re.compile(r'\s*(```(json)?\s*)?(\{\s*["}]|\[\s*[\[{"])')
-_JSON_MAY_BEGIN = re.compile(r"\s*(`{0,3}|```j?s?o?n?\s*|(```(json)?\s*)?[\[{]\s*)$")
-_FENCE = re.compile(r"^\s*```(json)?|```\s*$")
 
 
 class Failures(Protocol):
@@ -55,37 +50,6 @@ class _Said:
 
 
 @dataclass
-class _Utterance:
-    """One message or ``say`` on its way to the caller; ``task`` is "" for a ``say``.
-
-    ``failures``: how often its task had failed before.
-    """
-
-    message_id: str | None
-    task: str
-    node: str
-    failures: int = 0
-    waiting: str = ""
-    over: bool = False
-    is_speech: bool = False
-    """Known not to be structured output."""
-
-    def take(self) -> str:
-        """What may be spoken now; JSON is held back until it is known to be none."""
-        if not self.is_speech and not self._is_speech_by_now():
-            return ""
-        text, self.waiting = self.waiting, ""
-        return text
-
-    def _is_speech_by_now(self) -> bool:
-        if _JSON_BEGINS.match(self.waiting):
-            self.is_speech = self.over and not _is_json(self.waiting)
-        else:
-            self.is_speech = self.over or not _JSON_MAY_BEGIN.match(self.waiting)
-        return self.is_speech
-
-
-@dataclass
 class SpeechFilter:
     """Everything that one run says, in order.
 
@@ -110,12 +74,12 @@ class SpeechFilter:
     token_node: str | None = None
     _token: EndTokenFilter = field(init=False)
     _apart: bool = False
-    _queue: list[_Utterance] = field(default_factory=list)
+    _queue: list[Utterance] = field(default_factory=list)
     _streamed: defaultdict[str, dict[str, str]] = field(default_factory=lambda: defaultdict(dict))
     """What each task has streamed, by message id."""
     _said: list[_Said] = field(default_factory=list)
     _repeats: RepeatFilter = field(default_factory=RepeatFilter)
-    _begun: _Utterance | None = None
+    _begun: Utterance | None = None
 
     def __post_init__(self) -> None:
         self._token = EndTokenFilter(self.policy.end_token)
@@ -177,7 +141,7 @@ class SpeechFilter:
         if again and self._repeats.was_said(text):
             return ""
         self._repeats.said(text)
-        self._queue.append(_Utterance(None, "", "", waiting=text, over=True, is_speech=True))
+        self._queue.append(Utterance(None, "", "", waiting=text, over=True, is_speech=True))
         return self._speak()
 
     def task_over(self, task_id: str) -> str:
@@ -195,7 +159,7 @@ class SpeechFilter:
 
     def _find(
         self, message_id: str | None, task: str, *, begins: bool, node: str
-    ) -> _Utterance | None:
+    ) -> Utterance | None:
         """The utterance that a chunk belongs to; a new one when the message begins with it."""
         for utterance in self._queue:
             if utterance.message_id == message_id and utterance.task == task:
@@ -204,16 +168,14 @@ class SpeechFilter:
             return None
         failures = self.failures(task, message_id)
         self._repeats.attempt(task, failures)
-        utterance = _Utterance(message_id, task, node, failures)
+        utterance = Utterance(message_id, task, node, failures)
         self._queue.append(utterance)
         return utterance
 
-    def _close(self, which: Callable[[_Utterance], bool]) -> str:
+    def _close(self, which: Callable[[Utterance], bool]) -> str:
         for utterance in self._queue:
             if which(utterance) and not utterance.over:
-                utterance.over = True
-                if _JSON_BEGINS.match(utterance.waiting):
-                    utterance.waiting = ""
+                utterance.break_off()
         return self._speak()
 
     def _speak(self) -> str:
@@ -228,7 +190,7 @@ class SpeechFilter:
             self._queue.pop(0)
         return out
 
-    def _say(self, utterance: _Utterance) -> str:
+    def _say(self, utterance: Utterance) -> str:
         heard = self._repeats.take(utterance.task, utterance.take())
         out = ""
         if self._begun is not utterance and (heard.text or heard.repeats):
@@ -240,7 +202,7 @@ class SpeechFilter:
             self.token_node = utterance.node
         return out
 
-    def _begin(self, utterance: _Utterance, *, goes_on: bool) -> str:
+    def _begin(self, utterance: Utterance, *, goes_on: bool) -> str:
         """Begin a message, or let it take over the words of the attempt that it repeats."""
         self._begun = utterance
         message_id = utterance.message_id or ""
@@ -270,11 +232,3 @@ class SpeechFilter:
 def _same_words(streamed: str, text: str) -> bool:
     """Whether a whole message repeats what was streamed, give or take white space."""
     return bool(streamed) and streamed.split() == text.split()
-
-
-def _is_json(text: str) -> bool:
-    try:
-        json.loads(_FENCE.sub("", text))
-    except ValueError:
-        return False
-    return True
