@@ -188,6 +188,8 @@ class CallPolicy:
     """What the caller hears when the graph fails; the call goes on."""
     must_answer: bool = True
     """An answer without a word, to something the caller said, counts as failed."""
+    still_waiting: str = "One moment, please."
+    """What a caller hears who speaks while the graph waits for an operator."""
     max_failures: int = 3
     """Failures in a row after which the call ends, with ``ended_by`` error."""
     failure_farewell: str = "I am sorry, we have a technical problem. Please call again later."

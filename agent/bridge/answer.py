@@ -63,6 +63,11 @@ class Answer:
         return self._watch.ending
 
     @property
+    def came_further(self) -> bool:
+        """Whether the graph has left the state that the turn began with."""
+        return self._checkpoint_id is not None or bool(self.questions)
+
+    @property
     def is_over(self) -> bool:
         """Whether the end node has said its words, and nobody beside it is still speaking."""
         return self._watch.end_node_finished and not self._running and not self.questions
@@ -110,7 +115,6 @@ class Answer:
         match part["type"]:
             case "messages":
                 message, metadata = part["data"]
-                self._saw_node(str(metadata.get("langgraph_node", "")))
                 if "messages" not in self._modes:
                     return ""
                 if part["ns"] and not self._subgraphs:
@@ -125,15 +129,22 @@ class Answer:
                 self._take_checkpoint(part["data"])
         return ""
 
-    def ask_again(self) -> str:
-        """Nobody has answered the open question: it stays open, and is heard once more."""
-        self.questions = self._turn.questions
-        return self._speech.say(self.questions[0]["words"])
+    def ask_again(self, *, is_taken: bool = False) -> str:
+        """Nobody has answered the open question: it is heard once more, unless it is taken.
+
+        This run leaves no checkpoint, so the next turn goes back to the question, and is told all
+        that was said since.
+        """
+        words = "" if is_taken else self._turn.questions[0]["words"]
+        return self._speech.say(words or self._policy.still_waiting)
 
     def finish(self) -> str:
         """The graph has come to the end of its run."""
         self._finished = True
-        return self._heed(self._speech.flush())
+        words = self._heed(self._speech.flush())
+        if self.questions and not self._speech.text:
+            words += self._speech.say(self._policy.still_waiting)
+        return words
 
     def fail(self) -> str:
         """Apologise and let the call go on; after too many failures in a row, end it.
@@ -144,7 +155,8 @@ class Answer:
         """
         self._watch.saw_failure()
         self._failures = self._turn.failures + 1
-        words = self.finish()
+        self._finished = True
+        words = self._heed(self._speech.flush())
         if self.ending is not None:
             return words
         if self._failures < self._policy.max_failures:
@@ -161,8 +173,10 @@ class Answer:
     def _take_task(self, task: Mapping[str, Any], ns: tuple[str, ...]) -> str:
         """A node begins, or has come to its end, or to a question."""
         if "input" in task:
+            if not ns and not self._running:
+                self._watch.saw_step()
             self._running.add(task["id"])
-            self._saw_node(task["name"])
+            self._saw_node(task["name"], ns)
             return ""
         self._running.discard(task["id"])
         words = self._heed(self._speech.task_over(task["id"]))
@@ -172,8 +186,7 @@ class Answer:
             self.broken_nodes.append(task["name"])
             return words
         self._nodes.append(task["name"])
-        self._watch.saw_result(task["name"], task["result"])
-        self._keep_before_end()
+        self._watch.saw_result(task["name"], task["result"], is_root=not ns)
         return words if ns else words + self._take_from_subgraph(task)
 
     def _take_from_subgraph(self, task: Mapping[str, Any]) -> str:
@@ -194,7 +207,8 @@ class Answer:
         new = [one for one in task["interrupts"] if one["id"] not in known]
         is_first = not self.questions
         self.questions += asked(new, task["id"], ns, self._turn.questions)
-        return self._speech.say(self.questions[0]["words"]) if is_first and new else ""
+        words = self.questions[0]["words"] if is_first and new else ""
+        return self._speech.say(words) if words else ""
 
     def _take_custom(self, event: object) -> str:
         self._watch.saw_custom(event)
@@ -208,13 +222,14 @@ class Answer:
             self._watch.saw_token(self._speech.token_node)
         return words
 
-    def _saw_node(self, node: str) -> None:
-        self._watch.saw_node(node)
-        self._keep_before_end()
+    def _saw_node(self, node: str, ns: tuple[str, ...]) -> None:
+        """Keep the state before an end node of the root graph, for a caller who stops the ending.
 
-    def _keep_before_end(self) -> None:
-        """Keep the state before an end node, for a caller who stops the ending."""
-        if self._before_end is None and self.ending and self.ending["source"] == "node":
+        A subgraph's end node has no such state: the one before it lacks what the subgraph did.
+        """
+        self._watch.saw_node(node, is_root=not ns)
+        is_end = self.ending is not None and self.ending.get("node") == node
+        if self._before_end is None and is_end and not ns:
             self._before_end = self._checkpoint_id or self._turn.checkpoint_id
 
 

@@ -74,16 +74,27 @@ class EndingWatch:
         self._source: EndingSource | None = None
         self._node: str | None = None
         self._named: Ending | None = None
+        self._is_roots = False
         self._finished: set[str] = set()
+        self._finished_in_root: set[str] = set()
 
     def saw_token(self, node: str) -> None:
         """The end token was streamed by ``node``."""
         self._decided("token", node)
 
-    def saw_node(self, node: str) -> None:
-        """``node`` runs or has run."""
+    def saw_node(self, node: str, *, is_root: bool = True) -> None:
+        """``node``, of the root graph or of another, runs or has run.
+
+        Whatever the root graph runs after another graph's end node, that one was not the call's.
+        """
         if self._policy.end_node is not None and node == self._policy.end_node:
             self._decided("node", node)
+            self._is_roots = self._is_roots or is_root
+
+    def saw_step(self) -> None:
+        """The root graph begins another step."""
+        if self._source == "node" and not self._is_roots:
+            self._source = self._node = None
 
     def saw_custom(self, event: object) -> None:
         """A custom stream event arrived."""
@@ -91,10 +102,12 @@ class EndingWatch:
             self._named = Ending(reason=event["reason"], outcome=event.get("outcome"))
             self._decided("event", None)
 
-    def saw_result(self, node: str, result: object) -> None:
-        """``node`` has come to its end: channel → what it wrote there."""
-        self.saw_node(node)
+    def saw_result(self, node: str, result: object, *, is_root: bool = True) -> None:
+        """``node``, of the root graph or of another, has ended: channel → what it wrote there."""
+        self.saw_node(node, is_root=is_root)
         self._finished.add(node)
+        if is_root:
+            self._finished_in_root.add(node)
         if isinstance(result, Mapping):
             written = result.get("ending")
             several = written.get("$writes") if isinstance(written, Mapping) else None
@@ -108,12 +121,12 @@ class EndingWatch:
 
     @property
     def end_node_finished(self) -> bool:
-        """Whether the ending is that of an end node which has come to its own end."""
-        return self._source == "node" and self._node in self._finished
+        """Whether the ending is that of the root graph's end node, which has come to its end."""
+        return self._source == "node" and self._node in self._finished_in_root
 
     def saw_failure(self) -> None:
         """The run has failed: an end node that did not come to its own end has ended nothing."""
-        if self._source == "node" and not self.end_node_finished:
+        if self._source == "node" and self._node not in self._finished:
             self._source = self._node = None
 
     def saw_interrupt(self) -> None:

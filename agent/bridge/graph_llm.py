@@ -30,7 +30,7 @@ from agent.bridge.graph_run import GraphRun
 from agent.bridge.history import Turn, operator_answer, read_turn
 from agent.bridge.late_work import LateWork
 from agent.bridge.remote_thread import RemoteThread
-from agent.bridge.run_pointer import RunPointer
+from agent.bridge.run_pointer import Question, RunPointer
 from agent.bridge.thread import GraphThread, LocalThread
 from agent.errors import NoOpenQuestion
 from graphs.call_signals import CallPolicy
@@ -79,6 +79,7 @@ class GraphLLM(langchain.LLMAdapter[Any]):
         self.late_work = LateWork()
         self.thread = _thread(graph, config or {}, context)
         self._answered: OrderedDict[str, RunPointer] = OrderedDict()
+        self._claimed: set[tuple[str, int]] = set()
         self._asked = ("unknown", "LangChain")
 
     @property
@@ -132,7 +133,8 @@ class GraphLLM(langchain.LLMAdapter[Any]):
             NoOpenQuestion: the graph does not wait for an answer, or no session is followed.
         """
         session = self.turns.session
-        if session is None or not self.read_turn(session.history).questions:
+        questions = self.read_turn(session.history).questions if session is not None else []
+        if session is None or not questions or _key(questions[0]) in self._claimed:
             raise NoOpenQuestion
         agent = session.current_agent
         history = agent.chat_ctx.copy()
@@ -147,6 +149,17 @@ class GraphLLM(langchain.LLMAdapter[Any]):
         """
         await self.late_work.done()
         await super().aclose()
+
+    def claim(self, question: Question) -> bool:
+        """Take ``question`` for answering; False when another run has it, or has answered it."""
+        if _key(question) in self._claimed:
+            return False
+        self._claimed.add(_key(question))
+        return True
+
+    def disclaim(self, question: Question) -> None:
+        """Give ``question`` back unanswered."""
+        self._claimed.discard(_key(question))
 
     def read_turn(self, history: llm.ChatContext) -> Turn:
         """What the turn at the end of ``history`` has to send to the graph."""
@@ -174,6 +187,10 @@ class GraphLLM(langchain.LLMAdapter[Any]):
     def asked(self, model: str | None, provider: str | None) -> None:
         """A run has asked a chat model."""
         self._asked = (model or self._asked[0], provider or self._asked[1])
+
+
+def _key(question: Question) -> tuple[str, int]:
+    return question["id"], question["answered"]
 
 
 def _thread(

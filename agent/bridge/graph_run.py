@@ -83,15 +83,27 @@ class GraphRun(langchain.LangGraphStream[Any]):
 
     async def _follow_graph(self, limit: asyncio.Timeout) -> None:
         """Run the graph for the turn, and speak."""
-        turn, thread = self._turn, self._thread
-        if turn.questions and not has_answer(turn):
-            self._send(self._answer.ask_again())
-            return
+        turn = self._turn
         # LangGraph writes an answer beside the checkpoint that asked, and a server runs nodes that
         # cannot wait: neither can be taken back when the caller goes on speaking.
-        if turn.questions or not thread.speculates:
+        if turn.questions or not self._thread.speculates:
             await self._certain(limit)
-        await self._graph_llm.late_work.done()
+        if not turn.questions:
+            await self._run_graph()
+        elif not has_answer(turn):
+            self._send(self._answer.ask_again())
+        elif self._graph_llm.claim(turn.questions[0]):
+            try:
+                await self._run_graph()
+            finally:
+                if not self._answer.came_further:
+                    self._graph_llm.disclaim(turn.questions[0])
+        else:
+            self._send(self._answer.ask_again(is_taken=True))
+
+    async def _run_graph(self) -> None:
+        turn, thread, late_work = self._turn, self._thread, self._graph_llm.late_work
+        await late_work.done()
         step = CutStep(turn.checkpoint_id or await thread.root(), inner=[])
         if turn.questions:
             await thread.reopen(turn.questions[0], step.base)
@@ -104,7 +116,7 @@ class GraphRun(langchain.LangGraphStream[Any]):
                 self._take(part)
                 if self._answer.is_over:
                     closing.pop_all()
-                    self._graph_llm.late_work.take_over(parts, self._graph_llm.policy.turn_timeout)
+                    late_work.take_over(parts, self._graph_llm.policy.turn_timeout)
                     break
         self._send(self._answer.finish())
         if self._answer.is_missing:

@@ -20,6 +20,13 @@ ANSWER_KEY = "lastword_answer"
 
 
 @dataclass(frozen=True)
+class OperatorAnswer:
+    """An operator's answer to the question that the graph waits for; any JSON."""
+
+    value: Any
+
+
+@dataclass(frozen=True)
 class Turn:
     """What a turn has to send to the graph.
 
@@ -45,7 +52,7 @@ class Turn:
     """The newest message of the chat: the run is found by it if nothing of it is heard."""
     assumed: RunPointer | None = None
     """A run whose answer is still being heard; it is taken for heard whole until it is known."""
-    operator_answer: Any = None
+    operator_answer: OperatorAnswer | None = None
     """What an operator has answered to the first question."""
 
     @property
@@ -146,9 +153,11 @@ def operator_answer(value: Any) -> ChatMessage:
     return ChatMessage(role="system", content=[str(value)], extra={ANSWER_KEY: value})
 
 
-def _operator_answer(news: Sequence[ChatItem]) -> Any:
-    answers = [item.extra for item in news if isinstance(item, ChatMessage)]
-    return next((extra[ANSWER_KEY] for extra in reversed(answers) if ANSWER_KEY in extra), None)
+def _operator_answer(news: Sequence[ChatItem]) -> OperatorAnswer | None:
+    for item in reversed(news):
+        if isinstance(item, ChatMessage) and ANSWER_KEY in item.extra:
+            return OperatorAnswer(item.extra[ANSWER_KEY])
+    return None
 
 
 def _last_pointer(items: Sequence[ChatItem], pointers: Sequence[RunPointer | None]) -> int:

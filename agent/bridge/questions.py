@@ -11,24 +11,24 @@ from typing import Any
 from langchain_core.messages import BaseMessage, HumanMessage
 from langgraph.types import Command
 
-from agent.bridge.history import Turn
+from agent.bridge.history import OperatorAnswer, Turn
 from agent.bridge.run_pointer import Question
 
 _WORDS = ("question", "text", "content", "message", "description")
 
 
 def question_words(value: object) -> str:
-    """What the caller hears of an interrupt's value: the text itself, or the text in it.
+    """What the caller hears of an interrupt's value, and may answer.
 
-    A mapping is asked for "question", "text", "content", "message" and "description", in this
-    order; the request of LangChain's ``HumanInTheLoopMiddleware`` for its descriptions. "" when
-    there is nothing to say.
+    The text itself, or that of "question", "text", "content", "message" or "description" in a
+    mapping, in this order. "" when there is no such text, or the value asks for something that no
+    caller can say: the approval of an action, as LangChain's ``HumanInTheLoopMiddleware`` does.
     """
     match value:
         case str():
             return value
-        case {"action_requests": [*requests]}:
-            return " ".join(filter(None, map(question_words, requests)))
+        case {"action_requests": _} | {"action_request": _}:
+            return ""
         case Mapping():
             return next((text for key in _WORDS if isinstance(text := value.get(key), str)), "")
         case _:
@@ -56,16 +56,26 @@ def asked(
 
 
 def has_answer(turn: Turn) -> bool:
-    """Whether the turn brings an answer to the question that the graph waits for."""
-    return bool(turn.words) or turn.operator_answer is not None
+    """Whether the turn brings an answer to the question that the graph waits for.
+
+    A caller's words answer only what the caller was asked.
+    """
+    if isinstance(turn.operator_answer, OperatorAnswer):
+        return True
+    return bool(turn.words) and bool(turn.questions[0]["words"])
 
 
 def resume(turn: Turn, corrections: Sequence[BaseMessage]) -> Command[Any]:
-    """The input that answers the first question: an operator's answer, else the caller's words."""
-    answer = turn.operator_answer
-    if answer is None:
+    """The input that answers the first question: an operator's answer, else the caller's words.
+
+    Words that a caller said while an operator was asked become messages of the graph.
+    """
+    new = list(turn.new)
+    if isinstance(turn.operator_answer, OperatorAnswer):
+        answer = turn.operator_answer.value
+    else:
         answer = " ".join(turn.words)
-    others = [message for message in turn.new if not isinstance(message, HumanMessage)]
-    messages = [*corrections, *others]
+        new = [message for message in new if not isinstance(message, HumanMessage)]
+    messages = [*corrections, *new]
     update = {"messages": messages} if messages else None
     return Command(resume={turn.questions[0]["id"]: answer}, update=update)

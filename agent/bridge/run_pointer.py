@@ -17,7 +17,8 @@ POINTER_KEY = "lastword"
 class Question(TypedDict):
     """An interrupt of the graph that nobody has answered yet.
 
-    ``words`` is what the caller hears of it; ``task`` and ``ns`` say which task of which graph
+    ``words`` is what the caller hears of it; "" when it is not for the caller to answer, but for an
+    operator; ``task`` and ``ns`` say which task of which graph
     asks; ``answered`` counts the questions of that task that have been answered before.
     """
 

@@ -92,7 +92,7 @@ class SpeechFilter:
     def message(self, message: BaseMessage, metadata: Mapping[str, Any]) -> str:
         """Return what to speak for one item of the ``messages`` stream, "" for nothing."""
         node = str(metadata.get("langgraph_node", ""))
-        if not isinstance(message, AIMessage) or not self._may_speak(node):
+        if not isinstance(message, AIMessage) or not self._may_speak(metadata):
             return ""
         text = message.text
         task = str(metadata.get("langgraph_checkpoint_ns", node))
@@ -152,10 +152,18 @@ class SpeechFilter:
         """The run is over: return speech that has waited or was held back as an end token."""
         return self._close(lambda _: True) + self._end_message()
 
-    def _may_speak(self, node: str) -> bool:
-        if node in self.policy.silent_nodes:
+    def _may_speak(self, metadata: Mapping[str, Any]) -> bool:
+        """Whether the policy lets the node speak, and the nodes whose subgraphs it is in.
+
+        LangChain's own middleware asks models for itself, and says so in ``lc_source``.
+        """
+        if metadata.get("lc_source") or metadata.get("lc_internal_call"):
             return False
-        return self.policy.spoken_nodes is None or node in self.policy.spoken_nodes
+        way = str(metadata.get("langgraph_checkpoint_ns", "")).split("|")
+        nodes = {name.partition(":")[0] for name in way} | {str(metadata.get("langgraph_node"))}
+        if nodes & self.policy.silent_nodes:
+            return False
+        return self.policy.spoken_nodes is None or bool(nodes & self.policy.spoken_nodes)
 
     def _find(
         self, message_id: str | None, task: str, *, begins: bool, node: str

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from typing import Any, NamedTuple, Protocol, cast, get_type_hints
 
 from langchain_core.callbacks import BaseCallbackHandler, BaseCallbackManager
@@ -13,7 +13,7 @@ from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.checkpoint.serde.types import RESUME
 from langgraph.graph import END
 from langgraph.pregel import Pregel
-from langgraph.types import Command, StateSnapshot, StreamPart
+from langgraph.types import Command, PregelTask, StateSnapshot, StateUpdate, StreamPart
 
 from agent.bridge.run_pointer import Question
 from graphs.call_signals import Ending, Opening
@@ -131,18 +131,20 @@ class LocalThread:
     async def messages(self, base: str | None) -> list[BaseMessage]:
         """See ``GraphThread``."""
         state = await self._graph.aget_state(self._at(base))
-        return list(state.values.get("messages", []))
+        return _messages_of(state.values)
 
     async def finish_step(self, base: str | None) -> CutStep:
         """See ``GraphThread``."""
         config = self._at(base)
         state = await self._graph.aget_state(config, subgraphs=True)
-        known = {message.id for message in state.values.get("messages", [])}
+        known = {message.id for message in _messages_of(state.values)}
         inner = [message for message in _inner_messages(state) if message.id not in known]
-        finished = [task for task in state.tasks if task.result]
-        for task in finished:
-            config = await self._graph.aupdate_state(config, task.result, as_node=task.name)
-        return CutStep(_checkpoint_id(config) if finished else base, inner)
+        done = [
+            StateUpdate(written, task.name) for task in state.tasks for written in _writes(task)
+        ]
+        if done:
+            base = _checkpoint_id(await self._graph.abulk_update_state(config, [done]))
+        return CutStep(base, inner)
 
     async def reopen(self, question: Question, base: str | None) -> None:
         """See ``GraphThread``."""
@@ -173,14 +175,32 @@ def _inner_messages(state: StateSnapshot) -> list[BaseMessage]:
     for inner in (task.state for task in state.tasks):
         if not isinstance(inner, StateSnapshot):
             continue
-        results = [(task.result or {}).get("messages", []) for task in inner.tasks]
-        for message in inner.values.get("messages", []):
-            found[message.id] = message
-        for message in (one for some in results for one in some):
-            found[message.id] = message
+        written = [one for task in inner.tasks for one in _writes(task)]
+        for values in [inner.values, *written]:
+            for message in _messages_of(values):
+                found[message.id] = message
         for message in _inner_messages(inner):
             found.setdefault(message.id, message)
     return list(found.values())
+
+
+def _writes(task: PregelTask) -> list[dict[str, Any]]:
+    """What a finished task wrote, as updates: LangGraph shows several to a channel as one."""
+    updates: list[dict[str, Any]] = []
+    for channel, value in (task.result or {}).items():
+        several = value.get("$writes") if isinstance(value, dict) else None
+        for number, written in enumerate(several or [value]):
+            if number == len(updates):
+                updates.append({})
+            updates[number][channel] = written
+    return updates
+
+
+def _messages_of(values: Any) -> list[BaseMessage]:
+    """The messages in a state or an update of one; of a functional graph's value none."""
+    found = values.get("messages", []) if isinstance(values, Mapping) else []
+    several = found if isinstance(found, list) else [found]
+    return [message for message in several if isinstance(message, BaseMessage)]
 
 
 def _typed_channels(graph: object) -> frozenset[str]:

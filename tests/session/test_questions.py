@@ -207,6 +207,69 @@ async def test_p5_the_operator_can_answer_instead_of_the_caller() -> None:
     assert seen == [{"approved": True}]
 
 
+async def test_p5_a_question_for_the_operator_is_not_answered_by_the_callers_words() -> None:
+    refunds: list[int] = []
+    seen: list[list[str]] = []
+
+    async def refund(state: Notes) -> dict[str, Any]:
+        if interrupt({"ticket": 5}):
+            refunds.append(5)
+        return {"messages": [AIMessage("It is on its way.")]}
+
+    async def thank(state: Notes) -> dict[str, Any]:
+        seen.append([message.text for message in state["messages"]])
+        return {}
+
+    async with phone_call(chain(refund, thank).compile(), POLICY) as phone:
+        await phone.say("My money back.")
+        assert phone.spoken() == [POLICY.still_waiting]
+        for words in ("Hello?", "Still there?"):
+            await phone.say(words)
+            assert phone.spoken()[-1] == POLICY.still_waiting
+        assert refunds == []
+        await (await adapter(phone).answer(True))  # noqa: FBT003 - the answer
+        assert phone.spoken()[-1] == "It is on its way."
+    assert refunds == [5]
+    assert seen == [["My money back.", "Hello?", "Still there?", "It is on its way."]]
+
+
+async def test_p5_an_operator_may_answer_with_nothing_at_all() -> None:
+    seen: list[Any] = []
+
+    async def ask(state: Notes) -> dict[str, Any]:
+        seen.append(interrupt("Any wishes?"))
+        return {"messages": [AIMessage("Fine.")]}
+
+    async with phone_call(chain(ask).compile()) as phone:
+        await phone.say("Book it.")
+        await (await adapter(phone).answer(None))
+    assert seen == [None]
+
+
+async def test_p5_a_question_that_two_people_answer_is_answered_once() -> None:
+    slow = SlowShop()
+    answers: list[str] = []
+
+    async def book(state: Notes) -> dict[str, Any]:
+        answers.append(interrupt("Shall I book it?"))
+        slow.reached.set()
+        await slow.go.wait()
+        return {"messages": [AIMessage("Booked.")]}
+
+    async with phone_call(chain(book).compile(), POLICY) as phone:
+        await phone.say("A table.")
+        speech = await adapter(phone).answer("yes")
+        await slow.reached.wait()
+        with pytest.raises(NoOpenQuestion):
+            await adapter(phone).answer("yes, yes")
+        second = phone.session.generate_reply(user_input="Yes.")
+        slow.go.set()
+        await speech
+        await second
+        assert answers == ["yes"]
+        assert sorted(phone.spoken()) == ["Booked.", POLICY.still_waiting, "Shall I book it?"]
+
+
 async def test_p5_an_operator_who_answers_nothing_is_told() -> None:
     async with phone_call(chain(confirm).compile()) as phone:
         with pytest.raises(NoOpenQuestion, match="nothing to answer"):
