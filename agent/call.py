@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Coroutine
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, is_dataclass
 from typing import Any, Protocol
 
 from langgraph.checkpoint.base import BaseCheckpointSaver
@@ -20,6 +20,7 @@ from livekit.agents import (
     llm,
 )
 from livekit.agents.voice.transcription.text_transforms import replace
+from pydantic import BaseModel
 
 from agent.bridge import GraphLLM
 from agent.bridge.run_pointer import run_pointer
@@ -153,12 +154,13 @@ class Call:
         )
         graph = self._graph.graph
         if isinstance(graph, Pregel):
-            graph = graph.copy({"checkpointer": graph.checkpointer or memory})
+            own = graph.checkpointer
+            graph = graph.copy({"checkpointer": own if own not in (None, True) else memory})
         return GraphLLM(
             graph,
             policy=self._graph.policy,
             config={"configurable": {"thread_id": call_id}},
-            context=context,
+            context=_fitting(context, getattr(graph, "context_schema", None)),
         )
 
     def _make_session(self, voices: Voices) -> AgentSession[None]:
@@ -208,6 +210,21 @@ class Call:
                 self.end(CallEnd("operator", "worker_shutdown"))
             case _:
                 self.end(CallEnd("error", f"session_closed_{event.reason.value}"))
+
+
+def _fitting(context: CallContext, schema: Any) -> Any:
+    """The part of ``context`` that a graph's own context type has, and the metadata's, by name.
+
+    LangGraph makes a dataclass or a pydantic model of it; such a type takes no other fields.
+    """
+    if is_dataclass(schema):
+        names = {one.name for one in fields(schema)}
+    elif isinstance(schema, type) and issubclass(schema, BaseModel):
+        names = set(schema.model_fields)
+    else:
+        return context
+    offered = {**context.get("metadata", {}), **context}
+    return {name: value for name, value in offered.items() if name in names}
 
 
 async def _surely(work: Coroutine[Any, Any, None]) -> None:

@@ -8,13 +8,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, cast
 
-from langchain_core.messages import BaseMessage
+from langchain_core.messages import BaseMessage, convert_to_messages
 
 from agent.bridge.endings import EndingWatch, RecognisedEnding
 from agent.bridge.history import Turn
 from agent.bridge.questions import asked
 from agent.bridge.run_pointer import PointedEnding, Question, RunPointer
-from agent.bridge.speech import Failures, SpeechFilter
+from agent.bridge.speech import Calls, SpeechFilter, Tools
 from agent.bridge.thread import Part
 from graphs.call_signals import CallPolicy, is_say
 
@@ -29,7 +29,8 @@ class Answer:
         policy: how endings are recognised and what is spoken.
         modes: which of LangGraph's "messages" and "custom" streams are spoken.
         subgraphs: whether what subgraphs stream is spoken.
-        failures: how often something has failed in a task, see ``SpeechFilter``.
+        calls: what is known of the models' calls.
+        tools: what is known of the graph's tools.
     """
 
     def __init__(
@@ -39,7 +40,8 @@ class Answer:
         *,
         modes: set[Any],
         subgraphs: bool,
-        failures: Failures,
+        calls: Calls,
+        tools: Tools,
     ) -> None:
         self.broken_nodes: list[str] = []
         self.questions: list[Question] = []
@@ -47,7 +49,7 @@ class Answer:
         self._policy = policy
         self._modes = modes
         self._subgraphs = subgraphs
-        self._speech = SpeechFilter(policy, failures=failures)
+        self._speech = SpeechFilter(policy, calls=calls, tools=tools)
         self._watch = EndingWatch(policy)
         self._checkpoint_id: str | None = None
         self._before_end: str | None = None
@@ -187,7 +189,21 @@ class Answer:
             return words
         self._nodes.append(task["name"])
         self._watch.saw_result(task["name"], task["result"], is_root=not ns)
+        words += self._take_untyped(task, ns)
         return words if ns else words + self._take_from_subgraph(task)
+
+    def _take_untyped(self, task: Mapping[str, Any], ns: tuple[str, ...]) -> str:
+        """Speak messages that a node wrote as dictionaries or pairs: LangGraph streams none."""
+        if ns and not self._subgraphs:
+            return ""
+        result = task["result"]
+        written = result.get("messages") if isinstance(result, Mapping) else None
+        several = written if isinstance(written, list) else [written]
+        untyped: list[Any] = [one for one in several if isinstance(one, Mapping | tuple) and one]
+        way = "|".join([*ns, f"{task['name']}:{task['id']}"])
+        where = {"langgraph_node": task["name"], "langgraph_checkpoint_ns": way}
+        said = convert_to_messages([one for one in untyped if "$writes" not in one])
+        return "".join(self._heed(self._speech.message(message, where)) for message in said)
 
     def _take_from_subgraph(self, task: Mapping[str, Any]) -> str:
         """What a subgraph has said that may not be streamed is spoken whole, when its node ends."""

@@ -15,6 +15,7 @@ from livekit.plugins import langchain
 
 from agent.bridge.answer import Answer
 from agent.bridge.corrections import corrections, stand_ins
+from agent.bridge.history import messages_of
 from agent.bridge.model_calls import ModelCalls, completion_usage
 from agent.bridge.node_spans import NodeSpans
 from agent.bridge.questions import has_answer, resume
@@ -57,7 +58,8 @@ class GraphRun(langchain.LangGraphStream[Any]):
             graph_llm.policy,
             modes=graph_llm.modes,
             subgraphs=graph_llm.subgraphs,
-            failures=self._calls.failures,
+            calls=self._calls,
+            tools=graph_llm.thread.tools,
         )
         self._told: tuple[object, ...] = ()
         self._tokens_told = 0
@@ -149,6 +151,8 @@ class GraphRun(langchain.LangGraphStream[Any]):
             return resume(turn, changes)
         channels = await self._thread.channels()
         graph_input: dict[str, Any] = {"messages": [*changes, *turn.new]}
+        if not self._thread.collects:
+            graph_input["messages"] = messages_of(self._chat_ctx.items)
         if "ending" in channels:
             graph_input["ending"] = None
         opening = not graph_input["messages"] and turn.checkpoint_id is None

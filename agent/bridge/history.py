@@ -96,7 +96,7 @@ def read_turn(
     news = [item for item in items[at + 1 :] if run_pointer(item) is None or not remembers]
     turn = Turn(
         None,
-        _messages(news),
+        messages_of(news),
         failures=failures,
         item_id=next((item.id for item in reversed(items) if item.type == "message"), None),
     )
@@ -105,7 +105,7 @@ def read_turn(
         return turn
     told = pointer["told"]
     respelled = [item for item in items if item.id in told and _text(item) != told[item.id]]
-    turn = replace(turn, respelled=_messages(respelled))
+    turn = replace(turn, respelled=messages_of(respelled))
     if playing and pointer.get("finished") and run_pointer(items[at]) is not pointer:
         return replace(turn, checkpoint_id=pointer["checkpoint_id"], assumed=pointer)
     turn = _go_on(turn, pointer, items[at], news)
@@ -199,7 +199,7 @@ def _heard(spoken: Sequence[tuple[str, int]], text: str) -> list[HeardMessage]:
     return [part for part in heard if part.message_id]
 
 
-def _messages(items: Sequence[ChatItem]) -> list[BaseMessage]:
+def messages_of(items: Sequence[ChatItem]) -> list[BaseMessage]:
     """Chat items as graph messages, with the items' ids; empty ones are left out."""
     kinds: dict[str, Any] = {
         "user": HumanMessage,

@@ -10,6 +10,7 @@ from langchain_core.callbacks import BaseCallbackHandler
 from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.messages.ai import UsageMetadata, add_usage
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, LLMResult
+from langgraph.constants import TAG_NOSTREAM
 from livekit.agents.llm import CompletionUsage
 
 
@@ -29,6 +30,8 @@ class ModelCalls(BaseCallbackHandler):
         self._tasks: dict[UUID, str] = {}
         self._failed: defaultdict[str, int] = defaultdict(int)
         self._failed_before: dict[str, int] = {}
+        self._silent_runs: set[UUID] = set()
+        self._silent: set[str] = set()
 
     def failures(self, task: str, message_id: str | None = None) -> int:
         """How often the node of ``task``, or a model in it, has failed.
@@ -39,17 +42,24 @@ class ModelCalls(BaseCallbackHandler):
         now = self._failed.get(task, 0)
         return now if message_id is None else self._failed_before.get(message_id, now)
 
+    def is_silent(self, message_id: str | None) -> bool:
+        """Whether the message was made by a model that carries LangGraph's ``nostream`` tag."""
+        return message_id in self._silent
+
     def on_chat_model_start(
         self,
         serialized: dict[str, Any],
         messages: list[list[BaseMessage]],
         *,
         run_id: UUID,
+        tags: list[str] | None = None,
         metadata: dict[str, Any] | None = None,
         **kwargs: Any,
     ) -> None:
         """A model is asked."""
         self._begin(run_id, metadata)
+        if tags and TAG_NOSTREAM in tags:
+            self._silent_runs.add(run_id)
         self._named(metadata or {})
 
     def on_llm_new_token(
@@ -66,6 +76,8 @@ class ModelCalls(BaseCallbackHandler):
         for generation in (one for some in response.generations for one in some):
             if isinstance(generation, ChatGeneration):
                 self._counted(generation.message)
+                if run_id in self._silent_runs and generation.message.id is not None:
+                    self._silent.add(generation.message.id)
 
     def on_llm_error(self, error: BaseException, *, run_id: UUID, **kwargs: Any) -> None:
         """A model has failed."""

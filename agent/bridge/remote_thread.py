@@ -14,6 +14,7 @@ from langchain_core.runnables import RunnableConfig
 from langgraph.pregel.remote import RemoteGraph
 
 from agent.bridge.run_pointer import Question
+from agent.bridge.speech import Tools
 from agent.bridge.thread import CHANNELS, MODES, CutStep, GraphInput, Part
 
 
@@ -27,6 +28,8 @@ class RemoteThread:
 
     remembers = True
     speculates = False
+    collects = True
+    tools = Tools()
 
     def __init__(
         self, graph: RemoteGraph, thread_id: str, config: RunnableConfig, context: Any

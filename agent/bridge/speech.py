@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol
 
-from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
+from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage, ToolMessage
 
 from agent.bridge.endings import EndTokenFilter
 from agent.bridge.repeats import RepeatFilter
@@ -18,16 +18,41 @@ from agent.bridge.utterance import Utterance
 from graphs.call_signals import CallPolicy
 
 
-class Failures(Protocol):
-    """Tells how often a task has failed, see ``SpeechFilter``."""
+class Calls(Protocol):
+    """What is known of the models' calls, beside what the graph's stream shows."""
 
-    def __call__(self, task: str, message_id: str | None = None, /) -> int:
-        """Failures of ``task`` so far; of a message, those before it began."""
+    def failures(self, task: str, message_id: str | None = None, /) -> int:
+        """How often something has failed in ``task``, so far or before a message began.
+
+        Tasks are named by their checkpoint namespace.
+        """
+
+    def is_silent(self, message_id: str | None, /) -> bool:
+        """Whether the message is not meant to be streamed, and so not to be spoken."""
 
 
-def no_failures(task: str, message_id: str | None = None, /) -> int:  # noqa: ARG001 - the interface
+class NoCalls:
     """For graphs that do not tell."""
-    return 0
+
+    def failures(self, task: str, message_id: str | None = None, /) -> int:  # noqa: ARG002
+        """Nothing is known to have failed."""
+        return 0
+
+    def is_silent(self, message_id: str | None, /) -> bool:  # noqa: ARG002
+        """Nothing is known to be silent."""
+        return False
+
+
+@dataclass(frozen=True)
+class Tools:
+    """What is known of a graph's tools.
+
+    ``nodes`` run tools, so nothing that models say in them is for the caller; the answers of the
+    tools in ``direct`` are (LangChain's ``return_direct``).
+    """
+
+    nodes: frozenset[str] = frozenset()
+    direct: frozenset[str] = frozenset()
 
 
 class SpokenMessage(NamedTuple):
@@ -63,13 +88,14 @@ class SpeechFilter:
 
     Args:
         policy: names the silent nodes and the end token.
-        failures: how often something has failed in a task (named by its checkpoint namespace), so
-            far or before a message; what such a task says anew, in a retry or from a fallback
-            model, is spoken from where it differs.
+        calls: what is known of the models' calls; what a task says anew after a failure, in a
+            retry or from a fallback model, is spoken from where it differs.
+        tools: what is known of the graph's tools.
     """
 
     policy: CallPolicy
-    failures: Failures = no_failures
+    calls: Calls = field(default_factory=NoCalls)
+    tools: Tools = field(default_factory=Tools)
     text: str = ""
     token_node: str | None = None
     _token: EndTokenFilter = field(init=False)
@@ -92,7 +118,9 @@ class SpeechFilter:
     def message(self, message: BaseMessage, metadata: Mapping[str, Any]) -> str:
         """Return what to speak for one item of the ``messages`` stream, "" for nothing."""
         node = str(metadata.get("langgraph_node", ""))
-        if not isinstance(message, AIMessage) or not self._may_speak(metadata):
+        if isinstance(message, ToolMessage) and message.name in self.tools.direct:
+            return self.say(message.text)
+        if not isinstance(message, AIMessage) or not self._may_speak(message, metadata):
             return ""
         text = message.text
         task = str(metadata.get("langgraph_checkpoint_ns", node))
@@ -152,7 +180,7 @@ class SpeechFilter:
         """The run is over: return speech that has waited or was held back as an end token."""
         return self._close(lambda _: True) + self._end_message()
 
-    def _may_speak(self, metadata: Mapping[str, Any]) -> bool:
+    def _may_speak(self, message: AIMessage, metadata: Mapping[str, Any]) -> bool:
         """Whether the policy lets the node speak, and the nodes whose subgraphs it is in.
 
         LangChain's own middleware asks models for itself, and says so in ``lc_source``.
@@ -161,7 +189,9 @@ class SpeechFilter:
             return False
         way = str(metadata.get("langgraph_checkpoint_ns", "")).split("|")
         nodes = {name.partition(":")[0] for name in way} | {str(metadata.get("langgraph_node"))}
-        if nodes & self.policy.silent_nodes:
+        if nodes & (self.policy.silent_nodes | self.tools.nodes) or self.calls.is_silent(
+            message.id
+        ):
             return False
         return self.policy.spoken_nodes is None or bool(nodes & self.policy.spoken_nodes)
 
@@ -174,7 +204,7 @@ class SpeechFilter:
                 return utterance
         if not begins:
             return None
-        failures = self.failures(task, message_id)
+        failures = self.calls.failures(task, message_id)
         self._repeats.attempt(task, failures)
         utterance = Utterance(message_id, task, node, failures)
         self._queue.append(utterance)
@@ -192,7 +222,7 @@ class SpeechFilter:
         while self._queue:
             first = self._queue[0]
             out += self._say(first)
-            given_up = len(self._queue) > 1 and self.failures(first.task) > first.failures
+            given_up = len(self._queue) > 1 and self.calls.failures(first.task) > first.failures
             if not (first.over or given_up):
                 break
             self._queue.pop(0)

@@ -3,20 +3,27 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import AsyncGenerator, Mapping
 from typing import Any, NamedTuple, Protocol, cast, get_type_hints
 
 from langchain_core.callbacks import BaseCallbackHandler, BaseCallbackManager
 from langchain_core.messages import BaseMessage
 from langchain_core.runnables import RunnableConfig
+from langgraph.channels import LastValue
 from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.checkpoint.serde.types import RESUME
+from langgraph.errors import InvalidUpdateError
 from langgraph.graph import END
+from langgraph.prebuilt import ToolNode
 from langgraph.pregel import Pregel
 from langgraph.types import Command, PregelTask, StateSnapshot, StateUpdate, StreamPart
 
 from agent.bridge.run_pointer import Question
+from agent.bridge.speech import Tools
 from graphs.call_signals import Ending, Opening
+
+_log = logging.getLogger("lastword.bridge")
 
 Part = StreamPart[Any, Any]
 GraphInput = dict[str, Any] | Command[Any] | None
@@ -39,12 +46,15 @@ class GraphThread(Protocol):
     """What a run needs of a graph and its memory.
 
     ``remembers``: there are checkpoints to go on from. ``speculates``: a run may begin before the
-    turn is certain, because its nodes can wait for that themselves.
+    turn is certain, because its nodes can wait for that themselves. ``collects``: the state adds
+    new messages to those that it has; otherwise every turn brings all of them.
     """
 
     id: str
     remembers: bool
     speculates: bool
+    collects: bool
+    tools: Tools
 
     def stream(
         self, graph_input: GraphInput, base: str | None, watch: BaseCallbackHandler
@@ -84,6 +94,8 @@ class LocalThread:
     ) -> None:
         self.id = thread_id
         self.remembers = graph.checkpointer not in (None, False)
+        self.collects = not isinstance(graph.channels.get("messages"), LastValue)
+        self.tools = _tools_of(graph)
         self._graph = graph
         self._config = config
         self._context = context
@@ -142,8 +154,11 @@ class LocalThread:
         done = [
             StateUpdate(written, task.name) for task in state.tasks for written in _writes(task)
         ]
-        if done:
-            base = _checkpoint_id(await self._graph.abulk_update_state(config, [done]))
+        try:
+            if done:
+                base = _checkpoint_id(await self._graph.abulk_update_state(config, [done]))
+        except InvalidUpdateError:
+            _log.exception("what single tasks had done before the cut does not fit together")
         return CutStep(base, inner)
 
     async def reopen(self, question: Question, base: str | None) -> None:
@@ -167,6 +182,19 @@ class LocalThread:
                 here["checkpoint_id"] = base
             config["configurable"] = {**config.get("configurable", {}), **here}
         return config
+
+
+def _tools_of(graph: Pregel[Any, Any, Any, Any]) -> Tools:
+    """The nodes of ``graph`` and its subgraphs that are LangGraph's ``ToolNode``."""
+    nodes, direct = set(), set()
+    inner = [one for _, one in graph.get_subgraphs(recurse=True) if isinstance(one, Pregel)]
+    for one in [graph, *inner]:
+        for name, node in one.nodes.items():
+            if isinstance(node.bound, ToolNode):
+                nodes.add(name)
+                tools = node.bound.tools_by_name.items()
+                direct |= {tool for tool, its in tools if its.return_direct}
+    return Tools(frozenset(nodes), frozenset(direct))
 
 
 def _inner_messages(state: StateSnapshot) -> list[BaseMessage]:

@@ -73,6 +73,33 @@ class ScriptedModel(BaseChatModel):
         raise NotImplementedError("graphs are run asynchronously")
 
 
+class AgentModel(BaseChatModel):
+    """Answers with whole messages, tool calls among them, one a call; takes any tools."""
+
+    messages: list[AIMessage]
+    asked: int = 0
+
+    @property
+    def _llm_type(self) -> str:
+        return "scripted agent"
+
+    def bind_tools(self, tools: Any, **kwargs: Any) -> Any:
+        return self
+
+    def _generate(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: CallbackManagerForLLMRun | None = None,
+        **kwargs: Any,
+    ) -> ChatResult:
+        self.asked += 1
+        if self.asked > len(self.messages):
+            raise AssertionError(f"the script has {len(self.messages)} answers, no more")
+        answer = self.messages[self.asked - 1].model_copy()
+        return ChatResult(generations=[ChatGeneration(message=answer)])
+
+
 class BrokenModel(ScriptedModel):
     """Breaks down at the end of the calls whose numbers, from 1, are in ``broken``."""
 

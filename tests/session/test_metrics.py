@@ -15,6 +15,7 @@ from livekit.agents.metrics import LLMMetrics
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from opentelemetry.trace import NoOpTracerProvider
 
 from agent.bridge import GraphLLM
 from tests.fakes.scripted_graph import ScriptedModel
@@ -130,6 +131,7 @@ def spans() -> Iterator[InMemorySpanExporter]:
     provider.add_span_processor(SimpleSpanProcessor(exporter))
     telemetry.set_tracer_provider(provider)
     yield exporter
+    telemetry.set_tracer_provider(NoOpTracerProvider())
     provider.shutdown()
 
 

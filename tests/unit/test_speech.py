@@ -12,7 +12,7 @@ from langchain_core.messages import (
     ToolMessage,
 )
 
-from agent.bridge.speech import SpeechFilter
+from agent.bridge.speech import NoCalls, SpeechFilter
 from graphs.call_signals import CallPolicy
 
 Item = tuple[BaseMessage, str]
@@ -181,19 +181,19 @@ def test_p6_speech_that_only_looks_like_structured_output_is_spoken(
     assert speech.text == "".join(chunks)
 
 
-class Failing:
+class Failing(NoCalls):
     """A task that has failed so often."""
 
     count = 0
 
-    def __call__(self, task: str, message_id: str | None = None, /) -> int:
+    def failures(self, task: str, message_id: str | None = None, /) -> int:
         return self.count
 
 
 def attempts(*tries: list[str]) -> SpeechFilter:
     """A task that streams something, fails, and tries again."""
     failures = Failing()
-    speech = SpeechFilter(CallPolicy(), failures=failures)
+    speech = SpeechFilter(CallPolicy(), calls=failures)
     for number, chunks in enumerate(tries):
         failures.count = number
         for text in chunks:
@@ -228,7 +228,7 @@ def test_p5_the_words_of_a_failed_attempt_belong_to_the_message_that_takes_them_
 
 def test_p6_two_messages_of_a_failed_attempt_are_both_not_repeated() -> None:
     failures = Failing()
-    speech = SpeechFilter(CallPolicy(), failures=failures)
+    speech = SpeechFilter(CallPolicy(), calls=failures)
     for failures.count in range(2):
         said(speech, last("Let me see.", f"a{failures.count}"), "1")
         said(speech, last("It is ten.", f"b{failures.count}"), "1")
