@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, cast
 
-from langchain_core.messages import BaseMessage, convert_to_messages
+from langchain_core.messages import AIMessage, BaseMessage, convert_to_messages
 
 from agent.bridge.endings import EndingWatch, RecognisedEnding
 from agent.bridge.history import Turn
@@ -49,13 +49,14 @@ class Answer:
         self._policy = policy
         self._modes = modes
         self._subgraphs = subgraphs
+        self._tools = tools
         self._speech = SpeechFilter(policy, calls=calls, tools=tools)
         self._watch = EndingWatch(policy)
         self._checkpoint_id: str | None = None
         self._before_end: str | None = None
         self._nodes: list[str] = []
         self._running: set[str] = set()
-        self._of_subgraphs: set[str | None] = set()
+        self._of_subgraphs: set[str] = set()
         self._failures = 0
         self._finished = False
 
@@ -120,7 +121,8 @@ class Answer:
                 if "messages" not in self._modes:
                     return ""
                 if part["ns"] and not self._subgraphs:
-                    self._of_subgraphs.add(message.id)
+                    if message.id is not None:
+                        self._of_subgraphs.add(message.id)
                     return ""
                 return self._heed(self._speech.message(message, metadata))
             case "tasks":
@@ -189,28 +191,34 @@ class Answer:
             return words
         self._nodes.append(task["name"])
         self._watch.saw_result(task["name"], task["result"], is_root=not ns)
-        words += self._take_untyped(task, ns)
+        words += self._take_written(task, ns)
         return words if ns else words + self._take_from_subgraph(task)
 
-    def _take_untyped(self, task: Mapping[str, Any], ns: tuple[str, ...]) -> str:
-        """Speak messages that a node wrote as dictionaries or pairs: LangGraph streams none."""
+    def _take_written(self, task: Mapping[str, Any], ns: tuple[str, ...]) -> str:
+        """Speak what LangGraph does not stream as a node's words, but the node has written.
+
+        Messages as dictionaries or pairs, and the messages of a node that runs tools.
+        """
         if ns and not self._subgraphs:
             return ""
-        result = task["result"]
-        written = result.get("messages") if isinstance(result, Mapping) else None
-        several = written if isinstance(written, list) else [written]
-        untyped: list[Any] = [one for one in several if isinstance(one, Mapping | tuple) and one]
+        of_tools = task["name"] in self._tools.nodes
+        written: list[Any] = [
+            one
+            for one in _messages(task["result"])
+            if isinstance(one, Mapping | tuple) or (of_tools and isinstance(one, AIMessage))
+        ]
         way = "|".join([*ns, f"{task['name']}:{task['id']}"])
         where = {"langgraph_node": task["name"], "langgraph_checkpoint_ns": way}
-        said = convert_to_messages([one for one in untyped if "$writes" not in one])
-        return "".join(self._heed(self._speech.message(message, where)) for message in said)
+        said = convert_to_messages(written)
+        words = [self._speech.message(message, where, is_written=True) for message in said]
+        return self._heed("".join(words))
 
     def _take_from_subgraph(self, task: Mapping[str, Any]) -> str:
         """What a subgraph has said that may not be streamed is spoken whole, when its node ends."""
         said = [
             message
             for message in _messages(task["result"])
-            if message.id is not None and message.id in self._of_subgraphs
+            if isinstance(message, BaseMessage) and message.id in self._of_subgraphs
         ]
         self._of_subgraphs.difference_update(message.id for message in said)
         where = {"langgraph_node": task["name"], "langgraph_checkpoint_ns": task["name"]}
@@ -249,11 +257,15 @@ class Answer:
             self._before_end = self._checkpoint_id or self._turn.checkpoint_id
 
 
-def _messages(result: object) -> list[BaseMessage]:
-    """The messages among what a node has written."""
+def _messages(result: object) -> list[Any]:
+    """What a node has written as messages, in whatever form it has."""
     written = result.get("messages") if isinstance(result, Mapping) else None
-    several = written if isinstance(written, list) else [written]
-    return [message for message in several if isinstance(message, BaseMessage)]
+    if isinstance(written, Mapping) and "$writes" in written:
+        several = written["$writes"]
+    else:
+        several = [written]
+    flat = [one for some in several for one in (some if isinstance(some, list) else [some])]
+    return [one for one in flat if one]
 
 
 def _upstream_text(event: object) -> str:

@@ -47,8 +47,9 @@ class NoCalls:
 class Tools:
     """What is known of a graph's tools.
 
-    ``nodes`` run tools, so nothing that models say in them is for the caller; the answers of the
-    tools in ``direct`` are (LangChain's ``return_direct``).
+    ``nodes`` run tools, so nothing that models say in them is for the caller, but what they write
+    into the graph's messages is; so are the answers of the tools in ``direct`` (LangChain's
+    ``return_direct``).
     """
 
     nodes: frozenset[str] = frozenset()
@@ -115,12 +116,19 @@ class SpeechFilter:
         """Where in ``text`` each message begins."""
         return [SpokenMessage(one.message_id, one.start) for one in self._said]
 
-    def message(self, message: BaseMessage, metadata: Mapping[str, Any]) -> str:
-        """Return what to speak for one item of the ``messages`` stream, "" for nothing."""
+    def message(
+        self, message: BaseMessage, metadata: Mapping[str, Any], *, is_written: bool = False
+    ) -> str:
+        """Return what to speak for one item of the ``messages`` stream, "" for nothing.
+
+        ``is_written``: the node has written the message into the graph's state.
+        """
         node = str(metadata.get("langgraph_node", ""))
         if isinstance(message, ToolMessage) and message.name in self.tools.direct:
             return self.say(message.text)
-        if not isinstance(message, AIMessage) or not self._may_speak(message, metadata):
+        if not isinstance(message, AIMessage) or not self._may_speak(message.id, metadata):
+            return ""
+        if not is_written and self._nodes(metadata) & self.tools.nodes:
             return ""
         text = message.text
         task = str(metadata.get("langgraph_checkpoint_ns", node))
@@ -180,20 +188,23 @@ class SpeechFilter:
         """The run is over: return speech that has waited or was held back as an end token."""
         return self._close(lambda _: True) + self._end_message()
 
-    def _may_speak(self, message: AIMessage, metadata: Mapping[str, Any]) -> bool:
+    def _may_speak(self, message_id: str | None, metadata: Mapping[str, Any]) -> bool:
         """Whether the policy lets the node speak, and the nodes whose subgraphs it is in.
 
         LangChain's own middleware asks models for itself, and says so in ``lc_source``.
         """
         if metadata.get("lc_source") or metadata.get("lc_internal_call"):
             return False
-        way = str(metadata.get("langgraph_checkpoint_ns", "")).split("|")
-        nodes = {name.partition(":")[0] for name in way} | {str(metadata.get("langgraph_node"))}
-        if nodes & (self.policy.silent_nodes | self.tools.nodes) or self.calls.is_silent(
-            message.id
-        ):
+        nodes = self._nodes(metadata)
+        if nodes & self.policy.silent_nodes or self.calls.is_silent(message_id):
             return False
         return self.policy.spoken_nodes is None or bool(nodes & self.policy.spoken_nodes)
+
+    @staticmethod
+    def _nodes(metadata: Mapping[str, Any]) -> set[str]:
+        """The node that a message comes from, and the nodes whose subgraphs that is in."""
+        way = str(metadata.get("langgraph_checkpoint_ns", "")).split("|")
+        return {name.partition(":")[0] for name in way} | {str(metadata.get("langgraph_node"))}
 
     def _find(
         self, message_id: str | None, task: str, *, begins: bool, node: str

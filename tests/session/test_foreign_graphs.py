@@ -9,7 +9,8 @@ from typing import Annotated, Any
 
 import pytest
 from langchain.agents import create_agent
-from langchain_core.messages import AIMessage, HumanMessage, ToolCall
+from langchain.tools import ToolRuntime
+from langchain_core.messages import AIMessage, HumanMessage, ToolCall, ToolMessage
 from langchain_core.tools import tool
 from langgraph.graph import START, MessagesState, StateGraph
 from langgraph.pregel import Pregel
@@ -19,7 +20,7 @@ from livekit.agents.voice.run_result import RunResult
 from pydantic import BaseModel
 
 from agent.call import CallEnd
-from graphs.call_signals import CallPolicy, turn_certain
+from graphs.call_signals import CallContext, CallPolicy, end_call, turn_certain
 from tests.fakes.phone import Phone, phone_call
 from tests.fakes.scripted_graph import AgentModel, ScriptedModel
 
@@ -71,6 +72,21 @@ async def test_p6_a_tool_that_answers_directly_is_spoken() -> None:
     async with phone_call(create_agent(AgentModel(messages=[called("hours")]), [hours])) as phone:
         await phone.say("When do you open?")
         assert phone.spoken() == ["We open at nine."]
+
+
+async def test_p6_a_message_that_a_tool_writes_for_the_caller_is_spoken() -> None:
+    @tool
+    async def hang_up(runtime: ToolRuntime[CallContext, Any]) -> Command[Any]:
+        """Say goodbye."""
+        end_call("done")
+        answer = ToolMessage("The call ends.", tool_call_id=runtime.tool_call_id or "")
+        return Command(update={"messages": [answer, AIMessage("Goodbye then.")]})
+
+    model = AgentModel(messages=[called("hang_up"), AIMessage("Bye.")])
+    async with phone_call(create_agent(model, [hang_up])) as phone:
+        await phone.say("That is all.")
+        assert await phone.running == CallEnd("graph", "done")
+        assert phone.spoken() == ["Goodbye then. Bye."]
 
 
 async def test_p2_a_graph_that_a_tool_runs_ends_no_call() -> None:
