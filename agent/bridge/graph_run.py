@@ -19,7 +19,7 @@ from agent.bridge.history import messages_of
 from agent.bridge.model_calls import ModelCalls, completion_usage
 from agent.bridge.node_spans import NodeSpans
 from agent.bridge.questions import has_answer, resume
-from agent.bridge.run_pointer import POINTER_KEY
+from agent.bridge.run_pointer import POINTER_KEY, RunPointer
 from agent.bridge.thread import CutStep, GraphInput, Part
 from agent.bridge.tool_call import END_CALL_TOOL, end_call
 from graphs.call_signals import EVENT_KEY, speculate
@@ -61,7 +61,9 @@ class GraphRun(langchain.LangGraphStream[Any]):
             calls=self._calls,
             tools=graph_llm.thread.tools,
         )
-        self._told: tuple[object, ...] = ()
+        self._kept: tuple[object, ...] = ()
+        self._untold: RunPointer | None = None
+        self._told: RunPointer | None = None
         self._tokens_told = 0
         super().__init__(
             graph_llm,
@@ -176,7 +178,9 @@ class GraphRun(langchain.LangGraphStream[Any]):
 
     def _finish(self) -> None:
         self._tell_usage()
-        self._tell_pointer()
+        self._keep_pointer()
+        if self._untold != self._told:
+            self._tell("")
         ending = self._answer.ending
         if ending is not None and self._has_end_call():
             call = end_call(ending, self._answer.pointer)
@@ -195,18 +199,29 @@ class GraphRun(langchain.LangGraphStream[Any]):
         return END_CALL_TOOL in llm.ToolContext(self._tools).function_tools
 
     def _send(self, text: str) -> None:
-        if self._answer.landmark != self._told:
-            self._tell_pointer()
-        if text:
-            self._emit(llm.ChoiceDelta(role="assistant", content=text))
+        if self._answer.landmark != self._kept:
+            self._keep_pointer()
+        if text or (self._told is not None and self._untold is not None):
+            self._tell(text)
 
-    def _tell_pointer(self) -> None:
-        """Keep the history's pointer new: an interruption takes what has been sent so far."""
-        self._told = self._answer.landmark
-        pointer = self._answer.pointer
+    def _keep_pointer(self) -> None:
+        """Keep the pointer new for the history, and for a turn after a run that nobody heard."""
+        self._kept = self._answer.landmark
+        self._untold = pointer = self._answer.pointer
         if self._turn.item_id is not None and pointer["checkpoint_id"] is not None:
             self._graph_llm.answered(self._turn.item_id, pointer)
-        self._emit(llm.ChoiceDelta(role="assistant", extra={POINTER_KEY: pointer}))
+
+    def _tell(self, text: str) -> None:
+        """Send words, and with them the history's pointer if it is new.
+
+        An interruption takes what has been sent so far; before the first word there is no item of
+        the history that could carry it.
+        """
+        delta = llm.ChoiceDelta(role="assistant", content=text or None)
+        if self._untold is not None:
+            delta.extra = {POINTER_KEY: self._untold}
+            self._told, self._untold = self._untold, None
+        self._emit(delta)
 
     def _tell_usage(self) -> None:
         """Tell LiveKit's metrics the tokens so far; it keeps the last that it was told."""

@@ -5,7 +5,7 @@ Pure code: no clock, no loop, no network.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -89,10 +89,14 @@ def read_turn(
             nothing of its run was heard, so that no item of the agent's carries it.
         playing: the agent is speaking, so an answer may be unheard only because it is not over.
     """
-    items = history.items
-    pointers = [(unheard or {}).get(item.id) or run_pointer(item) for item in items]
-    failures = next((found["failures"] for found in reversed(pointers) if found), 0)
-    at = _last_pointer(items, pointers) if remembers else -1
+    items, unheard = history.items, unheard or {}
+
+    def pointer_of(item: ChatItem) -> RunPointer | None:
+        return unheard.get(item.id) or run_pointer(item)
+
+    found = (pointer_of(item) for item in reversed(items))  # a long call is not read to its start
+    failures = next((pointer["failures"] for pointer in found if pointer), 0)
+    at = _last_pointer(items, pointer_of) if remembers else -1
     news = [item for item in items[at + 1 :] if run_pointer(item) is None or not remembers]
     turn = Turn(
         None,
@@ -100,18 +104,29 @@ def read_turn(
         failures=failures,
         item_id=next((item.id for item in reversed(items) if item.type == "message"), None),
     )
-    pointer = pointers[at] if at >= 0 else None
+    pointer = pointer_of(items[at]) if at >= 0 else None
     if pointer is None:
         return turn
-    told = pointer["told"]
-    respelled = [item for item in items if item.id in told and _text(item) != told[item.id]]
-    turn = replace(turn, respelled=messages_of(respelled))
+    turn = replace(turn, respelled=messages_of(_respelled(items, pointer["told"])))
     if playing and pointer.get("finished") and run_pointer(items[at]) is not pointer:
         return replace(turn, checkpoint_id=pointer["checkpoint_id"], assumed=pointer)
     turn = _go_on(turn, pointer, items[at], news)
     if assumed := pointer.get("assumed"):
         turn = replace(turn, heard=[*_heard_since(assumed, items), *turn.heard])
     return turn
+
+
+def _respelled(items: Sequence[ChatItem], told: Mapping[str, str]) -> list[ChatItem]:
+    """Items that no longer say what a run was told; they are among the newest."""
+    changed: list[ChatItem] = []
+    left = len(told)
+    for item in reversed(items):
+        if not left:
+            break
+        if item.id in told:
+            left -= 1
+            changed += [item] if _text(item) != told[item.id] else []
+    return changed[::-1]
 
 
 def _go_on(turn: Turn, pointer: RunPointer, item: ChatItem, news: Sequence[ChatItem]) -> Turn:
@@ -160,19 +175,21 @@ def _operator_answer(news: Sequence[ChatItem]) -> OperatorAnswer | None:
     return None
 
 
-def _last_pointer(items: Sequence[ChatItem], pointers: Sequence[RunPointer | None]) -> int:
+def _last_pointer(
+    items: Sequence[ChatItem], pointer_of: Callable[[ChatItem], RunPointer | None]
+) -> int:
     """Index of the item to go on from: a run's spoken message, else its ``end_call`` item.
 
     A run that left no checkpoint is passed over, so what it was told is told again. -1: there is
     no run to go on from.
     """
     for index in range(len(items) - 1, -1, -1):
-        if not _has_checkpoint(pointers[index]):
+        if not _has_checkpoint(pointer_of(items[index])):
             continue
         earlier = index - 1
         if items[index].type == "function_call" and earlier >= 0:
             spoken = items[earlier]
-            if run_pointer(spoken) is not None and _has_checkpoint(pointers[earlier]):
+            if run_pointer(spoken) is not None and _has_checkpoint(pointer_of(spoken)):
                 return earlier
         return index
     return -1

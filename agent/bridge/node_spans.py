@@ -28,6 +28,9 @@ class NodeSpans:
             self._end(task)
 
     def _begin(self, task: Mapping[str, Any], ns: Sequence[str]) -> None:
+        if not trace.get_current_span().is_recording():  # spared, as nobody keeps the trace
+            self._open[task["id"]] = (task["name"], trace.INVALID_SPAN)
+            return
         outer = self._open.get(ns[-1].partition(":")[2]) if ns else None
         span = tracer.start_span(
             "graph_node",

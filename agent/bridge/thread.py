@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncGenerator, Mapping
+from contextlib import aclosing
 from typing import Any, NamedTuple, Protocol, cast, get_type_hints
 
 from langchain_core.callbacks import BaseCallbackHandler, BaseCallbackManager
@@ -100,6 +101,8 @@ class LocalThread:
         self._config = config
         self._context = context
         self._channels = _typed_channels(graph)
+        self._newest: str | None = None
+        self._running = 0
         self._root: str | None = None
         self._root_lock = asyncio.Lock()
 
@@ -107,11 +110,15 @@ class LocalThread:
         """See ``GraphThread``."""
         return self._channels
 
-    def stream(
+    async def stream(
         self, graph_input: GraphInput, base: str | None, watch: BaseCallbackHandler
     ) -> AsyncGenerator[Part]:
-        """See ``GraphThread``."""
-        config = self._at(base)
+        """See ``GraphThread``.
+
+        LangGraph reads the state twice when it is told the checkpoint, and once when it takes the
+        newest. So it is told only where another run may have written to the thread since.
+        """
+        config = self._at(None if self._is_newest(base) else base)
         config["callbacks"] = _with(config.get("callbacks"), watch)
         parts = self._graph.astream(
             graph_input,
@@ -121,7 +128,23 @@ class LocalThread:
             subgraphs=True,
             version="v2",
         )
-        return cast("AsyncGenerator[Part]", parts)
+        self._newest = None
+        self._running += 1
+        last: str | None = None
+        try:
+            async with aclosing(cast("AsyncGenerator[Part]", parts)) as following:
+                async for part in following:
+                    if part["type"] == "checkpoints" and not part["ns"]:
+                        at = part["data"]["config"] or {}
+                        last = at.get("configurable", {}).get("checkpoint_id")
+                    yield part
+            self._newest = last if self._running == 1 else None
+        finally:
+            self._running -= 1
+
+    def _is_newest(self, base: str | None) -> bool:
+        """Whether ``base`` is for certain the newest checkpoint of the thread."""
+        return base is not None and base == self._newest and not self._running
 
     async def root(self) -> str | None:
         """See ``GraphThread``; made when the thread is new.
@@ -159,6 +182,7 @@ class LocalThread:
                 base = _checkpoint_id(await self._graph.abulk_update_state(config, [done]))
         except InvalidUpdateError:
             _log.exception("what single tasks had done before the cut does not fit together")
+        self._newest = None
         return CutStep(base, inner)
 
     async def reopen(self, question: Question, base: str | None) -> None:

@@ -14,6 +14,7 @@ import pytest
 import pytest_asyncio
 from langchain_core.messages import AIMessage
 from langchain_core.runnables import RunnableConfig
+from langgraph.checkpoint.base import CheckpointTuple
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 from langgraph.graph import START, MessagesState, StateGraph
@@ -202,6 +203,28 @@ async def test_p5_what_a_turn_sends_does_not_grow_with_the_call(memory: Memory) 
     assert len(sizes) == 30
     assert set(sizes) == {sizes[0]}, "bytes of what went into the graph, turn by turn"
     assert len(await remembered(memory)) == 60
+
+
+class CountingMemory(InMemorySaver):
+    """Counts how often a state is read."""
+
+    reads = 0
+
+    async def aget_tuple(self, config: RunnableConfig) -> CheckpointTuple | None:
+        self.reads += 1
+        return await super().aget_tuple(config)
+
+
+async def test_p5_a_turn_reads_the_state_once() -> None:
+    memory, reads = CountingMemory(), []
+    graph_llm = answering(ScriptedModel(answers=[["One."], ["Two."], ["Three."]]), memory)
+    history = ChatContext.empty()
+    for words in ("one", "two", "three"):
+        history.insert(caller(words))
+        before = memory.reads
+        history.insert(await run(graph_llm, history))
+        reads.append(memory.reads - before)
+    assert reads[1:] == [1, 1], "the first turn also looks whether the thread is new"
 
 
 async def one_call(url: str, name: str, turns: int) -> None:

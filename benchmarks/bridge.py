@@ -1,0 +1,191 @@
+"""Upstream's adapter and GraphLLM side by side on a long call: first word, and CPU time of a turn.
+
+``python -m benchmarks.bridge [--turns 500] [--write]`` holds one call with each, turn by turn in
+turns, in one process: every noise of the machine meets both. Each has a checkpointer and a LiveKit
+history of its own. No model and no network is waited for, so what is measured is the work of
+adapter, LangGraph and LiveKit. ``--write`` puts the figures into docs/adapters.md. The exit code is
+1 when GraphLLM costs more than upstream over the call.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import gc
+import os
+import platform
+import statistics
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import partial
+from typing import Any, NamedTuple
+
+from langchain_core.messages import BaseMessage
+from langgraph.checkpoint.memory import InMemorySaver
+from langgraph.graph import START, MessagesState, StateGraph
+from livekit.agents.llm import LLM, ChatContext, ChatMessage
+from rich.console import Console
+
+from benchmarks.adapter_call import OURS, UPSTREAM, Graph
+from benchmarks.document import ADAPTERS, table, write_part
+from tests.fakes.scripted_graph import ScriptedModel
+
+WARM_UP = 30
+BLOCKS = ((1, 20), (21, 100), (101, 250), (251, 500))
+ASKED = "Do you have anything next week, in the morning if possible?"
+ANSWER = "Yes, I can offer you Tuesday at ten or Thursday at two."
+TOKENS = [f"{word} " for word in ANSWER.split()]
+
+
+class TwelveTokens(ScriptedModel):
+    """Says the same on every turn, and keeps nothing; a token a turn of the event loop."""
+
+    def _next(self, messages: list[BaseMessage]) -> Sequence[str]:  # noqa: ARG002 - all the same
+        return TOKENS
+
+
+def two_nodes() -> Graph:
+    """A node that prepares, and one that talks."""
+    model = TwelveTokens(answers=[], pause=partial(asyncio.sleep, 0))
+
+    async def prepare(state: MessagesState) -> None:  # noqa: ARG001 - it has nothing to do
+        return None
+
+    async def talk(state: MessagesState) -> dict[str, Any]:
+        return {"messages": [await model.ainvoke(state["messages"])]}
+
+    builder: StateGraph[Any, Any, Any, Any] = StateGraph(MessagesState)
+    builder.add_node("prepare", prepare)
+    builder.add_node("talk", talk)
+    builder.add_edge(START, "prepare")
+    builder.add_edge("prepare", "talk")
+    return builder.compile(checkpointer=InMemorySaver())
+
+
+class Cost(NamedTuple):
+    """Seconds of one turn: until the first word, and of CPU for the whole."""
+
+    first: float
+    cpu: float
+
+
+@dataclass
+class MeasuredCall:
+    """One call, and what its turns cost."""
+
+    adapter: LLM[Any]
+    history: ChatContext = field(default_factory=ChatContext.empty)
+    costs: list[Cost] = field(default_factory=list)
+
+    async def turn(self) -> None:
+        """Ask, and put the answer into the history as LiveKit does."""
+        self.history.insert(ChatMessage(role="user", content=[ASKED]))
+        text, first = "", 0.0
+        extra: dict[str, Any] = {}
+        cpu, began = time.process_time(), time.perf_counter()
+        async with self.adapter.chat(chat_ctx=self.history) as stream:
+            async for chunk in stream:
+                if chunk.delta and chunk.delta.content:
+                    first = first or time.perf_counter() - began
+                    text += chunk.delta.content
+                if chunk.delta and chunk.delta.extra:
+                    extra |= chunk.delta.extra
+        self.costs.append(Cost(first, time.process_time() - cpu))
+        self.history.insert(ChatMessage(role="assistant", content=[text], extra=extra))
+
+
+async def hold(turns: int) -> tuple[MeasuredCall, MeasuredCall]:
+    """Hold both calls, turn by turn; the one that goes first changes."""
+    calls = [MeasuredCall(adapter.make(two_nodes())) for adapter in (UPSTREAM, OURS)]
+    upstream, ours = calls
+    gc.collect()
+    gc.disable()
+    try:
+        for number in range(turns):
+            for call in calls:
+                await call.turn()
+            calls.reverse()
+            if number % 25 == 0:
+                gc.collect()
+    finally:
+        gc.enable()
+    return upstream, ours
+
+
+async def measure(turns: int) -> tuple[MeasuredCall, MeasuredCall]:
+    """Hold a short call for nothing, then the one that counts."""
+    await hold(WARM_UP)
+    return await hold(turns)
+
+
+def ratio(upstream: Sequence[float], ours: Sequence[float]) -> float:
+    """What GraphLLM costs when upstream costs 1: the median over the turns."""
+    return statistics.median(b / a for a, b in zip(upstream, ours, strict=True))
+
+
+def cells(upstream: MeasuredCall, ours: MeasuredCall, turns: slice) -> list[str]:
+    """Medians and ratio of the first word, then of the CPU time."""
+    found: list[str] = []
+    for which in range(len(Cost._fields)):
+        costs = [[cost[which] for cost in call.costs[turns]] for call in (upstream, ours)]
+        found += [f"{statistics.median(one) * 1000:.1f} ms" for one in costs]
+        found += [f"**{ratio(*costs):.2f}**"]
+    return found
+
+
+def growth(call: MeasuredCall, last: slice) -> list[str]:
+    """How much more the last turns cost than the first."""
+    first = slice(BLOCKS[0][0] - 1, BLOCKS[0][1])
+    found: list[str] = []
+    for which in range(len(Cost._fields)):
+        medians = [statistics.median(c[which] for c in call.costs[part]) for part in (first, last)]
+        found += [f"{medians[1] / medians[0]:.1f} times"]
+    return found
+
+
+def report(upstream: MeasuredCall, ours: MeasuredCall) -> str:
+    """The figures as a table."""
+    turns = len(ours.costs)
+    blocks = [slice(first - 1, last) for first, last in BLOCKS if first <= turns]
+    rows = [
+        (f"{part.start + 1} to {min(part.stop, turns)}", *cells(upstream, ours, part))
+        for part in blocks
+    ]
+    rows.append((f"all {turns}", *cells(upstream, ours, slice(turns))))
+    (a, b), (c, d) = (growth(call, blocks[-1]) for call in (upstream, ours))
+    rows.append(("last turns to first", a, c, "", b, d, ""))
+    head = ["turns"]
+    for what in ("first word", "CPU of a turn"):
+        head += [f"{what}: `LLMAdapter`", "`GraphLLM`", "ratio"]
+    return table(tuple(head), *rows)
+
+
+def machine() -> str:
+    """When and on what it was measured."""
+    today = datetime.now(UTC).strftime("%-d %b %Y")
+    return f"Medians, {today}, {os.cpu_count()} cores, Python {platform.python_version()}; "
+
+
+def main() -> None:
+    """Run the benchmark; see the module's docstring."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--turns", type=int, default=BLOCKS[-1][1])
+    parser.add_argument("--write", action="store_true")
+    arguments = parser.parse_args()
+    upstream, ours = asyncio.run(measure(arguments.turns))
+    text = f"{machine()}the ratio is the median over the turns.\n\n{report(upstream, ours)}"
+    Console(soft_wrap=True, highlight=False).print(text, markup=False)
+    if arguments.write:
+        write_part(ADAPTERS, "costs", text)
+    dearer = [
+        name
+        for which, name in enumerate(Cost._fields)
+        if ratio([c[which] for c in upstream.costs], [c[which] for c in ours.costs]) > 1
+    ]
+    raise SystemExit(f"GraphLLM costs more: {', '.join(dearer)}" if dearer else 0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,36 @@
+"""The parts of a document that a script writes: between two marker comments of a name."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from agent.settings import PROJECT_ROOT
+
+ADAPTERS = PROJECT_ROOT / "docs" / "adapters.md"
+
+
+def read_part(document: Path, name: str) -> str:
+    """The text between ``<!-- name -->`` and ``<!-- /name -->``."""
+    _, part, _ = _divided(document, name)
+    return part
+
+
+def write_part(document: Path, name: str, text: str) -> None:
+    """Replace the text between the markers."""
+    before, _, after = _divided(document, name)
+    document.write_text(f"{before}{text}{after}")
+
+
+def table(*rows: tuple[str, ...]) -> str:
+    """A Markdown table; the first row is its head."""
+    head, *rest = (f"| {' | '.join(cell.replace('|', '¦') for cell in row)} |" for row in rows)
+    return "\n".join([head, "|" + " --- |" * len(rows[0]), *rest])
+
+
+def _divided(document: Path, name: str) -> tuple[str, str, str]:
+    begin, end = f"<!-- {name} -->\n", f"\n<!-- /{name} -->"
+    before, _, rest = document.read_text().partition(begin)
+    part, found, after = rest.partition(end)
+    if not found:
+        raise ValueError(f"{document.name} has no part {name!r}")
+    return before + begin, part, found + after
