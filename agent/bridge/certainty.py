@@ -13,6 +13,10 @@ from typing import Any
 from livekit.agents import AgentSession, ConversationItemAddedEvent, llm
 
 
+UNCERTAIN_SECONDS = 120.0
+"""How long a turn may stay uncertain: longer than anybody speaks without LiveKit trying again."""
+
+
 class CertainTurns:
     """Turns by the id of the chat item with the caller's words.
 
@@ -37,10 +41,15 @@ class CertainTurns:
         )
 
     async def wait(self, item_id: str | None) -> None:
-        """Wait until the turn is certain; a turn without words of the caller always is."""
+        """Wait until the turn is certain; a turn without words of the caller always is.
+
+        Raises:
+            TimeoutError: it never became certain, as of words that are part of no conversation.
+        """
         if self.session is None or item_id is None or self.confirmed(item_id):
             return
-        await self._added[item_id].wait()
+        async with asyncio.timeout(UNCERTAIN_SECONDS):
+            await self._added[item_id].wait()
 
     def _item_added(self, event: ConversationItemAddedEvent) -> None:
         if isinstance(event.item, llm.ChatMessage):
