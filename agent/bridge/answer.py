@@ -197,7 +197,8 @@ class Answer:
     def _take_written(self, task: Mapping[str, Any], ns: tuple[str, ...]) -> str:
         """Speak what LangGraph does not stream as a node's words, but the node has written.
 
-        Messages as dictionaries or pairs, and the messages of a node that runs tools.
+        Messages as dictionaries or pairs, and the messages of a node that runs tools. (With an id,
+        a dictionary is a message that a server has streamed already.)
         """
         if ns and not self._subgraphs:
             return ""
@@ -205,7 +206,9 @@ class Answer:
         written: list[Any] = [
             one
             for one in _messages(task["result"])
-            if isinstance(one, Mapping | tuple) or (of_tools and isinstance(one, AIMessage))
+            if isinstance(one, tuple)
+            or (isinstance(one, Mapping) and "id" not in one)
+            or (of_tools and isinstance(one, AIMessage))
         ]
         way = "|".join([*ns, f"{task['name']}:{task['id']}"])
         where = {"langgraph_node": task["name"], "langgraph_checkpoint_ns": way}
