@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, cast
 
-from langchain_core.messages import AIMessage, BaseMessage, convert_to_messages
+from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, convert_to_messages
 
 from agent.bridge.endings import EndingWatch, RecognisedEnding
 from agent.bridge.history import Turn
@@ -197,22 +197,13 @@ class Answer:
     def _take_written(self, task: Mapping[str, Any], ns: tuple[str, ...]) -> str:
         """Speak what LangGraph does not stream as a node's words, but the node has written.
 
-        Messages as dictionaries or pairs, and the messages of a node that runs tools. (With an id,
-        a dictionary is a message that a server has streamed already.)
+        Messages as dictionaries or pairs, and the messages of a node that runs tools.
         """
         if ns and not self._subgraphs:
             return ""
-        of_tools = task["name"] in self._tools.nodes
-        written: list[Any] = [
-            one
-            for one in _messages(task["result"])
-            if isinstance(one, tuple)
-            or (isinstance(one, Mapping) and "id" not in one)
-            or (of_tools and isinstance(one, AIMessage))
-        ]
         way = "|".join([*ns, f"{task['name']}:{task['id']}"])
         where = {"langgraph_node": task["name"], "langgraph_checkpoint_ns": way}
-        said = convert_to_messages(written)
+        said = _unstreamed(task["result"], of_tools=task["name"] in self._tools.nodes)
         words = [self._speech.message(message, where, is_written=True) for message in said]
         return self._heed("".join(words))
 
@@ -269,6 +260,25 @@ def _messages(result: object) -> list[Any]:
         several = [written]
     flat = [one for some in several for one in (some if isinstance(some, list) else [some])]
     return [one for one in flat if one]
+
+
+def _unstreamed(result: object, *, of_tools: bool) -> list[BaseMessage]:
+    """The messages of a node's result that LangGraph has not streamed, since the caller spoke.
+
+    A dictionary with an id is a message that a server has streamed already.
+    """
+    found: list[BaseMessage] = []
+    for one in reversed(_messages(result)):
+        is_untyped = isinstance(one, tuple) or (isinstance(one, Mapping) and "id" not in one)
+        try:
+            [message] = convert_to_messages([one])
+        except (KeyError, NotImplementedError, TypeError, ValueError):
+            break  # another project's channel of that name
+        if isinstance(message, HumanMessage):
+            break
+        if is_untyped or (of_tools and isinstance(message, AIMessage)):
+            found.append(message)
+    return found[::-1]
 
 
 def _upstream_text(event: object) -> str:

@@ -12,7 +12,6 @@ from typing import Any
 
 from livekit.agents import AgentSession, ConversationItemAddedEvent, llm
 
-
 UNCERTAIN_SECONDS = 120.0
 """How long a turn may stay uncertain: longer than anybody speaks without LiveKit trying again."""
 

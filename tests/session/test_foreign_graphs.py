@@ -18,9 +18,10 @@ from langgraph.runtime import Runtime
 from langgraph.types import Command
 from livekit.agents.voice.run_result import RunResult
 from pydantic import BaseModel
+from typing_extensions import TypedDict
 
 from agent.call import CallEnd
-from graphs.call_signals import CallContext, CallPolicy, end_call, turn_certain
+from graphs.call_signals import CallContext, CallPolicy, end_call, say, turn_certain
 from tests.fakes.phone import Phone, phone_call
 from tests.fakes.scripted_graph import AgentModel, ScriptedModel
 
@@ -212,6 +213,33 @@ async def test_p6_messages_as_dictionaries_and_pairs_are_spoken(written: Any) ->
         return {"messages": [written]}
 
     async with phone_call(one_node(talk), CALLER) as phone:
+        await phone.say("Hi.")
+        assert phone.spoken() == ["Hello."]
+
+
+class Rows(TypedDict):
+    """A conversation as another library writes it."""
+
+    messages: list[dict[str, str]]
+
+
+async def test_p6_of_a_whole_conversation_as_dictionaries_only_the_new_words_are_spoken() -> None:
+    async def talk(state: Rows) -> dict[str, Any]:
+        said = [{"role": "user", "content": "x"}, {"role": "assistant", "content": "Old."}]
+        new = [{"role": "user", "content": "y"}, {"role": "assistant", "content": "New."}]
+        return {"messages": [*said, *new]}
+
+    async with phone_call(one_node(talk, Rows), CALLER) as phone:
+        await phone.say("Hi.")
+        assert phone.spoken() == ["New."]
+
+
+async def test_p6_another_projects_messages_are_no_failure() -> None:
+    async def talk(state: Rows) -> dict[str, Any]:
+        say("Hello.")
+        return {"messages": [{"subject": "none"}]}
+
+    async with phone_call(one_node(talk, Rows), CALLER) as phone:
         await phone.say("Hi.")
         assert phone.spoken() == ["Hello."]
 
