@@ -217,7 +217,7 @@ async def test_a_call_is_reported_measured_and_recorded_on_both_sides(
     assert abs(gone_after - TAIL) < 0.2  # the jitter buffer takes its part, more of it under load
     assert farewell_heard.last_sample_s is not None
     in_recording = len(right) / RATE - farewell_heard.last_sample_s
-    assert abs(in_recording - gone_after) < 0.05
+    assert abs(in_recording - gone_after) < 0.1
 
 
 async def test_turns_come_after_silence_and_events_follow_the_clock(

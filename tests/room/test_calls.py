@@ -34,6 +34,9 @@ TAIL = 0.5
 NOISE = 0.05
 """Seconds that a starved machine may drop in mid-farewell; at its end not a sample may be missing.
 ``python -m benchmarks.calls`` measures how much it is on a quiet one."""
+LATE = 0.15
+"""Seconds that such a machine may add to the tenth that the tail is exact to; the benchmark adds
+none."""
 
 
 def faults(name: str, verdict: Verdict, reason: str) -> list[str]:
@@ -45,7 +48,7 @@ def faults(name: str, verdict: Verdict, reason: str) -> list[str]:
         f"end of the farewell {farewell}": farewell is not None and farewell.lost_at_end_s == 0,
         f"middle of the farewell {farewell}": farewell is not None and farewell.lost_s <= NOISE,
         f"line gone after {verdict.line_gone_after}": verdict.line_gone_after is not None
-        and abs(verdict.line_gone_after - TAIL) <= 0.1,
+        and abs(verdict.line_gone_after - TAIL) <= 0.1 + LATE,
         "room left": not verdict.room_left,
     }
     return [f"{name}: {what}" for what, good in checks.items() if not good]
