@@ -66,8 +66,7 @@ async def talk_typed(
     name = choose_graph(graph, settings.graph, known=graph_specs(settings.graphs_config))
     call_id = utils.shortuuid("typed-call-")
     call_graph = load_graph(name, settings.graphs_config, settings.graph_url)
-    if settings.graph_url is not None:
-        await asyncio.to_thread(check_server, settings.graph_url, [name])
+    await _prepare(settings, name)
     async with _opened(settings.graph_memory) as memory:
         call = Call(
             call_id,
@@ -82,12 +81,19 @@ async def talk_typed(
     _show_end(end, console)
 
 
+async def _prepare(settings: Settings, graph: str) -> None:
+    """Find out before the conversation begins what it would find out too late."""
+    if settings.graph_url is not None:
+        await asyncio.to_thread(check_server, settings.graph_url, [graph])
+    if settings.graph_memory is not None:
+        await prepare_memory(settings.graph_memory)
+
+
 @asynccontextmanager
 async def _opened(place: MemoryPlace | None) -> AsyncIterator[Memory | None]:
     if place is None:
         yield None
         return
-    await prepare_memory(place)
     async with open_memory(place) as memory:
         yield memory
 
@@ -153,10 +159,7 @@ def talk_aloud(settings: Settings, graph: str | None, metadata: str) -> None:
     check_audio_devices()
     name = choose_graph(graph, settings.graph, known=graph_specs(settings.graphs_config))
     load_graph(name, settings.graphs_config, settings.graph_url)
-    if settings.graph_url is not None:
-        check_server(settings.graph_url, [name])
-    if settings.graph_memory is not None:
-        asyncio.run(prepare_memory(settings.graph_memory))
+    asyncio.run(_prepare(settings, name))
     server = AgentServer(
         job_executor_type=JobExecutorType.THREAD,
         setup_fnc=partial(prewarm, settings.model_copy(update={"graph": name})),

@@ -15,6 +15,7 @@ from agent.bridge.history import Turn
 from agent.bridge.questions import asked
 from agent.bridge.run_pointer import PointedEnding, Question, RunPointer
 from agent.bridge.speech import Calls, SpeechFilter, Tools
+from agent.bridge.task_result import writes_to
 from agent.bridge.thread import Part
 from graphs.call_signals import CallPolicy, is_say
 
@@ -253,11 +254,7 @@ class Answer:
 
 def _messages(result: object) -> list[Any]:
     """What a node has written as messages, in whatever form it has."""
-    written = result.get("messages") if isinstance(result, Mapping) else None
-    if isinstance(written, Mapping) and "$writes" in written:
-        several = written["$writes"]
-    else:
-        several = [written]
+    several = writes_to("messages", result)
     flat = [one for some in several for one in (some if isinstance(some, list) else [some])]
     return [one for one in flat if one]
 

@@ -5,9 +5,9 @@ Pure code over LangGraph's v2 stream parts: no clock, no loop, no LiveKit.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import NotRequired
 
+from agent.bridge.task_result import writes_to
 from graphs.call_signals import (
     DEFAULT_REASON,
     CallPolicy,
@@ -108,11 +108,8 @@ class EndingWatch:
         self._finished.add(node)
         if is_root:
             self._finished_in_root.add(node)
-        if isinstance(result, Mapping):
-            written = result.get("ending")
-            several = written.get("$writes") if isinstance(written, Mapping) else None
-            for ending in several or [written]:
-                self._saw_channel(ending)
+        for ending in writes_to("ending", result):
+            self._saw_channel(ending)
 
     def saw_too_many_failures(self) -> None:
         """The graph has failed so often that the call is given up."""

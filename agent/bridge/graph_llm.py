@@ -27,7 +27,7 @@ from livekit.plugins import langchain
 
 from agent.bridge.certainty import CertainTurns
 from agent.bridge.graph_run import GraphRun
-from agent.bridge.history import Turn, operator_answer, read_turn
+from agent.bridge.history import Turn, newest_message, operator_answer, read_turn
 from agent.bridge.late_work import LateWork
 from agent.bridge.remote_thread import RemoteThread
 from agent.bridge.run_pointer import Question, RunPointer
@@ -115,8 +115,10 @@ class GraphLLM(langchain.LLMAdapter[Any]):
         self.turns.follow(session)
 
     def _follow_job(self) -> None:
+        if self.turns.session is not None:
+            return
         job = get_job_context(required=False)
-        if self.turns.session is not None or job is None:
+        if job is None:
             return
         try:
             session = job.primary_session
@@ -163,7 +165,7 @@ class GraphLLM(langchain.LLMAdapter[Any]):
 
     def read_turn(self, history: llm.ChatContext) -> Turn:
         """What the turn at the end of ``history`` has to send to the graph."""
-        last = next((item.id for item in reversed(history.items) if item.type == "message"), None)
+        last = newest_message(history)
         unheard = {
             item: pointer
             for item, pointer in self._answered.items()

@@ -108,11 +108,13 @@ class GraphRun(langchain.LangGraphStream[Any]):
     async def _run_graph(self) -> None:
         turn, thread, late_work = self._turn, self._thread, self._graph_llm.late_work
         await late_work.done()
-        step = CutStep(turn.checkpoint_id or await thread.root(), inner=[])
+        base = turn.checkpoint_id or await thread.root()
         if turn.questions:
-            await thread.reopen(turn.questions[0], step.base)
-        elif turn.broken_off:
-            step = await thread.finish_step(step.base)
+            await thread.reopen(turn.questions[0], base)
+        if turn.broken_off and not turn.questions:
+            step = await thread.finish_step(base)
+        else:
+            step = CutStep(base, await thread.messages(base) if turn.heard else [], [])
         parts = thread.stream(await self._input(step), step.base, self._calls)
         async with AsyncExitStack() as closing:
             closing.push_async_callback(parts.aclose)
@@ -146,7 +148,7 @@ class GraphRun(langchain.LangGraphStream[Any]):
         turn = self._turn
         changes = list(turn.respelled)
         if turn.heard or turn.broken_off:
-            state = [*await self._thread.messages(step.base), *step.inner]
+            state = [*step.messages, *step.inner]
             left_over = [] if turn.questions or not turn.broken_off else stand_ins(state)
             changes += [*step.inner, *left_over, *corrections(turn.heard, state)]
         if turn.questions:

@@ -58,8 +58,7 @@ class Turn:
     @property
     def caller_item(self) -> str | None:
         """Id of the caller's newest words; None when the turn has none."""
-        said = [message.id for message in self.new if isinstance(message, HumanMessage)]
-        return said[-1] if said else None
+        return next(reversed(self.told), None)
 
     @property
     def told(self) -> dict[str, str]:
@@ -70,7 +69,7 @@ class Turn:
     @property
     def words(self) -> list[str]:
         """What the caller has said that the graph has not heard."""
-        return [message.text for message in self.new if isinstance(message, HumanMessage)]
+        return list(self.told.values())
 
 
 def read_turn(
@@ -102,7 +101,7 @@ def read_turn(
         None,
         messages_of(news),
         failures=failures,
-        item_id=next((item.id for item in reversed(items) if item.type == "message"), None),
+        item_id=newest_message(history),
     )
     pointer = pointer_of(items[at]) if at >= 0 else None
     if pointer is None:
@@ -114,6 +113,11 @@ def read_turn(
     if assumed := pointer.get("assumed"):
         turn = replace(turn, heard=[*_heard_since(assumed, items), *turn.heard])
     return turn
+
+
+def newest_message(history: ChatContext) -> str | None:
+    """Id of the chat's newest message."""
+    return next((item.id for item in reversed(history.items) if item.type == "message"), None)
 
 
 def _respelled(items: Sequence[ChatItem], told: Mapping[str, str]) -> list[ChatItem]:
@@ -137,7 +141,7 @@ def _go_on(turn: Turn, pointer: RunPointer, item: ChatItem, news: Sequence[ChatI
     if turn.questions:
         turn = replace(turn, operator_answer=_operator_answer(news))
     is_spoken = run_pointer(item) is pointer
-    cut = not is_spoken or (item.type == "message" and item.interrupted)
+    cut = not is_spoken or _was_cut(item)
     ending = pointer.get("ending")
     if not (ending or pointer["failures"] or cut):
         return turn
@@ -158,8 +162,7 @@ def _heard_since(assumed: RunPointer, items: Sequence[ChatItem]) -> list[HeardMe
     for item in items:
         pointer = run_pointer(item)
         if pointer and pointer["checkpoint_id"] == assumed["checkpoint_id"]:
-            cut = item.type == "message" and item.interrupted
-            return _heard(assumed["spoken"], _text(item)) if cut else []
+            return _heard(assumed["spoken"], _text(item)) if _was_cut(item) else []
     return _heard(assumed["spoken"], "")
 
 
@@ -197,6 +200,10 @@ def _last_pointer(
 
 def _has_checkpoint(pointer: RunPointer | None) -> bool:
     return pointer is not None and pointer["checkpoint_id"] is not None
+
+
+def _was_cut(item: ChatItem) -> bool:
+    return item.type == "message" and item.interrupted
 
 
 def _text(item: ChatItem) -> str:

@@ -11,7 +11,7 @@ from typing import Any
 from langchain_core.messages import BaseMessage, HumanMessage
 from langgraph.types import Command
 
-from agent.bridge.history import OperatorAnswer, Turn
+from agent.bridge.history import Turn
 from agent.bridge.run_pointer import Question
 
 _WORDS = ("question", "text", "content", "message", "description")
@@ -60,7 +60,7 @@ def has_answer(turn: Turn) -> bool:
 
     A caller's words answer only what the caller was asked.
     """
-    if isinstance(turn.operator_answer, OperatorAnswer):
+    if turn.operator_answer is not None:
         return True
     return bool(turn.words) and bool(turn.questions[0]["words"])
 
@@ -71,7 +71,7 @@ def resume(turn: Turn, corrections: Sequence[BaseMessage]) -> Command[Any]:
     Words that a caller said while an operator was asked become messages of the graph.
     """
     new = list(turn.new)
-    if isinstance(turn.operator_answer, OperatorAnswer):
+    if turn.operator_answer is not None:
         answer = turn.operator_answer.value
     else:
         answer = " ".join(turn.words)

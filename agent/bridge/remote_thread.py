@@ -91,7 +91,7 @@ class RemoteThread:
 
     async def finish_step(self, base: str | None) -> CutStep:
         """See ``GraphThread``; a server does not tell what single tasks had done."""
-        return CutStep(base, [])
+        return CutStep(base, await self.messages(base), [])
 
     async def reopen(self, question: Question, base: str | None) -> None:
         """See ``GraphThread``; a server offers nothing for that."""

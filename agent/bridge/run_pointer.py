@@ -18,8 +18,8 @@ class Question(TypedDict):
     """An interrupt of the graph that nobody has answered yet.
 
     ``words`` is what the caller hears of it; "" when it is not for the caller to answer, but for an
-    operator; ``task`` and ``ns`` say which task of which graph
-    asks; ``answered`` counts the questions of that task that have been answered before.
+    operator; ``task`` and ``ns`` say which task of which graph asks; ``answered`` counts the
+    questions of that task that have been answered before.
     """
 
     id: str
@@ -43,9 +43,9 @@ class RunPointer(TypedDict):
     ``checkpoint_id`` is the newest checkpoint of the run (None: it did not get as far as its first,
     or nothing remembers); ``spoken`` has (graph message id, offset in characters) for every message
     that the run spoke; ``told`` is the caller's words by the id of their chat item, as the run got
-    them; ``nodes`` is the run's way through the graph; ``failures`` counts how many
-    runs in a row have failed, this one included; ``ending`` and ``questions`` are there when the
-    run came to its end, or waits for an answer; ``finished`` when the graph has nothing more to
+    them; ``nodes`` is the run's way through the graph; ``failures`` counts how many runs in a row
+    have failed, this one included; ``ending`` and ``questions`` are there when the run came to its
+    end, or waits for an answer; ``finished`` when the graph has nothing more to
     say. ``assumed`` is the pointer of a run that was still being heard when this one began.
     """
 

@@ -22,6 +22,7 @@ from langgraph.types import Command, PregelTask, StateSnapshot, StateUpdate, Str
 
 from agent.bridge.run_pointer import Question
 from agent.bridge.speech import Tools
+from agent.bridge.task_result import each_write
 from graphs.call_signals import Ending, Opening
 
 _log = logging.getLogger("lastword.bridge")
@@ -35,11 +36,13 @@ MODES: list[Any] = ["messages", "custom", "tasks", "checkpoints"]
 class CutStep(NamedTuple):
     """What is left of a step that was cut.
 
-    ``base`` is the checkpoint that has what the finished tasks did; ``inner`` the messages that
-    subgraphs had made and not yet handed to the graph around them.
+    ``base`` is the checkpoint that has what the finished tasks did, ``messages`` the graph's
+    messages there; ``inner`` are those that subgraphs had made and not yet handed to the graph
+    around them.
     """
 
     base: str | None
+    messages: list[BaseMessage]
     inner: list[BaseMessage]
 
 
@@ -172,7 +175,8 @@ class LocalThread:
         """See ``GraphThread``."""
         config = self._at(base)
         state = await self._graph.aget_state(config, subgraphs=True)
-        known = {message.id for message in _messages_of(state.values)}
+        messages = _messages_of(state.values)
+        known = {message.id for message in messages}
         inner = [message for message in _inner_messages(state) if message.id not in known]
         done = [
             StateUpdate(written, task.name) for task in state.tasks for written in _writes(task)
@@ -180,10 +184,11 @@ class LocalThread:
         try:
             if done:
                 base = _checkpoint_id(await self._graph.abulk_update_state(config, [done]))
+                messages = await self.messages(base)
         except InvalidUpdateError:
             _log.exception("what single tasks had done before the cut does not fit together")
         self._newest = None
-        return CutStep(base, inner)
+        return CutStep(base, messages, inner)
 
     async def reopen(self, question: Question, base: str | None) -> None:
         """See ``GraphThread``."""
@@ -240,8 +245,7 @@ def _writes(task: PregelTask) -> list[dict[str, Any]]:
     """What a finished task wrote, as updates: LangGraph shows several to a channel as one."""
     updates: list[dict[str, Any]] = []
     for channel, value in (task.result or {}).items():
-        several = value.get("$writes") if isinstance(value, dict) else None
-        for number, written in enumerate(several or [value]):
+        for number, written in enumerate(each_write(value)):
             if number == len(updates):
                 updates.append({})
             updates[number][channel] = written
