@@ -77,6 +77,15 @@ class Phone:
         """Say something as the caller; returns when the agent's turn is over."""
         return await self.session.run(user_input=words)
 
+    async def break_in(self, words: str, heard: str) -> None:
+        """Say ``words`` as the caller, and speak over the answer once ``heard`` has been played."""
+        self.mouth.hold, self.mouth.heard = True, heard
+        turn: RunResult[Any] = self.session.run(user_input=words)
+        await self.mouth.captured.wait()
+        await self.session.interrupt()
+        await turn
+        self.mouth.hold = False
+
     def spoken(self) -> list[str]:
         """What the agent said so far, as it stands in LiveKit's history."""
         return [

@@ -22,7 +22,7 @@ from typing_extensions import TypedDict
 
 from agent.call import CallEnd
 from graphs.call_signals import CallContext, CallPolicy, end_call, say, turn_certain
-from tests.fakes.phone import Phone, phone_call
+from tests.fakes.phone import phone_call
 from tests.fakes.scripted_graph import AgentModel, ScriptedModel
 
 Graph = Pregel[Any, Any, Any, Any]
@@ -38,16 +38,6 @@ def one_node(node: Any, state: Any = MessagesState, **options: Any) -> Graph:
 
 def called(name: str, text: str = "") -> AIMessage:
     return AIMessage(text, tool_calls=[ToolCall(name=name, args={}, id=f"call-{name}")])
-
-
-async def cut(phone: Phone, words: str, heard: str) -> None:
-    """The caller breaks in after ``heard``."""
-    phone.mouth.hold, phone.mouth.heard = True, heard
-    turn: RunResult[Any] = phone.session.run(user_input=words)
-    await phone.mouth.captured.wait()
-    await phone.session.interrupt()
-    await turn
-    phone.mouth.hold = False
 
 
 async def test_p6_a_model_inside_a_tool_is_not_spoken() -> None:
@@ -308,7 +298,7 @@ async def test_p3_a_cancelled_ending_of_a_subgraph_keeps_what_the_subgraph_did()
     builder.add_edge(START, "book")
     builder.add_edge("book", "end")
     async with phone_call(one_node(builder.compile()), CALLER) as phone:
-        await cut(phone, "Book it.", "Booked. Goodbye,")
+        await phone.break_in("Book it.", "Booked. Goodbye,")
         await phone.journal.until("ending_cancelled")
         await phone.say("Wait.")
         assert await phone.running == CallEnd("graph", "completed")

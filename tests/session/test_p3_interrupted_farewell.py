@@ -46,12 +46,7 @@ def polite_graph(seen: list[list[str]]) -> Pregel[Any, Any, Any, Any]:
 
 async def interrupted_farewell(phone: Phone) -> None:
     """Let the caller speak after the first word of the farewell."""
-    phone.mouth.hold, phone.mouth.heard = True, "Goodbye,"
-    turn: RunResult[Any] = phone.session.run(user_input="bye")
-    await phone.mouth.captured.wait()
-    await phone.session.interrupt()
-    await turn
-    phone.mouth.hold = False
+    await phone.break_in("bye", "Goodbye,")
 
 
 async def test_p3_an_interrupted_farewell_does_not_hang_up() -> None:

@@ -15,7 +15,6 @@ from langgraph.pregel import Pregel
 from langgraph.pregel.remote import RemoteGraph
 from langgraph_sdk import get_client
 from livekit.agents.llm import ChatContext, ChatMessage
-from livekit.agents.voice.run_result import RunResult
 
 from agent.bridge import GraphLLM
 from agent.call import CallEnd
@@ -149,19 +148,9 @@ async def test_p5_the_operator_can_answer(answers: Graph) -> None:
         assert phone.spoken() == ["Which size?", "Which colour?", "A big one in red."]
 
 
-async def cut(phone: Phone, words: str, heard: str) -> None:
-    """The caller breaks in after ``heard``."""
-    phone.mouth.hold, phone.mouth.heard = True, heard
-    turn: RunResult[Any] = phone.session.run(user_input=words)
-    await phone.mouth.captured.wait()
-    await phone.session.interrupt()
-    await turn
-    phone.mouth.hold = False
-
-
 async def test_p5_an_interrupted_answer_is_cut_to_what_was_heard(answers: Graph) -> None:
     async with phone_call(answers, CALLER_FIRST) as phone:
-        await cut(phone, "one", "You sa")
+        await phone.break_in("one", "You sa")
         await phone.say("recall")
         assert phone.spoken() == ["You sa", "You told me: one / You sa"]
 
@@ -170,7 +159,7 @@ async def test_p3_an_interrupted_farewell_goes_back_to_before_the_end_node(
     answers: Graph,
 ) -> None:
     async with phone_call(answers, CALLER_FIRST) as phone:
-        await cut(phone, "node", "Goodbye")
+        await phone.break_in("node", "Goodbye")
         await phone.journal.until("ending_cancelled")
         await phone.say("recall")
         assert phone.spoken() == ["Goodbye", "You told me: node / Goodbye"]
