@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Coroutine
-from dataclasses import dataclass, fields, is_dataclass
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from dataclasses import fields, is_dataclass
 from typing import Any, Protocol
 
 from langgraph.checkpoint.base import BaseCheckpointSaver
@@ -17,6 +17,8 @@ from livekit.agents import (
     CloseEvent,
     CloseReason,
     ConversationItemAddedEvent,
+    InterruptionOptions,
+    TurnHandlingOptions,
     llm,
 )
 from livekit.agents.voice.transcription.text_transforms import replace
@@ -27,9 +29,13 @@ from agent.bridge.run_pointer import run_pointer
 from agent.call_agent import CallAgent, SpeechTap
 from agent.dispatch import Dispatch
 from agent.graph_registry import CallGraph
-from agent.hangup.end_call import GraphEnding, end_call_tool
-from agent.hangup.hang_up import Line, hang_up
-from agent.journal import CallJournal, EndedBy
+from agent.hangup.call_end import CallEnd
+from agent.hangup.closing import Closing
+from agent.hangup.end_call import end_call_tool
+from agent.hangup.hang_up import Line
+from agent.hangup.limit_watch import LimitWatch
+from agent.hangup.phases import Limits, Phase
+from agent.journal import CallJournal
 from agent.providers.voices import Voices
 from graphs.call_signals import CallContext
 
@@ -37,15 +43,6 @@ UNSPOKEN_OF_LINKS = {"https://": "", "http://": "", "www.": ""}
 """Of a web address only the name is spoken."""
 
 _log = logging.getLogger("lastword.call")
-
-
-@dataclass(frozen=True)
-class CallEnd:
-    """Who ended the call and why; ``outcome`` is the graph's."""
-
-    ended_by: EndedBy
-    reason: str
-    outcome: dict[str, Any] | None = None
 
 
 class StartSession(Protocol):
@@ -84,66 +81,86 @@ class Call:
     ) -> None:
         self._graph = graph
         self._journal = journal
-        self._end: asyncio.Future[CallEnd] = asyncio.get_running_loop().create_future()
         self._graph_llm = self._make_llm(call_id, dispatch, memory or InMemorySaver())
         self.session = self._make_session(voices)
         policy = graph.policy
-        end_call = end_call_tool(journal, policy.tail, self._graph_ended)
+        self.closing = Closing(journal, Limits(policy.tail, policy.farewell_max_wait))
+        end_call = end_call_tool(self.closing, policy)
         self._agent = CallAgent(
-            [end_call], opens=policy.first_speaker == "agent", speech_tap=speech_tap
+            [end_call],
+            opens=policy.first_speaker == "agent",
+            answers=lambda: self.closing.is_talking,
+            speech_tap=speech_tap,
         )
+        self._watching: list[asyncio.Task[None]] = []
         self.session.on("conversation_item_added", self._item_added)
         self.session.on("close", self._session_closed)
 
     def end(self, end: CallEnd) -> None:
         """End the call now; without effect when it has ended already."""
-        if not self._end.done():
-            self._end.set_result(end)
+        self.closing.cut_short(end)
 
     @property
     def ended(self) -> bool:
-        """Whether somebody has ended the call; its line may still be up."""
-        return self._end.done()
+        """Whether the call is over; its line may still be up."""
+        return self.closing.is_decided
 
     async def run(
-        self, start: StartSession, line: Line, *, caller_joined: Callable[[], Awaitable[str]]
+        self,
+        start: StartSession,
+        lines: Sequence[Line],
+        *,
+        caller_joined: Callable[[], Awaitable[str]],
     ) -> CallEnd:
         """Talk until somebody ends the call, then take the line down; returns how it ended.
 
-        The line is taken down whatever happens, a cancelled job included.
+        The line is taken down whatever happens, a cancelled job included: the first of ``lines``
+        that can be.
         """
-        end = CallEnd("operator", "worker_shutdown")
         try:
-            end = await self._talk(start, caller_joined)
+            await self._talk(start, caller_joined)
         except* Exception:  # noqa: BLE001 - whatever failed, the line is taken down
             _log.exception("a part of the call failed")
             self.end(CallEnd("error", "call_failed"))
-            end = self._end.result()
         finally:
-            await _surely(self._take_down(line, end))
-        return end
+            self.end(CallEnd("operator", "worker_shutdown"))
+            await _surely(self._take_down(lines))
+        return self.closing.end
 
-    async def _talk(
-        self, start: StartSession, caller_joined: Callable[[], Awaitable[str]]
-    ) -> CallEnd:
+    async def _talk(self, start: StartSession, caller_joined: Callable[[], Awaitable[str]]) -> None:
         self._journal.write("call_started", graph=self._graph.name)
         async with asyncio.TaskGroup() as tasks:
-            joining = tasks.create_task(self._join(start, caller_joined))
-            end = await asyncio.shield(self._end)
+            joining = tasks.create_task(self._join(start, caller_joined, tasks))
+            await self.closing.decided()
             joining.cancel()
-        return end
+            for task in self._watching:
+                task.cancel()
 
-    async def _take_down(self, line: Line, end: CallEnd) -> None:
-        self._journal.write("hanging_up", ended_by=end.ended_by)
-        gone = await hang_up(line)
-        self._journal.write("gone" if gone else "hang_up_failed")
+    async def _take_down(self, lines: Sequence[Line]) -> None:
+        await self.closing.take_down(lines)
+        end = self.closing.end
         self._journal.write(
-            "call_ended", ended_by=end.ended_by, reason=end.reason, outcome=end.outcome
+            "call_ended",
+            ended_by=end.ended_by,
+            reason=end.reason,
+            outcome=end.outcome,
+            farewell=self.closing.farewell,
+            disconnect_reason=end.disconnect_reason,
+            line_gone=self.closing.phase is Phase.GONE,
         )
         await self._graph_llm.aclose()
 
-    async def _join(self, start: StartSession, caller_joined: Callable[[], Awaitable[str]]) -> None:
+    async def _join(
+        self,
+        start: StartSession,
+        caller_joined: Callable[[], Awaitable[str]],
+        tasks: asyncio.TaskGroup,
+    ) -> None:
         self._journal.write("caller_joined", caller=await caller_joined())
+        watch = LimitWatch(
+            self.session, self._graph_llm, self.closing, self._graph.policy, self._journal
+        )
+        self._watching = [tasks.create_task(watch.run())]
         await start(self.session, self._agent)
 
     def _make_llm(
@@ -169,15 +186,11 @@ class Call:
             stt=voices.stt or NOT_GIVEN,
             tts=voices.tts or NOT_GIVEN,
             vad=voices.vad,
-            turn_handling=voices.turn_handling or NOT_GIVEN,
+            turn_handling=_hearing_over_farewells(voices.turn_handling),
             tts_text_transforms=["filter_markdown", "filter_emoji", replace(UNSPOKEN_OF_LINKS)],
         )
         self._graph_llm.follow(session)
         return session
-
-    def _graph_ended(self, ending: GraphEnding) -> None:
-        ended_by: EndedBy = "error" if ending.source == "failure" else "graph"
-        self.end(CallEnd(ended_by, ending.reason, ending.outcome))
 
     def _item_added(self, event: ConversationItemAddedEvent) -> None:
         match event.item:
@@ -210,6 +223,14 @@ class Call:
                 self.end(CallEnd("operator", "worker_shutdown"))
             case _:
                 self.end(CallEnd("error", f"session_closed_{event.reason.value}"))
+
+
+def _hearing_over_farewells(given: TurnHandlingOptions | None) -> TurnHandlingOptions:
+    """Hear the caller while the agent cannot be interrupted, as during a farewell."""
+    options = given or TurnHandlingOptions()
+    interruption = InterruptionOptions(**options.get("interruption", {}))
+    interruption["discard_audio_if_uninterruptible"] = False
+    return TurnHandlingOptions(**{**options, "interruption": interruption})
 
 
 def _fitting(context: CallContext, schema: Any) -> Any:

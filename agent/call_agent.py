@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, AsyncIterable, Callable
 
 from livekit import rtc
-from livekit.agents import Agent, ModelSettings, llm
+from livekit.agents import Agent, ModelSettings, StopResponse, llm
 
 SpeechTap = Callable[[AsyncIterable[rtc.AudioFrame]], AsyncIterable[rtc.AudioFrame]]
 
@@ -16,6 +16,7 @@ class CallAgent(Agent):
     Args:
         tools: the call's tools; ``end_call`` among them.
         opens: let the graph speak first.
+        answers: whether what the caller says now is to be answered.
         speech_tap: gets the audio of each utterance on its way out and passes it on.
     """
 
@@ -24,16 +25,44 @@ class CallAgent(Agent):
         tools: list[llm.Tool | llm.Toolset],
         *,
         opens: bool,
+        answers: Callable[[], bool],
         speech_tap: SpeechTap | None = None,
     ) -> None:
         super().__init__(instructions="", tools=tools)
         self._opens = opens
+        self._answers = answers
         self._speech_tap = speech_tap
+        self.passed_over: list[str] = []
+        """What the caller said over a farewell that was then called off, in no turn so far."""
 
     async def on_enter(self) -> None:
         """Let the graph open the conversation, if the policy says so."""
         if self._opens:
             self.session.generate_reply()
+
+    async def on_user_turn_completed(
+        self,
+        turn_ctx: llm.ChatContext,  # noqa: ARG002 - LiveKit's
+        new_message: llm.ChatMessage,
+    ) -> None:
+        """Answer nothing that is said while the call ends.
+
+        What was passed over before comes in front of the turn, unless the turn begins with it.
+
+        Raises:
+            StopResponse: the call is ending.
+        """
+        if not self._answers():
+            raise StopResponse
+        said, self.passed_over = self.passed_over, []
+        text = new_message.text_content or ""
+        missing = next(
+            said[:number]
+            for number in range(len(said) + 1)
+            if text.startswith(" ".join(said[number:]))
+        )
+        if missing:
+            new_message.content = [" ".join([*missing, text])]
 
     async def tts_node(
         self, text: AsyncIterable[str], model_settings: ModelSettings

@@ -10,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from functools import partial
 
 from livekit.agents import (
@@ -26,21 +27,25 @@ from prompt_toolkit import PromptSession
 from rich.console import Console
 from rich.markup import escape
 
-from agent.call import Call, CallEnd
+from agent.call import Call
 from agent.call_agent import CallAgent
 from agent.dispatch import Dispatch
 from agent.errors import AudioDeviceMissing
 from agent.graph_memory import Memory, open_memory, prepare_memory
 from agent.graph_registry import check_server, choose_graph, graph_specs, load_graph
+from agent.hangup.call_end import CallEnd
 from agent.journal import CallJournal
 from agent.memory_url import MemoryPlace
 from agent.providers.voices import TYPED
 from agent.settings import Settings
 from agent.worker import make_call, prewarm, start_in
+from graphs.call_signals import CallPolicy
 
 
 class Terminal:
     """A line that is one terminal: hanging up closes it."""
+
+    name = "terminal"
 
     def __init__(self) -> None:
         self.closed = False
@@ -70,7 +75,7 @@ async def talk_typed(
     async with _opened(settings.graph_memory) as memory:
         call = Call(
             call_id,
-            graph=call_graph,
+            graph=replace(call_graph, policy=_patient(call_graph.policy)),
             dispatch=dispatch,
             journal=CallJournal(call_id),
             voices=TYPED,
@@ -79,6 +84,11 @@ async def talk_typed(
         console.print(f"[dim]Talking to {name}. An empty line or Ctrl-D hangs up.[/dim]")
         end = await _converse(call, console)
     _show_end(end, console)
+
+
+def _patient(policy: CallPolicy) -> CallPolicy:
+    """Whoever types may take their time; what is typed has no sound by which to measure silence."""
+    return replace(policy, silence_timeout=None, first_words_timeout=None, max_duration=None)
 
 
 async def _prepare(settings: Settings, graph: str) -> None:
@@ -117,7 +127,7 @@ async def _converse(call: Call, console: Console) -> CallEnd:
     call.session.on("conversation_item_added", show)
     try:
         async with asyncio.TaskGroup() as tasks:
-            running = tasks.create_task(call.run(start, Terminal(), caller_joined=joined))
+            running = tasks.create_task(call.run(start, [Terminal()], caller_joined=joined))
             opening = tasks.create_task(opened.wait())
             await asyncio.wait({running, opening}, return_when=asyncio.FIRST_COMPLETED)
             opening.cancel()
@@ -179,7 +189,7 @@ async def _take_console_call(metadata: str, ctx: JobContext) -> None:
 
     async with _opened(settings.graph_memory) as memory:
         call = make_call(ctx, memory)
-        end = await call.run(partial(start_in, ctx.room), Terminal(), caller_joined=joined)
+        end = await call.run(partial(start_in, ctx.room), [Terminal()], caller_joined=joined)
     _show_end(end, Console())
     _leave()
 

@@ -13,12 +13,13 @@ from livekit import rtc
 from livekit.agents import AgentServer, AgentSession, JobContext, JobProcess, JobRequest
 from livekit.agents.voice import room_io
 
-from agent.call import Call, CallEnd
+from agent.call import Call
 from agent.call_agent import CallAgent, SpeechTap
 from agent.dispatch import Dispatch, read_dispatch
 from agent.errors import MetadataError, UnknownGraph
 from agent.graph_memory import Memory, open_for_call, prepare_memory
 from agent.graph_registry import CallGraph, check_graph, check_server, choose_graph, load_all
+from agent.hangup.call_end import CallEnd
 from agent.hangup.hang_up import RoomLine, hang_up
 from agent.journal import CallJournal
 from agent.providers.voices import make_voices
@@ -94,11 +95,11 @@ async def take_call(ctx: JobContext) -> None:
         try:
             call = make_call(ctx, await open_for_call(place, after_the_call, join=ctx.connect))
         except Exception:
-            await hang_up(line)
+            await hang_up([line])
             raise
         after_the_call.push_async_callback(call.session.aclose)
         end = await call.run(
-            partial(start_in, ctx.room), line, caller_joined=partial(_caller_joined, ctx, call)
+            partial(start_in, ctx.room), [line], caller_joined=partial(_caller_joined, ctx, call)
         )
         ctx.shutdown(end.reason)
 

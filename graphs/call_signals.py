@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from contextvars import ContextVar
 from dataclasses import dataclass
+from math import inf
 from typing import Any, Literal, NotRequired
 
 from langgraph.config import get_stream_writer
@@ -58,12 +59,32 @@ class EndingCancelled(TypedDict):
     heard: str
 
 
-CallEvent = Opening | EndingCancelled
+class Silence(TypedDict):
+    """Nobody has said a word for ``seconds``; the graph may speak, end the call, or say nothing.
+
+    ``count`` is 1 for the first such event after the caller's last words, and rises to ``of``;
+    when silence follows the last one, the worker ends the call.
+    """
+
+    kind: Literal["silence"]
+    count: int
+    of: int
+    seconds: float
+
+
+class LimitNear(TypedDict):
+    """The call will be ended in ``seconds_left``, whatever the graph does: time to wrap up."""
+
+    kind: Literal["limit_near"]
+    seconds_left: float
+
+
+CallEvent = Opening | EndingCancelled | Silence | LimitNear
 """Something that happened to the call, beside the caller's words; told apart by ``kind``."""
 
 EVENT_KEY = "lastword_event"
-"""Where a graph without the ``event`` channel finds an ``EndingCancelled``: in
-``additional_kwargs`` of the caller's message."""
+"""Where a graph without the ``event`` channel finds an event: in ``additional_kwargs`` of the
+caller's message, or of the message that stands for the event."""
 
 
 class CallState(MessagesState):
@@ -166,8 +187,10 @@ def is_say(event: object) -> TypeIs[SaySignal]:
 class CallPolicy:
     """How calls of one graph are conducted; a module-level ``call_policy`` beside the graph.
 
+    All times are in seconds; None switches a limit off.
+
     Raises:
-        ValueError: a value is impossible; the message names the field.
+        ValueError: a value is impossible, or two contradict each other; the message names them.
     """
 
     first_speaker: Literal["agent", "caller"] = "agent"
@@ -179,11 +202,40 @@ class CallPolicy:
     """Nodes whose model output is never spoken (routers, classifiers)."""
     spoken_nodes: frozenset[str] | None = None
     """When set, only the output of these nodes is spoken."""
+
     tail: float = 0.5
-    """Seconds between the last sample of the farewell and the hang-up."""
+    """Between the last sample of the farewell and the hang-up."""
+    hang_up: Literal["room", "caller", "agent"] = "room"
+    """Who is removed: everyone, by deleting the room; the caller alone, so that other agents and
+    supervisors stay; or the agent alone, which leaves the caller on the line."""
+    farewell_interruption: Literal["new_request", "any", "never"] = "new_request"
+    """What the caller's voice over the farewell does. ``new_request``: goodbyes and thanks change
+    nothing, anything more stops the farewell and keeps the call; ``any``: every interruption does;
+    ``never``: none does."""
+    is_closer: Callable[[str, str], bool] | None = None
+    """Told the caller's words over the farewell and their language ("en", "pt-BR", or "" when it
+    is not known), says whether they are nothing but a goodbye; it must answer at once. None:
+    Lastword's own lists."""
+    farewell_max_wait: float = 60.0
+    """A farewell that has not been played to its end after this time is not waited for."""
+
+    silence_timeout: float | None = 10.0
+    """Without a word from either side, the graph gets a ``silence`` event."""
+    silence_reminders: int = 2
+    """So many ``silence`` events; the next silence ends the call, with ``ended_by`` limit."""
+    silence_farewell: str = "I cannot hear you, so I am hanging up now. Goodbye."
+    """What the caller hears before that; "" for nothing."""
+    first_words_timeout: float | None = 45.0
+    """When nobody has said a word after this time, the call ends, with ``ended_by`` limit."""
+    max_duration: float | None = 3600.0
+    """The call ends then, with ``ended_by`` limit."""
+    limit_warning: float = 30.0
+    """So long before that the graph gets a ``limit_near`` event."""
+    limit_farewell: str = "I am sorry, our time is up. Goodbye."
+    """What the caller hears when the time is up; "" for nothing."""
 
     turn_timeout: float = 30.0
-    """Seconds that the graph may take for one turn; after that it counts as failed."""
+    """The graph may take so long for one turn; after that it counts as failed."""
     apology: str = "Sorry, something went wrong on my side. Could you say that again, please?"
     """What the caller hears when the graph fails; the call goes on."""
     must_answer: bool = True
@@ -196,15 +248,63 @@ class CallPolicy:
     """What the caller hears before that."""
 
     def __post_init__(self) -> None:
-        if self.turn_timeout <= 0:
-            raise ValueError(f"CallPolicy.turn_timeout must be above 0, not {self.turn_timeout!r}")
-        if self.max_failures < 1:
-            raise ValueError(
-                f"CallPolicy.max_failures must be 1 or more, not {self.max_failures!r}"
-            )
-        if not 0 <= self.tail <= 10:
+        for name, choices in _CHOICES.items():
+            if getattr(self, name) not in choices:
+                raise ValueError(
+                    f"CallPolicy.{name} must be one of {', '.join(choices)}, "
+                    f"not {getattr(self, name)!r}"
+                )
+        for name in _ABOVE_ZERO:
+            value = getattr(self, name)
+            if value is not None and not 0 < value < inf:
+                raise ValueError(f"CallPolicy.{name} must be above 0 seconds, not {value!r}")
+        for name, least in (("max_failures", 1), ("silence_reminders", 0)):
+            if getattr(self, name) < least:
+                raise ValueError(
+                    f"CallPolicy.{name} must be {least} or more, not {getattr(self, name)!r}"
+                )
+        if not 0 <= self.tail <= _LONGEST_TAIL:
             raise ValueError(f"CallPolicy.tail must be 0 to 10 seconds, not {self.tail!r}")
         if self.end_token is not None and not self.end_token.strip():
             raise ValueError("CallPolicy.end_token must not be blank; None switches it off")
         if self.end_node is not None and not self.end_node:
             raise ValueError("CallPolicy.end_node must not be empty; None switches it off")
+        self._refuse_contradictions()
+
+    def _refuse_contradictions(self) -> None:
+        both = self.silent_nodes & (self.spoken_nodes or frozenset())
+        if both:
+            raise ValueError(
+                f"CallPolicy.silent_nodes and CallPolicy.spoken_nodes both name {', '.join(both)}"
+            )
+        for shorter, longer in _SHORTER_THAN:
+            short, long = getattr(self, shorter), getattr(self, longer)
+            if short is not None and long is not None and short >= long:
+                raise ValueError(
+                    f"CallPolicy.{shorter} ({short:g} s) must be shorter than "
+                    f"CallPolicy.{longer} ({long:g} s)"
+                )
+
+
+_LONGEST_TAIL = 10
+_CHOICES = {
+    "first_speaker": ("agent", "caller"),
+    "hang_up": ("room", "caller", "agent"),
+    "farewell_interruption": ("new_request", "any", "never"),
+}
+_ABOVE_ZERO = (
+    "farewell_max_wait",
+    "silence_timeout",
+    "first_words_timeout",
+    "max_duration",
+    "limit_warning",
+    "turn_timeout",
+)
+_SHORTER_THAN = (
+    ("turn_timeout", "first_words_timeout"),
+    ("turn_timeout", "max_duration"),
+    ("silence_timeout", "first_words_timeout"),
+    ("silence_timeout", "max_duration"),
+    ("limit_warning", "max_duration"),
+)
+"""The first would never come into effect, or the second would break off what the first allows."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,6 +19,13 @@ _ran: Counter[str] = Counter()
 
 def level(path: Path) -> str:
     return path.relative_to(TESTS).parts[0]
+
+
+def pytest_configure() -> None:
+    """Python 3.11 makes an event loop for whoever asks for the present one, and nobody closes it;
+    pytest-asyncio asks.
+    """
+    asyncio.set_event_loop(None)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -27,13 +27,19 @@ from livekit.plugins import langchain
 
 from agent.bridge.certainty import CertainTurns
 from agent.bridge.graph_run import GraphRun
-from agent.bridge.history import Turn, newest_message, operator_answer, read_turn
+from agent.bridge.history import (
+    Turn,
+    call_event,
+    newest_message,
+    operator_answer,
+    read_turn,
+)
 from agent.bridge.late_work import LateWork
 from agent.bridge.remote_thread import RemoteThread
 from agent.bridge.run_pointer import Question, RunPointer
 from agent.bridge.thread import GraphThread, LocalThread
 from agent.errors import NoOpenQuestion
-from graphs.call_signals import CallPolicy
+from graphs.call_signals import CallEvent, CallPolicy
 
 KEPT_POINTERS = 64
 """Runs whose answers may still turn out to be unheard; an earlier one never does."""
@@ -48,6 +54,9 @@ class GraphLLM(langchain.LLMAdapter[Any]):
 
     An ending is put into the chat stream as a call of LiveKit's tool ``end_call`` when the agent
     has such a tool; otherwise it is logged.
+
+    Beside LiveKit's events it emits ``run_started`` and ``run_ended`` with the run's id, and
+    ``ending`` when the agent has no ``end_call`` tool.
 
     Args:
         graph: a compiled graph whose state has ``messages``.
@@ -138,11 +147,26 @@ class GraphLLM(langchain.LLMAdapter[Any]):
         questions = self.read_turn(session.history).questions if session is not None else []
         if session is None or not questions or _key(questions[0]) in self._claimed:
             raise NoOpenQuestion
-        agent = session.current_agent
-        history = agent.chat_ctx.copy()
-        history.insert(operator_answer(value))
-        await agent.update_chat_ctx(history)
-        return session.generate_reply()
+        return await _go_on(session, operator_answer(value))
+
+    async def tell(self, event: CallEvent) -> SpeechHandle:
+        """Let the graph hear of something that happened to the call, and answer it.
+
+        Returns the speech of its answer, in which there may be no words.
+
+        Raises:
+            RuntimeError: no session is followed, or it is not running.
+        """
+        if self.turns.session is None:
+            raise RuntimeError("the graph hears of nothing as long as no session is followed")
+        return await _go_on(self.turns.session, call_event(event))
+
+    @property
+    def waits_for_operator(self) -> bool:
+        """Whether the graph waits for an answer that is not the caller's to give."""
+        session = self.turns.session
+        questions = self.read_turn(session.history).questions if session is not None else []
+        return bool(questions) and not questions[0]["words"]
 
     async def aclose(self) -> None:
         """Wait until the graph has done what it does after its end node.
@@ -189,6 +213,15 @@ class GraphLLM(langchain.LLMAdapter[Any]):
     def asked(self, model: str | None, provider: str | None) -> None:
         """A run has asked a chat model."""
         self._asked = (model or self._asked[0], provider or self._asked[1])
+
+
+async def _go_on(session: AgentSession[Any], item: llm.ChatMessage) -> SpeechHandle:
+    """Put ``item`` into the chat and let the graph answer it."""
+    agent = session.current_agent
+    history = agent.chat_ctx.copy()
+    history.insert(item)
+    await agent.update_chat_ctx(history)
+    return session.generate_reply()
 
 
 def _key(question: Question) -> tuple[str, int]:

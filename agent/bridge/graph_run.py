@@ -8,21 +8,21 @@ from contextlib import AsyncExitStack
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from langchain_core.messages import HumanMessage, SystemMessage
+from langchain_core.messages import BaseMessage, HumanMessage, SystemMessage
 from livekit.agents import llm, utils
 from livekit.agents.types import APIConnectOptions
 from livekit.plugins import langchain
 
 from agent.bridge.answer import Answer
 from agent.bridge.corrections import corrections, stand_ins
-from agent.bridge.history import messages_of
+from agent.bridge.history import Turn, event_text, messages_of
 from agent.bridge.model_calls import ModelCalls, completion_usage
 from agent.bridge.node_spans import NodeSpans
 from agent.bridge.questions import has_answer, resume
 from agent.bridge.run_pointer import POINTER_KEY, RunPointer
 from agent.bridge.thread import CutStep, GraphInput, Part
 from agent.bridge.tool_call import END_CALL_TOOL, end_call
-from graphs.call_signals import EVENT_KEY, speculate
+from graphs.call_signals import EVENT_KEY, CallEvent, Opening, speculate
 
 if TYPE_CHECKING:
     from agent.bridge.graph_llm import GraphLLM
@@ -74,6 +74,7 @@ class GraphRun(langchain.LangGraphStream[Any]):
         )
 
     async def _run(self) -> None:
+        self._graph_llm.emit("run_started", self._id)
         try:
             async with asyncio.timeout(self._graph_llm.policy.turn_timeout) as limit:
                 speculate(partial(self._certain, limit))
@@ -82,6 +83,7 @@ class GraphRun(langchain.LangGraphStream[Any]):
             self._failed()
         finally:
             self._spans.close()
+            self._graph_llm.emit("run_ended", self._id)
         self._finish()
         await self._tell_ending()
 
@@ -159,13 +161,11 @@ class GraphRun(langchain.LangGraphStream[Any]):
             graph_input["messages"] = messages_of(self._chat_ctx.items)
         if "ending" in channels:
             graph_input["ending"] = None
-        opening = not graph_input["messages"] and turn.checkpoint_id is None
+        happened = _happened(turn, begins=not graph_input["messages"])
         if "event" in channels:
-            graph_input["event"] = {"kind": "opening"} if opening else turn.cancelled
-        elif opening:
-            graph_input["messages"] = [SystemMessage(_OPENING)]
-        elif turn.cancelled and turn.new and isinstance(turn.new[-1], HumanMessage):
-            turn.new[-1].additional_kwargs[EVENT_KEY] = turn.cancelled
+            graph_input["event"] = happened
+        elif happened is not None:
+            graph_input["messages"] = _with_event(graph_input["messages"], happened, turn)
         return graph_input
 
     def _failed(self) -> None:
@@ -236,3 +236,28 @@ class GraphRun(langchain.LangGraphStream[Any]):
 
     def _emit(self, delta: llm.ChoiceDelta) -> None:
         self._event_ch.send_nowait(llm.ChatChunk(id=self._id, delta=delta))
+
+
+def _happened(turn: Turn, *, begins: bool) -> CallEvent | None:
+    """The event of this turn; a caller who speaks is answered, whatever had happened before."""
+    if turn.words:
+        return turn.cancelled
+    if turn.event is not None:
+        return turn.event
+    is_opening = begins and turn.checkpoint_id is None
+    return Opening(kind="opening") if is_opening else turn.cancelled
+
+
+def _with_event(messages: list[BaseMessage], event: CallEvent, turn: Turn) -> list[BaseMessage]:
+    """Tell a graph that has no channel for events.
+
+    An event without words is a human message: models refuse system messages in mid-conversation.
+    """
+    if event["kind"] == "opening":
+        return [SystemMessage(_OPENING)]
+    if event["kind"] == "ending_cancelled":
+        if turn.words:
+            turn.new[-1].additional_kwargs[EVENT_KEY] = event
+        return messages
+    told = HumanMessage(event_text(event), additional_kwargs={EVENT_KEY: event})
+    return [*messages, told]

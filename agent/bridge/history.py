@@ -14,9 +14,10 @@ from livekit.agents.llm import ChatContext, ChatItem, ChatMessage
 
 from agent.bridge.corrections import HeardMessage
 from agent.bridge.run_pointer import Question, RunPointer, run_pointer
-from graphs.call_signals import EndingCancelled
+from graphs.call_signals import CallEvent, EndingCancelled
 
 ANSWER_KEY = "lastword_answer"
+CALL_EVENT_KEY = "lastword_call_event"
 
 
 @dataclass(frozen=True)
@@ -54,6 +55,8 @@ class Turn:
     """A run whose answer is still being heard; it is taken for heard whole until it is known."""
     operator_answer: OperatorAnswer | None = None
     """What an operator has answered to the first question."""
+    event: CallEvent | None = None
+    """What has happened to the call, beside the caller's words."""
 
     @property
     def caller_item(self) -> str | None:
@@ -102,6 +105,7 @@ def read_turn(
         messages_of(news),
         failures=failures,
         item_id=newest_message(history),
+        event=_call_event(news),
     )
     pointer = pointer_of(items[at]) if at >= 0 else None
     if pointer is None:
@@ -171,6 +175,31 @@ def operator_answer(value: Any) -> ChatMessage:
     return ChatMessage(role="system", content=[str(value)], extra={ANSWER_KEY: value})
 
 
+def call_event(event: CallEvent) -> ChatMessage:
+    """A chat item that tells the graph of something that happened to the call."""
+    return ChatMessage(role="system", content=[event_text(event)], extra={CALL_EVENT_KEY: event})
+
+
+def event_text(event: CallEvent) -> str:
+    """An event in words, for a graph that has no channel for it."""
+    match event:
+        case {"kind": "silence", "seconds": seconds}:
+            return f"(The caller has said nothing for {seconds:.0f} seconds.)"
+        case {"kind": "limit_near", "seconds_left": seconds_left}:
+            return f"(This call has to end in {seconds_left:.0f} seconds.)"
+        case _:
+            return f"({event['kind']})"
+
+
+def _call_event(news: Sequence[ChatItem]) -> CallEvent | None:
+    """The newest event among ``news``."""
+    for item in reversed(news):
+        if isinstance(item, ChatMessage) and CALL_EVENT_KEY in item.extra:
+            event: CallEvent = item.extra[CALL_EVENT_KEY]
+            return event
+    return None
+
+
 def _operator_answer(news: Sequence[ChatItem]) -> OperatorAnswer | None:
     for item in reversed(news):
         if isinstance(item, ChatMessage) and ANSWER_KEY in item.extra:
@@ -235,6 +264,6 @@ def messages_of(items: Sequence[ChatItem]) -> list[BaseMessage]:
         kinds[item.role](content=text, id=item.id)
         for item in items
         if isinstance(item, ChatMessage)
-        and ANSWER_KEY not in item.extra
+        and not {ANSWER_KEY, CALL_EVENT_KEY} & item.extra.keys()
         and (text := item.raw_text_content)
     ]

@@ -1,4 +1,6 @@
-"""The end of a call: from the graph's decision to a line that is seen to be gone.
+"""The end of a call: from anybody's decision to a line that is seen to be gone, once.
 
-``end_call`` waits until the farewell has been heard; ``hang_up`` takes the line down.
+``phases`` is the table, ``closing`` one call's way through it. ``end_call`` brings the graph's
+decision there and ``closers`` the caller's voice over the farewell; ``limit_watch`` brings what
+``limits`` say; ``hang_up`` takes the line down.
 """

@@ -8,88 +8,141 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable
-from dataclasses import dataclass
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
-from livekit.agents import AgentSession, RunContext, UserStateChangedEvent, llm
+from livekit.agents import (
+    AgentSession,
+    RunContext,
+    UserInputTranscribedEvent,
+    UserStateChangedEvent,
+    llm,
+)
 from livekit.agents.voice import SpeechHandle
 
 from agent.bridge.tool_call import END_CALL_TOOL
-from agent.journal import CallJournal
+from agent.call_agent import CallAgent
+from agent.hangup.call_end import CallEnd
+from agent.hangup.closers import is_closer
+from agent.hangup.closing import Closing, Farewell
+from agent.journal import EndedBy
+from graphs.call_signals import CallPolicy
 
-SPEAKING_GRACE = 1.5
-"""Seconds for the recogniser to make words of a sound that fell into the tail."""
-SPEAKING_MAX = 10.0
-"""Seconds that a sound without words can hold the hang-up off."""
+UNSETTLED_WORDS = 3
+"""The last words of a transcript that is not final: "by the" may become "bye then", and "have a
+nice" goes on with "day". They are not judged."""
 
-
-@dataclass(frozen=True)
-class GraphEnding:
-    """An ending that was heard to its end: the reason and outcome that the graph gave."""
-
-    reason: str
-    outcome: dict[str, Any] | None
-    source: str
+_log = logging.getLogger("lastword.hangup")
 
 
-def end_call_tool(
-    journal: CallJournal, tail: float, hang_up: Callable[[GraphEnding], None]
-) -> llm.FunctionTool[..., Any]:
+def end_call_tool(closing: Closing, policy: CallPolicy) -> llm.FunctionTool[..., Any]:
     """Make the ``end_call`` tool of one call.
 
     Args:
-        journal: gets the ending and what became of it.
-        tail: seconds between the end of the farewell's playout and the hang-up.
-        hang_up: called once the farewell has been heard; it is not called for an ending whose
-            farewell the caller interrupted.
+        closing: is told of the farewell, and decides.
+        policy: what the caller's voice over the farewell does.
     """
 
     @llm.function_tool(name=END_CALL_TOOL, description="The graph has ended the call.")
     async def end_call(ctx: RunContext[Any], reason: str, outcome: str, source: str) -> None:
-        ending = GraphEnding(reason, json.loads(outcome), source)
-        journal.write("ending", reason=reason, outcome=ending.outcome, source=source)
-        speech = ctx.speech_handle
-        await ctx.wait_for_playout()
-        if not speech.interrupted:
-            journal.write("farewell_played")
-            await _tail(ctx.session, speech, tail)
-        if speech.interrupted:
-            journal.write("ending_cancelled", reason=reason)
-            return
-        hang_up(ending)
+        ended_by: EndedBy = "error" if source == "failure" else "graph"
+        farewell = closing.begin_farewell(CallEnd(ended_by, reason, json.loads(outcome)), source)
+        if farewell is not None:
+            with _guarded(ctx, farewell, policy):
+                await _follow(ctx, farewell)
 
     return end_call
 
 
-async def _tail(session: AgentSession[Any], speech: SpeechHandle, seconds: float) -> None:
-    """Wait for the tail, and longer while the caller is speaking; return at an interruption."""
-    await _unless_interrupted(speech, asyncio.sleep(seconds))
-    if session.user_state == "speaking" and not speech.interrupted:
-        await _unless_interrupted(speech, _quiet(session))
-
-
-async def _quiet(session: AgentSession[Any]) -> None:
-    """Wait until the caller is silent and the recogniser has had its time."""
-    silent = asyncio.Event()
-
-    def changed(event: UserStateChangedEvent) -> None:
-        if event.new_state != "speaking":
-            silent.set()
-
-    session.on("user_state_changed", changed)
-    try:
-        async with asyncio.timeout(SPEAKING_MAX):
-            await silent.wait()
-            await asyncio.sleep(SPEAKING_GRACE)
-    except TimeoutError:
-        return
-    finally:
-        session.off("user_state_changed", changed)
-
-
-async def _unless_interrupted(speech: SpeechHandle, wait: Any) -> None:
+async def _follow(ctx: RunContext[Any], farewell: Farewell) -> None:
+    """Report the playout, or the interruption, until the ending is called off or the call gone."""
+    speech = ctx.speech_handle
+    await ctx.wait_for_playout()
+    if not speech.interrupted:
+        farewell.played()
     async with asyncio.TaskGroup() as tasks:
-        waiting = tasks.create_task(wait)
-        await speech.wait_if_not_interrupted([waiting])
-        waiting.cancel()
+        settled = tasks.create_task(farewell.settled())
+        await speech.wait_if_not_interrupted([settled])
+        settled.cancel()
+    if speech.interrupted:
+        farewell.call_off()
+
+
+@contextmanager
+def _guarded(ctx: RunContext[Any], farewell: Farewell, policy: CallPolicy) -> Iterator[None]:
+    """Do with the caller's voice over the farewell what the policy says."""
+    if policy.farewell_interruption != "any" and not ctx.speech_handle.interrupted:
+        ctx.disallow_interruptions()
+    session = ctx.session
+    listener = _Listener(ctx, farewell, policy)
+    session.on("user_input_transcribed", listener.heard)
+    session.on("user_state_changed", listener.user_state)
+    listener.sound(speaking=session.user_state == "speaking")
+    try:
+        yield
+    finally:
+        session.off("user_input_transcribed", listener.heard)
+        session.off("user_state_changed", listener.user_state)
+        listener.hand_over()
+
+
+class _Listener:
+    """Hears what the caller says over one farewell."""
+
+    def __init__(self, ctx: RunContext[Any], farewell: Farewell, policy: CallPolicy) -> None:
+        self._session: AgentSession[Any] = ctx.session
+        self._speech: SpeechHandle = ctx.speech_handle
+        self._farewell = farewell
+        self._stopped_by = policy.farewell_interruption
+        self._is_closer: Callable[[str, str], bool] = policy.is_closer or is_closer
+
+    def user_state(self, event: UserStateChangedEvent) -> None:
+        self.sound(speaking=event.new_state == "speaking")
+
+    def sound(self, *, speaking: bool) -> None:
+        """Take that the caller makes a sound, or is silent."""
+        if self._stopped_by != "never":
+            self._farewell.makes_sound(speaking=speaking)
+
+    def heard(self, event: UserInputTranscribedEvent) -> None:
+        """Take a transcript; the turn of one that does not call the farewell off is dropped."""
+        words = event.transcript.strip()
+        if self._speech.interrupted or not words:
+            return
+        if event.is_final:
+            self._farewell.passed_over.append(words)
+        if not self._stops(event):
+            if event.is_final:
+                self._farewell.words_came()
+            return
+        self._speech.allow_interruptions = True
+        self._speech.interrupt()
+        self._farewell.call_off()
+
+    def _stops(self, event: UserInputTranscribedEvent) -> bool:
+        match self._stopped_by:
+            case "never":
+                return False
+            case "any":  # to a sound without words LiveKit sees itself
+                return event.is_final
+            case _:
+                return not self._says_goodbye(event)
+
+    def _says_goodbye(self, event: UserInputTranscribedEvent) -> bool:
+        """Whether it is nothing but a goodbye; before it is final, whether it may become one."""
+        words, language = event.transcript.split(), event.language or ""
+        unsettled = 0 if event.is_final else UNSETTLED_WORDS
+        settled = (words[: len(words) - number] for number in range(unsettled + 1))
+        try:
+            return any(not some or self._is_closer(" ".join(some), language) for some in settled)
+        except Exception:  # noqa: BLE001 - it is the user's function
+            _log.exception("the policy's is_closer failed; the call goes on")
+            return False
+
+    def hand_over(self) -> None:
+        """What LiveKit passed over belongs to the turn that has called the farewell off."""
+        agent = self._session.current_agent
+        if self._farewell.was_called_off and isinstance(agent, CallAgent):
+            agent.passed_over.extend(self._farewell.passed_over)

@@ -4,39 +4,57 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Protocol
 
+import aiohttp
 from livekit import api
 from tenacity import (
     AsyncRetrying,
-    RetryError,
-    before_sleep_log,
-    retry_if_exception_type,
+    RetryCallState,
+    retry_if_exception,
     stop_after_attempt,
-    stop_after_delay,
     wait_exponential,
 )
 
 ATTEMPTS = 5
-"""Tries to remove the line; with the waits between them about 3 s when a server refuses at once."""
+"""Tries to remove a line; with the waits between them about 3 s when a server refuses at once."""
 ATTEMPT_TIMEOUT = 3.0
 """Seconds that one try may take."""
 MAX_SECONDS = 10.0
-"""Seconds after which no further try is made."""
+"""Seconds after which a line is given up."""
+
+_SERVER_ERROR = 500
+_PASSING_CODES = {
+    api.TwirpErrorCode.CANCELED,
+    api.TwirpErrorCode.DEADLINE_EXCEEDED,
+    api.TwirpErrorCode.RESOURCE_EXHAUSTED,
+    api.TwirpErrorCode.ABORTED,
+    api.TwirpErrorCode.INTERNAL,
+    api.TwirpErrorCode.UNAVAILABLE,
+    api.TwirpErrorCode.UNKNOWN,
+}
 
 _log = logging.getLogger("lastword.hangup")
 
 
 class LineStillUp(Exception):
-    """The server took the removal, but still lists the room."""
+    """The server took the removal, but still lists what was to be removed."""
+
+
+class NobodyThere(Exception):
+    """The caller is to be removed, but none has joined."""
 
 
 class Line(Protocol):
     """What a hang-up needs of a call's line."""
 
+    @property
+    def name(self) -> str:
+        """What is removed: "room", "caller" or "agent"."""
+
     async def remove(self) -> None:
-        """Take the line down for everyone; a line that is already gone is success."""
+        """Take the line down; one that is already gone is success."""
 
     async def is_gone(self) -> bool:
         """Ask the server whether the line is gone."""
@@ -44,6 +62,8 @@ class Line(Protocol):
 
 class RoomLine:
     """A LiveKit room: removing it disconnects everyone in it."""
+
+    name = "room"
 
     def __init__(self, room_service: api.room_service.RoomService, room: str) -> None:
         self._rooms = room_service
@@ -63,25 +83,109 @@ class RoomLine:
         return not found.rooms
 
 
-async def hang_up(line: Line, *, wait: Callable[[float], Awaitable[None]] = asyncio.sleep) -> bool:
-    """Remove ``line`` and see it gone, with a bounded number of tries.
+class ParticipantLine:
+    """One participant of a room, the caller or the agent: the others stay.
 
-    Returns True when the line was seen to be gone, False when it may still be up.
+    Args:
+        name: "caller" or "agent".
+        room_service: LiveKit's server API.
+        room: the room's name.
+        identity: tells the participant's identity; None: nobody has joined.
     """
+
+    def __init__(
+        self,
+        name: str,
+        room_service: api.room_service.RoomService,
+        room: str,
+        identity: Callable[[], str | None],
+    ) -> None:
+        self.name = name
+        self._rooms = room_service
+        self._room = room
+        self._identity = identity
+
+    async def remove(self) -> None:
+        """Remove the participant; a phone on a SIP leg gets its BYE.
+
+        Raises:
+            NobodyThere: nobody has joined.
+        """
+        try:
+            await self._rooms.remove_participant(self._who())
+        except api.TwirpError as error:
+            if error.code != api.TwirpErrorCode.NOT_FOUND:
+                raise
+
+    async def is_gone(self) -> bool:
+        """Tell whether the server no longer lists the participant."""
+        try:
+            found = await self._rooms.list_participants(
+                api.ListParticipantsRequest(room=self._room)
+            )
+        except api.TwirpError as error:
+            if error.code == api.TwirpErrorCode.NOT_FOUND:
+                return True
+            raise
+        return self._who().identity not in {one.identity for one in found.participants}
+
+    def _who(self) -> api.RoomParticipantIdentity:
+        identity = self._identity()
+        if identity is None:
+            raise NobodyThere
+        return api.RoomParticipantIdentity(room=self._room, identity=identity)
+
+
+def is_passing(error: BaseException) -> bool:
+    """Whether asking again may help: time-outs, lost connections, a server in trouble."""
+    if isinstance(error, api.TwirpError):
+        return error.code in _PASSING_CODES or error.status >= _SERVER_ERROR
+    return isinstance(error, LineStillUp | TimeoutError | OSError | aiohttp.ClientError)
+
+
+async def hang_up(
+    lines: Sequence[Line], *, wait: Callable[[float], Awaitable[None]] = asyncio.sleep
+) -> str | None:
+    """Take down the first of ``lines`` that can be taken down, and see it gone.
+
+    Each has a bounded number of tries; the next one is what is left to do when they have failed.
+
+    Returns the name of the line that was seen to be gone; None when all may still be up.
+    """
+    for line in lines:
+        if await _remove(line, wait):
+            return line.name
+    return None
+
+
+async def _remove(line: Line, wait: Callable[[float], Awaitable[None]]) -> bool:
+    def again(state: RetryCallState) -> None:
+        why = state.outcome.exception() if state.outcome else None
+        _log.warning("the %s is not removed yet, trying again: %r", line.name, why)
+
     retrying = AsyncRetrying(
-        stop=stop_after_attempt(ATTEMPTS) | stop_after_delay(MAX_SECONDS),
+        stop=stop_after_attempt(ATTEMPTS),
         wait=wait_exponential(multiplier=0.2, max=2),
-        retry=retry_if_exception_type(Exception),
-        before_sleep=before_sleep_log(_log, logging.WARNING),
+        retry=retry_if_exception(is_passing),
+        before_sleep=again,
         sleep=wait,
+        reraise=True,
     )
     try:
-        async for attempt in retrying:
-            with attempt:
-                async with asyncio.timeout(ATTEMPT_TIMEOUT):
-                    await line.remove()
-                    if not await line.is_gone():
-                        raise LineStillUp
-    except RetryError:
+        async with asyncio.timeout(MAX_SECONDS):
+            async for attempt in retrying:
+                with attempt:
+                    await _try(line)
+    except NobodyThere:
+        return False
+    except Exception:  # noqa: BLE001 - whatever fails, the next line is tried
+        _log.exception("the %s could not be removed", line.name)
         return False
     return True
+
+
+async def _try(line: Line) -> None:
+    async with asyncio.timeout(ATTEMPT_TIMEOUT):
+        await line.remove()
+        if not await line.is_gone():
+            raise LineStillUp

@@ -82,7 +82,7 @@ class Caller:
 
     Args:
         job: what to do.
-        spoken: the lines' sound, in the order of the lines.
+        spoken: the lines' sound, in the order of the lines, then that of the break-ins.
         emit: is given what happens.
     """
 
@@ -90,12 +90,16 @@ class Caller:
         self._job = job
         self._spoken = spoken
         self._emit = emit
-        self._turns = CallerTurns(len(spoken), job.repeat_pattern)
+        self._turns = CallerTurns(len(job.lines), job.repeat_pattern)
         self._room = rtc.Room()
         self._source = rtc.AudioSource(RATE, 1, queue_size_ms=_QUEUE_MS)
         self._inbox: asyncio.Queue[_Track | _Text | _Gone | _Broken] = asyncio.Queue()
         self._line_gone = asyncio.Event()
         self._voices: list[AgentVoice] = []
+        self._texts = [*job.lines, *(one.text for one in job.break_ins)]
+        self._break_ins = list(enumerate(job.break_ins, len(job.lines)))
+        self._due: list[tuple[float, int]] = []
+        self._speeches = 0
         self._next_line: int | None = None
         self._said = -1
 
@@ -210,6 +214,7 @@ class Caller:
                 self._emit("line_finished", plays, **line)
                 self._turns.finished(agent_speaking=any(voice.speaking for voice in self._voices))
                 line = None
+            self._break_in(plays)
             if line is None and self._next_line is not None:
                 line, words = self._begin(self._next_line)
                 self._emit("line_started", plays, **line)
@@ -218,15 +223,25 @@ class Caller:
             await self._source.capture_frame(rtc.AudioFrame(frame.tobytes(), RATE, 1, _FRAME))
             recording.caller.add(frame, plays + FRAME_S)
 
+    def _break_in(self, now: float) -> None:
+        """Speak next what is due by now."""
+        for at, number in self._due:
+            if at <= now:
+                self._next_line = number
+                self._turns.broke_in()
+        self._due = [(at, number) for at, number in self._due if at > now]
+
     def _begin(self, number: int) -> tuple[dict[str, Any], Iterator[Samples]]:
         spoken = self._spoken[number]
         fields = {
             "line": number,
-            "text": self._job.lines[number],
+            "text": self._texts[number],
             "source": spoken.source,
-            "repeated": number <= self._said,
+            "repeated": number < len(self._job.lines) and number <= self._said,
         }
-        self._next_line, self._said = None, number
+        self._next_line = None
+        if number < len(self._job.lines):
+            self._said = number
         padded = np.concatenate([spoken.samples, np.zeros(-len(spoken.samples) % _FRAME, np.int16)])
         return fields, iter(padded.reshape(-1, _FRAME))
 
@@ -251,6 +266,12 @@ class Caller:
             case "started":
                 self._emit("agent_speaking_started", voice.started)
                 self._turns.agent_started()
+                self._speeches += 1
+                self._due += [
+                    (voice.started + one.after, number)
+                    for number, one in self._break_ins
+                    if one.speech == self._speeches
+                ]
             case "stopped":
                 self._emit("agent_speaking_stopped", voice.last_voiced or voice.started)
                 if not any(other.speaking for other in self._voices):
@@ -296,7 +317,8 @@ async def call(job: CallerJob, emit: Emit) -> None:
         CallFailed: the caller itself failed; the message is one sentence.
     """
     voice = load_voice(job.voice)
-    spoken = [await asyncio.to_thread(voice, line) for line in job.lines]
+    texts = [*job.lines, *(one.text for one in job.break_ins)]
+    spoken = [await asyncio.to_thread(voice, text) for text in texts]
     caller = asyncio.current_task()
     if caller is not None:
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, caller.cancel)

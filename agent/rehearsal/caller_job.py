@@ -38,6 +38,17 @@ class Emit(Protocol):
 
 
 @dataclass(frozen=True)
+class BreakIn:
+    """Something that the caller says at a fixed time, whether the agent is speaking or not."""
+
+    text: str
+    speech: int
+    """Which of the agent's speeches it is aimed at: 1 is the first."""
+    after: float
+    """Seconds after that speech has begun."""
+
+
+@dataclass(frozen=True)
 class CallerJob:
     """What a caller is to do; the fields are the keys of the JSON object."""
 
@@ -45,6 +56,8 @@ class CallerJob:
     token: str
     lines: Sequence[str] = ()
     """Each is spoken when the agent has spoken and has been silent for 0.8 s."""
+    break_ins: Sequence[BreakIn] = ()
+    """What the caller says beside these lines; objects with the fields of ``BreakIn``."""
     repeat_pattern: str | None = None
     """Regular expression, any case: the agent's words that make the caller repeat its line."""
     recording: str | None = None
@@ -62,9 +75,11 @@ def read_job(text: str) -> CallerJob:
         CallFailed: it is not such an object; the message says what is wrong.
     """
     try:
-        job = CallerJob(**json.loads(text))
+        fields = json.loads(text)
+        break_ins = [BreakIn(**one) for one in fields.pop("break_ins", ())]
+        job = CallerJob(**fields, break_ins=break_ins)
         re.compile(job.repeat_pattern or "")
-    except (json.JSONDecodeError, TypeError, re.error) as error:
+    except (json.JSONDecodeError, TypeError, AttributeError, re.error) as error:
         raise CallFailed(f"the caller's job cannot be read: {error}") from error
     if isinstance(job.lines, str) or not all(isinstance(line, str) for line in job.lines):
         raise CallFailed(f"the caller's lines must be a list of strings, not {job.lines!r}")

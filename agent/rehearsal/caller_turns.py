@@ -97,6 +97,10 @@ class CallerTurns:
             return self._begin(self._next - 1)
         return self._begin(self._next) if self._next < self._lines else None
 
+    def broke_in(self) -> None:
+        """Take note that the caller speaks out of turn."""
+        self._speaking = True
+
     def finished(self, *, agent_speaking: bool) -> None:
         """Take note that the caller's line is over; the agent may be speaking already."""
         self._speaking = False

@@ -14,11 +14,11 @@ from pathlib import Path
 import soundfile
 
 from agent.errors import LastwordError, ScriptError
-from agent.rehearsal.caller_voice import LINES, flite_voice, recording
+from agent.rehearsal.caller_voice import FLITE_VOICE, LINES, flite_voice, recording
 from agent.rehearsal.script import read_script
 
 
-def render(texts: list[str], lines: Path = LINES) -> list[Path]:
+def render(texts: list[str], lines: Path = LINES, voice: str = FLITE_VOICE) -> list[Path]:
     """Write the recordings that are missing and give their paths.
 
     Raises:
@@ -31,7 +31,7 @@ def render(texts: list[str], lines: Path = LINES) -> list[Path]:
     written = [path for path in missing if not path.is_file()]
     lines.mkdir(parents=True, exist_ok=True)
     for path in written:
-        samples, rate = flite_voice(program, missing[path])
+        samples, rate = flite_voice(program, missing[path], voice)
         soundfile.write(path, samples, rate, format="OGG", subtype="OPUS")
     return written
 
@@ -54,9 +54,12 @@ def main() -> int:
     """Record what the files named on the command line need."""
     parser = argparse.ArgumentParser(prog="render_lines", description=__doc__)
     parser.add_argument("files", nargs="+", type=Path, metavar="FILE")
-    files: list[Path] = parser.parse_args().files
+    parser.add_argument("--voice", default=FLITE_VOICE, help="of flite's (default: %(default)s)")
+    parser.add_argument("--into", default=LINES, type=Path, metavar="FOLDER")
+    given = parser.parse_args()
     try:
-        written = render([line for file in files for line in read_lines(file)])
+        texts = [line for file in given.files for line in read_lines(file)]
+        written = render(texts, given.into, given.voice)
     except LastwordError as error:
         sys.stderr.write(f"{error}\n")
         return 1

@@ -6,9 +6,9 @@ import asyncio
 import json
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from livekit import api
 
 from agent.errors import LastwordError
 from agent.journal import LOGGER_NAME
+from agent.rehearsal.caller_job import VOICE, BreakIn
 from agent.rehearsal.livekit_server import LocalServer, build_server, find_server, running_server
 from agent.rehearsal.parts import Part, json_line, running_part
 from agent.rehearsal.script import Script
@@ -35,10 +36,16 @@ _REGISTERED = "registered worker"
 
 @dataclass(frozen=True)
 class Plan:
-    """One call to make: the caller's script and the dispatch's metadata."""
+    """One call to make: the caller's script and the dispatch's metadata.
+
+    ``break_ins`` is what the caller says besides, and ``voice`` the caller's voice, as in
+    ``CallerJob``.
+    """
 
     script: Script
     metadata: dict[str, Any]
+    break_ins: Sequence[BreakIn] = ()
+    voice: str = VOICE
 
 
 @dataclass
@@ -102,6 +109,8 @@ class Stage:
             "url": self._server.url,
             "token": self._token(room, plan),
             "lines": plan.script.lines,
+            "break_ins": [asdict(one) for one in plan.break_ins],
+            "voice": plan.voice,
             "repeat_pattern": SAY_AGAIN,
             "recording": str(folder / "recording.wav"),
             "max_seconds": MAX_SECONDS,
@@ -210,6 +219,7 @@ async def _worker(
         "LIVEKIT_URL": server.url,
         "LIVEKIT_API_KEY": server.api_key,
         "LIVEKIT_API_SECRET": server.api_secret,
+        "LASTWORD_GRAPHS_CONFIG": str(settings.graphs_config),
         "LASTWORD_HEALTH_HOST": "127.0.0.1",
         "LASTWORD_HEALTH_PORT": "0",
         "LASTWORD_IDLE_PROCESSES": "1",

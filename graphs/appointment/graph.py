@@ -25,6 +25,8 @@ def build(
     builder.add_node("greet", nodes.greet)
     builder.add_node("understand", nodes.understanding(model))
     for say in (
+        nodes.still_there,
+        nodes.hurry,
         nodes.remind,
         nodes.repeat,
         nodes.explain,

@@ -16,6 +16,7 @@ from langgraph.types import Command
 from graphs.appointment import prompts
 from graphs.appointment.state import AppointmentState, Picked, Result, Stage, Understanding
 from graphs.appointment.steps import Step, chosen_slot, names, next_step
+from graphs.call_events import STILL_THERE, TIME_IS_SHORT, CallNode, event_node
 from graphs.call_signals import Ending, turn_certain
 from graphs.spoken_time import WEEKDAYS
 from graphs.store import Appointment, PracticeContext, SlotTaken, call_store
@@ -25,9 +26,21 @@ _SLOTS_AT_A_TIME = 3
 _MESSAGES_FOR_CLASSIFIER = 6
 
 
-def begin(state: AppointmentState) -> Literal["greet", "understand"]:
+def begin(state: AppointmentState) -> Literal["greet", "understand"] | CallNode:
     """A call that has no appointment in mind yet begins with the greeting, whoever spoke."""
-    return "understand" if "appointment" in state else "greet"
+    if "appointment" not in state:
+        return "greet"
+    return event_node(state) or "understand"
+
+
+async def still_there(state: AppointmentState) -> Update:
+    """Ask whether anybody is there, and the open question again: a "yes" shall not mislead."""
+    return _say(f"{STILL_THERE} {prompts.question(state)}")
+
+
+async def hurry(state: AppointmentState) -> Update:
+    """Say that the call has to end, and ask the open question again."""
+    return _say(f"{TIME_IS_SHORT} {prompts.question(state)}")
 
 
 async def greet(

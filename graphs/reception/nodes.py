@@ -10,6 +10,7 @@ from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import SystemMessage
 from langgraph.runtime import Runtime
 
+from graphs.call_events import CallNode, event_node
 from graphs.reception import prompts
 from graphs.reception.state import ReceptionState
 from graphs.reception.tools import TOOLS
@@ -35,6 +36,11 @@ def front_desk(model: BaseChatModel) -> Desk:
         return {"messages": [await with_tools.ainvoke([instructions, *state["messages"]])]}
 
     return desk
+
+
+def begin(state: ReceptionState) -> Literal["desk"] | CallNode:
+    """The desk answers the caller; a silence needs no model."""
+    return event_node(state) or "desk"
 
 
 def after_tools(state: ReceptionState) -> Literal["desk", "__end__"]:

@@ -6,6 +6,7 @@ from langchain_core.language_models import BaseChatModel
 from langgraph.graph import START, StateGraph
 from langgraph.prebuilt import ToolNode, tools_condition
 
+from graphs.call_events import hurry, still_there
 from graphs.call_signals import CallPolicy
 from graphs.chat_models import chat_model
 from graphs.store import PracticeContext
@@ -22,7 +23,9 @@ def build(
     builder = StateGraph(SurveyState, context_schema=PracticeContext)
     builder.add_node("interview", nodes.interviewer(model))
     builder.add_node("tools", ToolNode(TOOLS))
-    builder.add_edge(START, "interview")
+    builder.add_node("still_there", still_there)
+    builder.add_node("hurry", hurry)
+    builder.add_conditional_edges(START, nodes.begin)
     builder.add_conditional_edges("interview", tools_condition)
     builder.add_edge("tools", "interview")
     return builder

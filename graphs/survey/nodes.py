@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import SystemMessage
 
+from graphs.call_events import CallNode, event_node
 from graphs.call_signals import DEFAULT_REASON, END_TOKEN, Ending
 from graphs.survey import prompts
 from graphs.survey.state import SurveyState
@@ -32,6 +33,11 @@ def interviewer(model: BaseChatModel) -> Interview:
         return {"messages": [reply], **({"ending": ending(state)} if ended else {})}
 
     return interview
+
+
+def begin(state: SurveyState) -> Literal["interview"] | CallNode:
+    """The model answers the caller; a silence needs no model."""
+    return event_node(state) or "interview"
 
 
 def ending(state: SurveyState) -> Ending:

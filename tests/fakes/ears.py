@@ -14,6 +14,9 @@ from livekit.agents import (
 )
 from livekit.agents.language import LanguageCode
 from livekit.agents.stt import SpeechData, SpeechEvent, SpeechEventType
+from livekit.agents.voice.turn import TurnHandlingOptions
+
+from agent.providers.voices import Voices
 
 ENGLISH = LanguageCode("en")
 
@@ -37,6 +40,12 @@ class ScriptedEars(stt.STT[None]):
         """Pass on one event; ``words`` belong to the three kinds of transcript."""
         self.told.send_nowait(_event(kind, words))
 
+    def hear_turn(self, words: str) -> None:
+        """Pass on what a caller says in one breath."""
+        self.hear(SpeechEventType.START_OF_SPEECH)
+        self.hear(SpeechEventType.FINAL_TRANSCRIPT, words)
+        self.hear(SpeechEventType.END_OF_SPEECH)
+
     def stream(
         self,
         *,
@@ -53,6 +62,21 @@ class ScriptedEars(stt.STT[None]):
         conn_options: APIConnectOptions = DEFAULT_API_CONNECT_OPTIONS,
     ) -> SpeechEvent:
         raise NotImplementedError("these ears only stream")
+
+
+def scripted(ears: ScriptedEars, *, preemptive: bool, preemptive_tts: bool = False) -> Voices:
+    """Hears what ``ears`` are told, and takes the recogniser's word for the end of a turn."""
+    turn_handling = TurnHandlingOptions(
+        turn_detection="stt",
+        endpointing={"min_delay": 0, "max_delay": 0},
+        interruption={"mode": "vad"},
+        preemptive_generation={
+            "enabled": preemptive,
+            "preemptive_tts": preemptive_tts,
+            "max_retries": 100,
+        },
+    )
+    return Voices("scripted", stt=ears, turn_handling=turn_handling)
 
 
 class _ScriptedStream(stt.RecognizeStream):

@@ -1,8 +1,14 @@
-"""A line that can be told to fail."""
+"""Lines that can be told to fail."""
 
 from __future__ import annotations
 
+import asyncio
+from collections import deque
 from collections.abc import Iterable
+from typing import Literal
+
+import aiohttp
+from livekit import api
 
 
 class FakeLine:
@@ -11,11 +17,15 @@ class FakeLine:
     Args:
         failures: raised by the first calls of ``remove``, one each.
         gone_after: how many removals the server needs before it stops listing the room.
+        name: what is removed.
     """
 
-    def __init__(self, failures: Iterable[Exception] = (), *, gone_after: int = 1) -> None:
+    def __init__(
+        self, failures: Iterable[Exception] = (), *, gone_after: int = 1, name: str = "room"
+    ) -> None:
         self._failures = list(failures)
         self._gone_after = gone_after
+        self.name = name
         self.removals = 0
         self.tries = 0
 
@@ -27,3 +37,49 @@ class FakeLine:
 
     async def is_gone(self) -> bool:
         return self.removals >= self._gone_after
+
+
+Fault = Literal["works", "refused", "broken", "hangs", "answer_lost", "forbidden", "closed"]
+"""What a server does with a removal; when the answer is lost, the line is gone all the same."""
+
+
+class FaultyLine:
+    """A line whose server does what it is told, removal by removal; then it works.
+
+    ``taken_down`` counts how often it went from up to gone.
+    """
+
+    name = "room"
+
+    def __init__(self, faults: Iterable[Fault] = ()) -> None:
+        self._faults = deque(faults)
+        self.is_up = True
+        self.taken_down = 0
+        self.tries = 0
+
+    async def remove(self) -> None:
+        self.tries += 1
+        fault = self._faults.popleft() if self._faults else "works"
+        match fault:
+            case "refused":
+                raise aiohttp.ClientConnectionError(fault)
+            case "broken":
+                raise api.TwirpError("internal", fault, status=500)
+            case "forbidden":
+                raise api.TwirpError("permission_denied", fault, status=403)
+            case "closed":
+                raise RuntimeError("Session is closed")
+            case "hangs":
+                await asyncio.Event().wait()
+            case "answer_lost":
+                self._take_down()
+                raise aiohttp.ServerDisconnectedError
+            case _:
+                self._take_down()
+
+    def _take_down(self) -> None:
+        self.taken_down += self.is_up
+        self.is_up = False
+
+    async def is_gone(self) -> bool:
+        return not self.is_up

@@ -15,10 +15,11 @@ from livekit.agents import AgentSession, llm, tts
 from livekit.agents.voice import io
 from livekit.agents.voice.run_result import RunResult
 
-from agent.call import Call, CallEnd
+from agent.call import Call
 from agent.call_agent import CallAgent
 from agent.dispatch import read_dispatch
 from agent.graph_registry import CallGraph
+from agent.hangup.call_end import CallEnd
 from agent.journal import CallJournal
 from agent.providers.voices import TYPED, Voices
 from graphs.call_signals import CallPolicy
@@ -32,11 +33,13 @@ class ListedJournal(CallJournal):
     def __init__(self) -> None:
         super().__init__("call-under-test")
         self.entries: list[tuple[str, dict[str, Any]]] = []
+        self.times: list[float] = []
         self._waiting: set[asyncio.Future[None]] = set()
 
     def write(self, event: str, **fields: Any) -> None:
         super().write(event, **fields)
         self.entries.append((event, fields))
+        self.times.append(asyncio.get_running_loop().time())
         for waiting in self._waiting:
             if not waiting.done():
                 waiting.set_result(None)
@@ -44,6 +47,10 @@ class ListedJournal(CallJournal):
     @property
     def events(self) -> list[str]:
         return [event for event, _ in self.entries]
+
+    def last(self, event: str) -> int | None:
+        """Number of the last entry of that kind, from 0; its time is in ``times``."""
+        return max((at for at, name in enumerate(self.events) if name == event), default=None)
 
     async def until(self, event: str, *, times: int = 1) -> dict[str, Any]:
         """Wait until ``event`` has been written so often; returns its last fields."""
@@ -82,7 +89,7 @@ class Phone:
         self.mouth.hold, self.mouth.heard = True, heard
         turn: RunResult[Any] = self.session.run(user_input=words)
         await self.mouth.captured.wait()
-        await self.session.interrupt()
+        await self.session.interrupt(force=True)
         await turn
         self.mouth.hold = False
 
@@ -141,7 +148,7 @@ async def phone_call(
     phone = Phone(call, journal, mouth, line)
     try:
         async with asyncio.TaskGroup() as tasks:
-            phone.running = tasks.create_task(call.run(start, line, caller_joined=joined))
+            phone.running = tasks.create_task(call.run(start, [line], caller_joined=joined))
             await ready.wait()
             if policy.first_speaker == "agent":
                 await journal.until("spoken")

@@ -10,7 +10,7 @@ import pytest
 from livekit.agents import Agent
 
 from agent.bridge import GraphLLM
-from agent.call import CallEnd
+from agent.hangup.call_end import CallEnd
 from agent.settings import PROJECT_ROOT
 from tests.fakes.phone import phone_call
 from tests.fakes.scripted_graph import ScriptedModel, talking_graph

@@ -17,7 +17,7 @@ from langgraph.types import Send
 from livekit.agents.llm import ChatContext, ChatMessage
 
 from agent.bridge import GraphLLM
-from agent.call import CallEnd
+from agent.hangup.call_end import CallEnd
 from graphs.call_signals import CallPolicy, say
 from tests.fakes.phone import phone_call
 from tests.fakes.scripted_graph import ScriptedModel, talking_graph

@@ -20,7 +20,7 @@ from livekit.agents.voice.run_result import RunResult
 from pydantic import BaseModel
 from typing_extensions import TypedDict
 
-from agent.call import CallEnd
+from agent.hangup.call_end import CallEnd
 from graphs.call_signals import CallContext, CallPolicy, end_call, say, turn_certain
 from tests.fakes.phone import phone_call
 from tests.fakes.scripted_graph import AgentModel, ScriptedModel
@@ -124,7 +124,7 @@ async def test_p5_the_tools_of_an_agent_in_a_node_are_not_run_again_after_a_cut(
     async with phone_call(one_node(create_agent(model, [book]))) as phone:
         turn: RunResult[Any] = phone.session.run(user_input="Book Monday.")
         await reached.wait()
-        await phone.session.interrupt()
+        await phone.session.interrupt(force=True)
         await turn
         waits.set()
         await phone.say("Hello?")
@@ -164,7 +164,7 @@ async def test_p5_tools_that_write_more_than_messages_are_kept_after_a_cut() -> 
     async with phone_call(builder.compile(), CALLER) as phone:
         turn: RunResult[Any] = phone.session.run(user_input="Note it.")
         await reached.wait()
-        await phone.session.interrupt()
+        await phone.session.interrupt(force=True)
         await turn
         waits.set()
         await phone.say("And?")

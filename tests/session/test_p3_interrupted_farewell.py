@@ -4,44 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from langchain_core.messages import AIMessage, HumanMessage
-from langgraph.graph import END, START, MessagesState, StateGraph
+from langchain_core.messages import AIMessage
+from langgraph.graph import START, MessagesState, StateGraph
 from langgraph.pregel import Pregel
 from livekit.agents.voice.run_result import RunResult
 
-from agent.call import CallEnd
+from agent.hangup.call_end import CallEnd
 from graphs.call_signals import EVENT_KEY, CallPolicy, CallState, end_call
 from tests.fakes.phone import Phone, phone_call
+from tests.fakes.polite_graph import polite_graph
 from tests.fakes.scripted_graph import ScriptedModel, talking_graph
-
-
-def polite_graph(seen: list[list[str]]) -> Pregel[Any, Any, Any, Any]:
-    """Says goodbye to "bye" through its end node and answers everything else."""
-
-    async def listen(state: MessagesState) -> dict[str, Any]:
-        seen.append([f"{m.type}: {m.text}" for m in state["messages"]])
-        return {}
-
-    async def answer(state: MessagesState) -> dict[str, Any]:
-        return {"messages": [AIMessage("Of course.")]}
-
-    async def end(state: MessagesState) -> dict[str, Any]:
-        return {"messages": [AIMessage("Goodbye, and have a nice day.")]}
-
-    def route(state: MessagesState) -> str:
-        last = state["messages"][-1]
-        assert isinstance(last, HumanMessage)
-        return "end" if "bye" in last.text else "answer"
-
-    builder: StateGraph[Any, Any, Any, Any] = StateGraph(MessagesState)
-    builder.add_node("listen", listen)
-    builder.add_node("answer", answer)
-    builder.add_node("end", end)
-    builder.add_edge(START, "listen")
-    builder.add_conditional_edges("listen", route, ["answer", "end"])
-    builder.add_edge("answer", END)
-    builder.add_edge("end", END)
-    return builder.compile()
 
 
 async def interrupted_farewell(phone: Phone) -> None:
@@ -68,7 +40,7 @@ async def test_p3_a_caller_who_speaks_in_the_tail_keeps_the_call() -> None:
     async with phone_call(polite_graph([]), policy) as phone:
         turn: RunResult[Any] = phone.session.run(user_input="bye")
         await phone.journal.until("farewell_played")
-        await phone.session.interrupt()
+        await phone.session.interrupt(force=True)
         await turn
         await phone.journal.until("ending_cancelled")
         assert phone.line.tries == 0

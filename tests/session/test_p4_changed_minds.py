@@ -14,17 +14,16 @@ from typing import Any, Literal, NamedTuple
 
 import pytest
 from langgraph.graph.message import add_messages
-from livekit.agents import SpeechCreatedEvent, TurnHandlingOptions, llm
+from livekit.agents import SpeechCreatedEvent, llm
 from livekit.agents.metrics import LLMMetrics
 from livekit.agents.stt import SpeechEventType
 from livekit.agents.voice import SpeechHandle
 
 from agent.bridge import GraphLLM
 from agent.bridge.corrections import corrections
-from agent.call import CallEnd
-from agent.providers.voices import Voices
+from agent.hangup.call_end import CallEnd
 from graphs.call_signals import CallPolicy
-from tests.fakes.ears import ScriptedEars
+from tests.fakes.ears import ScriptedEars, scripted
 from tests.fakes.phone import Phone, phone_call
 from tests.fakes.practice_desk import FIRST_WORDS, Desk, lead, without_ids
 
@@ -217,7 +216,7 @@ class Caller:
         await self.phone.journal.until("heard", times=turns + 1)
         if turn.cut is not None:
             await self.phone.mouth.captured.wait()
-            await self.phone.session.interrupt()
+            await self.phone.session.interrupt(force=True)
         for answer in self._answers:
             await answer.wait_for_playout()
 
@@ -237,21 +236,6 @@ class Caller:
 
 async def make_both(script: Script) -> Pair:
     return Pair(await make(script, preemptive=True), await make(script, preemptive=False))
-
-
-def scripted(ears: ScriptedEars, *, preemptive: bool, preemptive_tts: bool = False) -> Voices:
-    """Hears what ``ears`` are told, and takes the recogniser's word for the end of a turn."""
-    turn_handling = TurnHandlingOptions(
-        turn_detection="stt",
-        endpointing={"min_delay": 0, "max_delay": 0},
-        interruption={"mode": "vad"},
-        preemptive_generation={
-            "enabled": preemptive,
-            "preemptive_tts": preemptive_tts,
-            "max_retries": 100,
-        },
-    )
-    return Voices("scripted", stt=ears, turn_handling=turn_handling)
 
 
 async def make(script: Script, *, preemptive: bool) -> Made:

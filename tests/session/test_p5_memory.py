@@ -23,8 +23,8 @@ from livekit.agents.llm import ChatContext, ChatMessage, CollectedResponse
 from livekit.agents.voice.run_result import RunResult
 
 from agent.bridge import GraphLLM
-from agent.call import CallEnd
 from agent.graph_memory import Memory, open_memory, prepare_memory
+from agent.hangup.call_end import CallEnd
 from agent.memory_url import read_memory_url
 from agent.rehearsal.parts import running_part
 from graphs.call_signals import CallPolicy
@@ -120,7 +120,7 @@ async def interrupted(phone: Phone, words: str, *, heard: str) -> None:
     phone.mouth.hold, phone.mouth.heard = True, heard
     turn: RunResult[Any] = phone.session.run(user_input=words)
     await phone.mouth.captured.wait()
-    await phone.session.interrupt()
+    await phone.session.interrupt(force=True)
     await turn
     phone.mouth.hold = False
 

@@ -11,7 +11,7 @@ from langgraph.graph import END, START, MessagesState, StateGraph
 from langgraph.pregel import Pregel
 from langgraph.types import RetryPolicy, Send
 
-from agent.call import CallEnd
+from agent.hangup.call_end import CallEnd
 from graphs.call_signals import CallPolicy, end_call, say
 from tests.fakes.mouth import SilentVoice
 from tests.fakes.phone import phone_call

@@ -12,7 +12,7 @@ from langgraph.graph import END, START, MessagesState, StateGraph
 from langgraph.pregel import Pregel
 from livekit.agents.voice.run_result import RunResult
 
-from agent.call import CallEnd
+from agent.hangup.call_end import CallEnd
 from graphs.call_signals import CallPolicy
 from tests.fakes.phone import phone_call
 
@@ -111,7 +111,7 @@ async def test_p3_a_caller_who_stops_the_ending_is_answered_when_the_graph_is_do
         phone.mouth.hold, phone.mouth.heard = True, "Good"
         turn: RunResult[Any] = phone.session.run(user_input="bye")
         await phone.mouth.captured.wait()
-        await phone.session.interrupt()
+        await phone.session.interrupt(force=True)
         await turn
         phone.mouth.hold = False
         memory.gate.set()

@@ -9,10 +9,11 @@ import pytest
 from livekit import rtc
 from livekit.agents import AgentSession
 
-from agent.call import Call, CallEnd
+from agent.call import Call
 from agent.call_agent import CallAgent
 from agent.dispatch import read_dispatch
 from agent.graph_registry import CallGraph
+from agent.hangup.call_end import CallEnd
 from agent.providers.voices import TYPED
 from agent.worker import end_by_leaving
 from graphs.call_signals import CallPolicy
@@ -42,7 +43,7 @@ async def test_p7_the_first_end_wins_over_a_failure_that_follows_from_it() -> No
         call.end(CallEnd("operator", "room_deleted"))
         raise RuntimeError("room disconnected while waiting for participant")
 
-    end = await call.run(never, line, caller_joined=room_goes)
+    end = await call.run(never, [line], caller_joined=room_goes)
     assert end == CallEnd("operator", "room_deleted")
     assert line.removals == 1
 
@@ -54,7 +55,7 @@ async def test_p7_a_call_that_cannot_start_takes_its_line_down() -> None:
     async def joined() -> str:
         return "caller"
 
-    end = await call.run(never, line, caller_joined=joined)
+    end = await call.run(never, [line], caller_joined=joined)
     assert end == CallEnd("error", "call_failed")
     assert call.ended
     assert line.removals == 1
@@ -82,7 +83,7 @@ async def test_p7_a_job_that_is_cancelled_twice_still_takes_the_line_down() -> N
         return ""
 
     async with asyncio.TaskGroup() as tasks:
-        running = tasks.create_task(a_call(journal).run(never, line, caller_joined=waits))
+        running = tasks.create_task(a_call(journal).run(never, [line], caller_joined=waits))
         await journal.until("call_started")
         running.cancel()
         await line.asked.wait()

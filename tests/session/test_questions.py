@@ -17,8 +17,8 @@ from livekit.agents.llm import ChatContext, ChatMessage
 from livekit.agents.voice.run_result import RunResult
 
 from agent.bridge import GraphLLM
-from agent.call import CallEnd
 from agent.errors import NoOpenQuestion
+from agent.hangup.call_end import CallEnd
 from graphs.call_signals import CallPolicy, say
 from tests.fakes.phone import Phone, phone_call
 
@@ -141,7 +141,7 @@ async def test_p5_a_question_that_was_cut_is_answered_all_the_same() -> None:
         phone.mouth.hold, phone.mouth.heard = True, "Good morning"
         turn: RunResult[Any] = phone.session.run(user_input="Cancel it.")
         await phone.mouth.captured.wait()
-        await phone.session.interrupt()
+        await phone.session.interrupt(force=True)
         await turn
         phone.mouth.hold = False
         await phone.say("Yes, I am.")
@@ -182,7 +182,7 @@ async def test_p5_a_caller_who_goes_on_while_the_answer_is_worked_on_is_heard(
         await phone.say("Large.")
         turn: RunResult[Any] = phone.session.run(user_input="Red.")
         await slow.reached.wait()
-        await phone.session.interrupt()
+        await phone.session.interrupt(force=True)
         await turn
         slow.go.set()
         await phone.say("No, blue.")

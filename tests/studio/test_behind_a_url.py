@@ -17,9 +17,9 @@ from langgraph_sdk import get_client
 from livekit.agents.llm import ChatContext, ChatMessage
 
 from agent.bridge import GraphLLM
-from agent.call import CallEnd
 from agent.errors import GraphServerError
 from agent.graph_registry import check_server, load_graph
+from agent.hangup.call_end import CallEnd
 from graphs.call_signals import CallPolicy
 from tests.fakes import served_graphs
 from tests.fakes.langgraph_server import LangGraphServer, free_port, langgraph_dev

@@ -1,0 +1,198 @@
+"""Watches one call's limits: tells the graph first, and ends the call for certain."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from typing import Any
+
+from livekit.agents import (
+    AgentSession,
+    AgentStateChangedEvent,
+    ConversationItemAddedEvent,
+    UserInputTranscribedEvent,
+    UserStateChangedEvent,
+    llm,
+)
+from livekit.agents.voice import SpeechHandle
+from livekit.agents.voice.events import AgentState, EventTypes
+
+from agent.bridge import GraphLLM
+from agent.hangup.call_end import CallEnd
+from agent.hangup.closing import Closing
+from agent.hangup.limits import CallTimes, TimeUp, due, next_look
+from agent.journal import CallJournal
+from graphs.call_signals import CallPolicy, LimitNear, Silence
+
+_log = logging.getLogger("lastword.hangup")
+
+
+class LimitWatch:
+    """The limits of one call, from the moment when the caller has joined.
+
+    Args:
+        session: whose words and silences are watched.
+        graph_llm: is told of silences and of the end that is near.
+        closing: ends the call.
+        policy: the limits.
+        journal: gets what the graph was told of.
+        clock: monotonic seconds; default: the event loop's.
+    """
+
+    def __init__(
+        self,
+        session: AgentSession[Any],
+        graph_llm: GraphLLM,
+        closing: Closing,
+        policy: CallPolicy,
+        journal: CallJournal,
+        clock: Callable[[], float] | None = None,
+    ) -> None:
+        self._now = clock or asyncio.get_running_loop().time
+        self._session = session
+        self._graph_llm = graph_llm
+        self._closing = closing
+        self._policy = policy
+        self._journal = journal
+        self._changed = asyncio.Event()
+        self._joined = self._quiet_from = self._now()
+        self._runs: dict[str, float] = {}
+        self._state: AgentState = session.agent_state
+        self._sounding = False
+        self._has_spoken = False
+        self._reminders = 0
+        self._warned = False
+
+    async def run(self) -> None:
+        """Watch until the task is cancelled, or the call has been ended for a limit."""
+        with self._listening():
+            while True:
+                self._changed.clear()
+                times = self._times()
+                what = due(self._policy, times) if self._closing.is_talking else None
+                if what is None:
+                    await self._wait(next_look(self._policy, times))
+                elif isinstance(what, TimeUp):
+                    await self._end(what)
+                    return
+                else:
+                    await self._tell(what)
+
+    async def _wait(self, until: float) -> None:
+        """Wait for a change, or for the time; a call that is ending is left alone."""
+        seconds = max(until - self._now(), 0.0)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds if self._closing.is_talking else None):
+                await self._changed.wait()
+
+    async def _tell(self, event: Silence | LimitNear) -> None:
+        if event["kind"] == "silence":
+            self._reminders += 1
+        else:
+            self._warned = True
+        self._quiet_from = self._now()
+        self._journal.write("call_event", **event)
+        try:
+            answer = await self._graph_llm.tell(event)
+        except RuntimeError:
+            _log.warning("the graph could not be told of the call's %s", event["kind"])
+            return
+        if event["kind"] == "limit_near":
+            answer.add_done_callback(self._warning_over)
+
+    def _warning_over(self, answer: SpeechHandle) -> None:
+        """A warning that the caller has spoken over is given again in the next quiet moment."""
+        if answer.interrupted:
+            self._warned = False
+            self._changed.set()
+
+    async def _end(self, limit: TimeUp) -> None:
+        farewell = self._closing.begin_farewell(CallEnd("limit", limit.reason), "limit")
+        if farewell is None:
+            return
+        try:
+            await self._say(limit.farewell)
+        except RuntimeError:
+            _log.warning("the session does not speak any more; hanging up without a farewell")
+        farewell.played()
+
+    async def _say(self, text: str) -> None:
+        """Speak the last sentence, whoever is speaking now; what is answered counts no more."""
+        self._session.input.set_audio_enabled(False)
+        await self._session.interrupt(force=True)
+        if text:
+            await self._session.say(text, allow_interruptions=False)
+
+    def _times(self) -> CallTimes:
+        return CallTimes(
+            now=self._now(),
+            joined=self._joined,
+            quiet_since=self._quiet_since(),
+            sounding=self._sounding,
+            has_spoken=self._has_spoken,
+            reminders=self._reminders,
+            warned=self._warned,
+        )
+
+    def _quiet_since(self) -> float | None:
+        """A graph that has run for longer than a turn may take is quiet, whatever it does."""
+        if self._state in ("speaking", "initializing") or self._graph_llm.waits_for_operator:
+            return None
+        if self._runs:
+            return max(self._runs.values()) + self._policy.turn_timeout
+        return self._quiet_from
+
+    @contextmanager
+    def _listening(self) -> Iterator[None]:
+        heard: dict[EventTypes, Callable[..., None]] = {
+            "user_input_transcribed": self._words,
+            "conversation_item_added": self._item,
+            "user_state_changed": self._user_state,
+            "agent_state_changed": self._agent_state,
+        }
+        for event, listener in heard.items():
+            self._session.on(event, listener)
+        self._graph_llm.on("run_started", self._run_started)
+        self._graph_llm.on("run_ended", self._run_ended)
+        try:
+            yield
+        finally:
+            for event, listener in heard.items():
+                self._session.off(event, listener)
+            self._graph_llm.off("run_started", self._run_started)
+            self._graph_llm.off("run_ended", self._run_ended)
+
+    def _run_started(self, run: str) -> None:
+        self._runs[run] = self._now()
+        self._changed.set()
+
+    def _run_ended(self, run: str) -> None:
+        self._runs.pop(run, None)
+        self._quiet_from = self._now()
+        self._changed.set()
+
+    def _words(self, event: UserInputTranscribedEvent) -> None:
+        if event.transcript.strip():
+            self._caller_spoke()
+
+    def _item(self, event: ConversationItemAddedEvent) -> None:
+        if isinstance(event.item, llm.ChatMessage) and event.item.role == "user":
+            self._caller_spoke()
+
+    def _caller_spoke(self) -> None:
+        self._has_spoken = True
+        self._reminders, self._quiet_from = 0, self._now()
+        self._changed.set()
+
+    def _user_state(self, event: UserStateChangedEvent) -> None:
+        self._sounding = event.new_state == "speaking"
+        self._changed.set()
+
+    def _agent_state(self, event: AgentStateChangedEvent) -> None:
+        self._state = event.new_state
+        self._has_spoken = self._has_spoken or event.new_state == "speaking"
+        if event.old_state == "speaking":
+            self._quiet_from = self._now()
+        self._changed.set()

@@ -1,0 +1,69 @@
+"""A graph that says goodbye to a goodbye and answers the rest, for callers who speak over it.
+
+It is served by a real worker; its module-level names are those that ``langgraph.json`` is about.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from langchain_core.messages import AIMessage
+from langgraph.graph import END, START, StateGraph
+
+from graphs.call_signals import CallPolicy, CallState
+
+GREETING = "Hello, this is the practice of Doctor Green, what can I do for you?"
+FAREWELL = "Thank you very much for calling us today and have a very nice afternoon goodbye."
+SHORT_FAREWELL = "Bye then."
+ANSWER = "Of course, I have made a note of that."
+
+
+class Farewells(CallState):
+    """``said_goodbye``: the caller has heard the whole of it."""
+
+    said_goodbye: bool
+
+
+async def listen(state: Farewells) -> dict[str, Any]:
+    """Take note of a goodbye that was heard whole before the caller spoke again."""
+    match state.get("event"):
+        case {"kind": "ending_cancelled", "farewell": str() as said, "heard": str() as heard}:
+            whole = heard.split() == said.split()
+            return {"said_goodbye": whole or state.get("said_goodbye", False)}
+        case _:
+            return {}
+
+
+def route(state: Farewells) -> Literal["greet", "answer", "end"]:
+    """Greet first; "bye" is a goodbye, and all else is something to answer."""
+    if not state["messages"]:
+        return "greet"
+    return "end" if state["messages"][-1].text.split()[-1:] in (["bye"], ["goodbye"]) else "answer"
+
+
+async def greet(state: Farewells) -> dict[str, Any]:
+    """Long enough for LiveKit's echo cancellation to have warmed up before the farewell."""
+    return {"messages": [AIMessage(GREETING)]}
+
+
+async def answer(state: Farewells) -> dict[str, Any]:
+    """Answer whatever it is."""
+    return {"messages": [AIMessage(ANSWER)]}
+
+
+async def end(state: Farewells) -> dict[str, Any]:
+    """Say goodbye; a caller who has heard it all gets a short one."""
+    text = SHORT_FAREWELL if state.get("said_goodbye") else FAREWELL
+    return {"messages": [AIMessage(text)]}
+
+
+builder: StateGraph[Any, Any, Any, Any] = StateGraph(Farewells)
+for node in (listen, greet, answer, end):
+    builder.add_node(node.__name__, node)
+builder.add_edge(START, "listen")
+builder.add_conditional_edges("listen", route)
+builder.add_edge("greet", END)
+builder.add_edge("answer", END)
+builder.add_edge("end", END)
+graph = builder.compile(name="farewell")
+call_policy = CallPolicy(end_token=None)

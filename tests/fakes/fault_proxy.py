@@ -1,0 +1,172 @@
+"""A proxy on loopback in front of a LiveKit server's HTTP API, which fails as a test tells it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict, deque
+from collections.abc import AsyncIterator, Iterable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import aiohttp
+from aiohttp import web
+
+from tests.fakes.signal_proxy import reset
+
+OWN_HEADERS = {"connection", "content-length", "date", "host", "server", "transfer-encoding"}
+"""What aiohttp writes itself, for each of the two connections."""
+
+
+@dataclass(frozen=True)
+class Delay:
+    """The call reaches the server late, even if the client has given up meanwhile."""
+
+    seconds: float
+
+
+@dataclass(frozen=True)
+class ServerError:
+    """The server is not asked; the answer is a Twirp error."""
+
+    status: int = 500
+    code: str = "internal"
+    message: str = "scripted"
+
+
+@dataclass(frozen=True)
+class Reset:
+    """The server is not asked; the connection is reset."""
+
+
+@dataclass(frozen=True)
+class DroppedAnswer:
+    """The server is asked and does it; then the connection is reset, without an answer."""
+
+
+@dataclass(frozen=True)
+class Hang:
+    """The server is not asked; no answer comes until the proxy closes."""
+
+
+Fault: TypeAlias = Delay | ServerError | Reset | DroppedAnswer | Hang
+
+
+@dataclass
+class Request:
+    """A call that reached the proxy, and what was done to it.
+
+    Args:
+        method: the Twirp method, such as "DeleteRoom".
+        fault: what the script did to it; None: passed through.
+        status: the server's HTTP status; None: the server has not been asked, or not answered.
+    """
+
+    method: str
+    fault: Fault | None = None
+    status: int | None = None
+
+
+class FaultProxy:
+    """Passes calls to the server, but for those that its script spoils.
+
+    ``requests`` are the calls seen so far, in order of their arrival.
+    """
+
+    def __init__(self, upstream: str, session: aiohttp.ClientSession) -> None:
+        self.url = ""
+        self.requests: list[Request] = []
+        self.faults: defaultdict[str, deque[Fault]] = defaultdict(deque)
+        self._upstream = upstream.rstrip("/")
+        self._session = session
+        self._arrival = asyncio.Event()
+        self._closing = asyncio.Event()
+
+    def script(self, method: str, faults: Iterable[Fault]) -> None:
+        """Spoil the next calls of ``method``, one for each fault; later ones pass."""
+        self.faults[method].extend(faults)
+
+    async def seen(self, count: int) -> None:
+        """Wait until so many calls have come."""
+        while len(self.requests) < count:
+            self._arrival.clear()
+            await self._arrival.wait()
+
+    def close(self) -> None:
+        """End what hangs or is delayed; what the server is doing goes on."""
+        self._closing.set()
+
+    async def answer(self, http: web.Request) -> web.StreamResponse:
+        """Answer one call, or spoil it; pass anything else through."""
+        try:
+            return await self._answer(http, self._arrived(http), await http.read())
+        except aiohttp.ClientError:  # the server's fault looks to the client as it did to us
+            return _reset(http)
+
+    def _arrived(self, http: web.Request) -> Request:
+        method = http.path.rpartition("/")[2]
+        waiting = self.faults[method]
+        request = Request(method, waiting.popleft() if waiting else None)
+        self.requests.append(request)
+        self._arrival.set()
+        return request
+
+    async def _answer(self, http: web.Request, request: Request, body: bytes) -> web.StreamResponse:
+        match request.fault:
+            case None:
+                return await self._pass(http, request, body)
+            case ServerError(status, code, message):
+                return web.json_response({"code": code, "msg": message}, status=status)
+            case Delay(seconds):
+                if not await self._closed_within(seconds):
+                    return await self._pass(http, request, body)
+            case DroppedAnswer():
+                await self._pass(http, request, body)
+            case Hang():
+                await self._closing.wait()
+        return _reset(http)
+
+    async def _pass(self, http: web.Request, request: Request, body: bytes) -> web.Response:
+        url, headers = self._upstream + http.path_qs, _passed_on(http.headers)
+        async with self._session.request(http.method, url, headers=headers, data=body) as answer:
+            request.status = answer.status
+            content, headers = await answer.read(), _passed_on(answer.headers)
+            return web.Response(status=answer.status, headers=headers, body=content)
+
+    async def _closed_within(self, seconds: float) -> bool:
+        try:
+            async with asyncio.timeout(seconds):
+                return await self._closing.wait()
+        except TimeoutError:
+            return False
+
+
+def _passed_on(headers: Mapping[str, str]) -> dict[str, str]:
+    return {name: value for name, value in headers.items() if name.lower() not in OWN_HEADERS}
+
+
+def _reset(http: web.Request) -> web.Response:
+    """Reset the client's connection; what is returned to aiohttp is written to nobody."""
+    if http.transport is not None:
+        reset(http.transport)
+    return web.Response()
+
+
+@asynccontextmanager
+async def fault_proxy(upstream: str) -> AsyncIterator[FaultProxy]:
+    """Serve a proxy in front of the server at ``upstream``, an HTTP URL, on a free port."""
+    # Without kept connections, so that the death of one is never another call's fault.
+    connector = aiohttp.TCPConnector(force_close=True)
+    async with aiohttp.ClientSession(connector=connector, auto_decompress=False) as session:
+        proxy = FaultProxy(upstream, session)
+        app = web.Application()
+        app.router.add_route("*", "/{path:.*}", proxy.answer)
+        runner = web.AppRunner(app, access_log=None)
+        await runner.setup()
+        try:
+            await web.TCPSite(runner, "127.0.0.1", 0).start()
+            proxy.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
+            yield proxy
+        finally:
+            proxy.close()
+            await runner.cleanup()  # waits for every call, also of clients that have gone

@@ -1,0 +1,91 @@
+"""A caller who speaks over the goodbye, in a real room with real audio (P3).
+
+Each call is made with the real worker, recogniser and turn detection. What the caller says over
+the farewell begins at a fixed time after the farewell's first sound.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+import yaml
+
+from agent.providers.offline import espeak_tts
+from agent.rehearsal.caller_job import BreakIn
+from agent.rehearsal.script import Script
+from agent.rehearsal.stage import Plan, Stage, stage
+from agent.rehearsal.verdict import Verdict
+from agent.settings import Settings
+from tests.fakes.farewell_graph import ANSWER, FAREWELL, SHORT_FAREWELL
+from tests.fakes.second_voice import COUGH
+
+GOODBYES = ("Bye bye.", "Thanks, you too.", COUGH)
+REQUEST = "Oh wait, one more thing."
+PLACES = ("beginning", "middle", "end", "tail")
+ROUNDS = 2
+CALLS = [(words, place) for words in (*GOODBYES, REQUEST) for place in PLACES] * ROUNDS
+VOICE = "tests.fakes.second_voice:speak"
+
+
+def begins(place: str) -> float:
+    """Seconds after the farewell's first sound at which the caller begins to speak."""
+    length = len(espeak_tts.synthesize(FAREWELL)) / espeak_tts.SAMPLE_RATE
+    return {"beginning": 0.2, "middle": length / 2, "end": length - 0.4, "tail": length + 0.1}[
+        place
+    ]
+
+
+def plan(words: str, place: str) -> Plan:
+    lines = ["Bye bye."] if words in GOODBYES else ["Bye bye.", "Goodbye."]
+    script = Script(Path(), lines)
+    return Plan(script, {"graph": "farewell"}, [BreakIn(words, 2, begins(place))], VOICE)
+
+
+def said(verdict: Verdict) -> Sequence[str]:
+    turns = yaml.safe_load(verdict.transcript.read_text())["turns"]
+    return [turn["agent"] for turn in turns if "agent" in turn]
+
+
+def faults(words: str, place: str, verdict: Verdict) -> list[str]:
+    """What is wrong with a call, in words; nothing for a good one."""
+    spoken = said(verdict)
+    whole = [text for text in spoken if text.split() == FAREWELL.split()]
+    checks = {
+        f"ended by {verdict.ended_by}: {verdict.reason}": verdict.ended_by == "graph",
+        "room left": not verdict.room_left,
+        f"{len(whole)} full goodbyes": len(whole) <= 1,
+        f"the farewell is cut: {verdict.farewell}": verdict.farewell is not None
+        and verdict.farewell.lost_at_end_s == 0,
+    }
+    if words in GOODBYES:
+        checks[f"the call went on: {spoken}"] = len(spoken) == 2 and len(whole) == 1
+    else:
+        checks[f"the request is not answered: {spoken}"] = ANSWER in spoken
+        checks[f"not ended by another goodbye: {spoken}"] = spoken[-1] in (FAREWELL, SHORT_FAREWELL)
+    return [f"{words} at the {place}: {what}" for what, good in checks.items() if not good]
+
+
+async def make(on_stage: Stage, words: str, place: str) -> list[str]:
+    verdict = await on_stage.call(plan(words, place))
+    found = faults(words, place, verdict)
+    sys.stderr.write(f"{words} at the {place}: {'; '.join(said(verdict)[1:])}\n")
+    return found
+
+
+@pytest.mark.timeout(900)
+async def test_p3_only_a_new_request_keeps_the_call_whenever_it_is_said(
+    tmp_path: Path,
+) -> None:
+    config = tmp_path / "langgraph.json"
+    config.write_text(json.dumps({"graphs": {"farewell": "tests.fakes.farewell_graph:graph"}}))
+    settings = Settings(providers="offline", calls_dir=tmp_path, graphs_config=config)
+    found: list[str] = []
+    async with stage(settings, report=sys.stderr.write) as on_stage:
+        for words, place in CALLS:
+            found += await make(on_stage, words, place)
+    assert len(CALLS) >= 30
+    assert found == []

@@ -1,0 +1,254 @@
+"""Silence, noise and time are bounded: the graph hears of it first, the worker ends it (P11)."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from langchain_core.messages import AIMessage, HumanMessage
+from langgraph.graph import START, MessagesState, StateGraph
+from langgraph.pregel import Pregel
+from langgraph.types import interrupt
+from livekit.agents import AgentSession
+from livekit.agents.stt import SpeechEventType
+from livekit.agents.voice.run_result import RunResult
+
+from agent.call import Call
+from agent.call_agent import CallAgent
+from agent.dispatch import read_dispatch
+from agent.graph_registry import CallGraph
+from agent.hangup.call_end import CallEnd
+from agent.providers.voices import TYPED
+from graphs.call_signals import EVENT_KEY, CallPolicy, CallState, end_call
+from tests.fakes.ears import ScriptedEars, scripted
+from tests.fakes.line import FakeLine
+from tests.fakes.phone import ListedJournal, Phone, phone_call
+
+QUIET = 0.25
+POLICY = CallPolicy(first_speaker="caller", tail=0, silence_timeout=QUIET)
+SHORT = CallPolicy(
+    first_speaker="caller",
+    tail=0,
+    silence_timeout=None,
+    turn_timeout=0.4,
+    max_duration=0.8,
+    limit_warning=0.6,
+)
+SILENT = CallEnd("limit", "silence")
+
+
+class Listener:
+    """A graph that notes the events it hears, and answers them as it is told.
+
+    Args:
+        words: what it says to an event, or ``None`` for nothing.
+        ends: reason for which it ends the call at the first event.
+        pause: what it waits for before it answers words.
+    """
+
+    def __init__(
+        self, words: str | None = "Hello?", ends: str | None = None, pause: Any = None
+    ) -> None:
+        self.heard: list[Any] = []
+        self._words, self._ends, self._pause = words, ends, pause
+
+    async def _listen(self, state: CallState) -> dict[str, Any]:
+        event = state.get("event")
+        if event is None:
+            if self._pause is not None:
+                await self._pause()
+            return {"messages": [AIMessage("I see.")]}
+        self.heard.append(event)
+        if self._ends is not None:
+            end_call(self._ends)
+        return {"messages": [] if self._words is None else [AIMessage(self._words)]}
+
+    def graph(self) -> Pregel[Any, Any, Any, Any]:
+        builder: StateGraph[Any, Any, Any, Any] = StateGraph(CallState)
+        builder.add_node("listen", self._listen)
+        builder.add_edge(START, "listen")
+        return builder.compile()
+
+
+def counts(listener: Listener) -> list[tuple[str, int]]:
+    return [(event["kind"], event["count"]) for event in listener.heard]
+
+
+async def test_p11_a_silent_caller_is_asked_twice_and_then_hung_up_on() -> None:
+    listener = Listener()
+    async with phone_call(listener.graph(), POLICY) as phone:
+        assert await phone.running == SILENT
+        assert phone.spoken() == ["Hello?", "Hello?", POLICY.silence_farewell]
+    assert counts(listener) == [("silence", 1), ("silence", 2)]
+    assert all(event["of"] == 2 and event["seconds"] >= QUIET - 0.1 for event in listener.heard)
+    assert phone.line.removals == 1
+
+
+async def test_p11_a_graph_may_end_the_call_at_the_first_silence() -> None:
+    listener = Listener("Goodbye then.", ends="no_answer")
+    async with phone_call(listener.graph(), POLICY) as phone:
+        assert await phone.running == CallEnd("graph", "no_answer")
+        assert phone.spoken() == ["Goodbye then."]
+
+
+async def test_p11_a_graph_that_says_nothing_does_not_keep_the_line_up() -> None:
+    listener = Listener(None)
+    async with phone_call(listener.graph(), POLICY) as phone:
+        assert await phone.running == SILENT
+        assert phone.spoken() == [POLICY.silence_farewell]
+    assert counts(listener) == [("silence", 1), ("silence", 2)]
+
+
+async def test_p11_words_begin_the_count_anew() -> None:
+    listener = Listener()
+    async with phone_call(listener.graph(), POLICY) as phone:
+        await phone.journal.until("call_event")
+        await phone.say("yes, I am here")
+        assert await phone.running == SILENT
+    assert counts(listener) == [("silence", 1), ("silence", 1), ("silence", 2)]
+
+
+async def test_p11_a_sound_without_words_gives_no_more_than_the_time_once_more() -> None:
+    listener, ears = Listener(), ScriptedEars()
+    voices = scripted(ears, preemptive=False)
+    async with phone_call(listener.graph(), POLICY, voices=voices) as phone:
+        ears.hear(SpeechEventType.START_OF_SPEECH)
+        assert await phone.running == SILENT
+        assert phone.spoken()[-1] == POLICY.silence_farewell
+    assert counts(listener) == [("silence", 1), ("silence", 2)]
+    assert listener.heard[0]["seconds"] >= 2 * QUIET - 0.1
+
+
+async def test_p11_a_long_tool_is_no_silence() -> None:
+    done = asyncio.Event()
+    listener = Listener(pause=done.wait)
+    async with phone_call(listener.graph(), POLICY) as phone:
+        turn: RunResult[Any] = phone.session.run(user_input="look it up")
+        await asyncio.sleep(3 * QUIET)
+        assert listener.heard == []
+        done.set()
+        await turn
+        assert phone.spoken() == ["I see."]
+
+
+async def test_p11_an_operator_who_is_asked_is_no_silence() -> None:
+    async def ask(state: MessagesState) -> dict[str, Any]:
+        return {"messages": [AIMessage(f"He says {interrupt({'approve': 7})}.")]}
+
+    builder: StateGraph[Any, Any, Any, Any] = StateGraph(MessagesState)
+    builder.add_node("ask", ask)
+    builder.add_edge(START, "ask")
+    async with phone_call(builder.compile(), POLICY) as phone:
+        await phone.say("may I?")
+        await asyncio.sleep(4 * QUIET)
+        assert "call_event" not in phone.journal.events
+        assert not phone.call.ended
+
+
+async def test_p11_a_graph_without_the_channel_hears_a_message() -> None:
+    heard: list[HumanMessage] = []
+
+    async def listen(state: MessagesState) -> dict[str, Any]:
+        last = state["messages"][-1]
+        assert isinstance(last, HumanMessage)
+        heard.append(last)
+        return {"messages": [AIMessage("Are you there?")]}
+
+    builder: StateGraph[Any, Any, Any, Any] = StateGraph(MessagesState)
+    builder.add_node("listen", listen)
+    builder.add_edge(START, "listen")
+    async with phone_call(builder.compile(), POLICY) as phone:
+        await phone.journal.until("spoken")
+        await phone.say("yes")
+    assert heard[0].text == "(The caller has said nothing for 0 seconds.)"
+    assert heard[0].additional_kwargs[EVENT_KEY]["kind"] == "silence"
+    assert (heard[1].text, heard[1].additional_kwargs) == ("yes", {})
+
+
+async def test_p11_a_call_that_gets_too_long_is_told_and_then_ended() -> None:
+    listener = Listener("We have to stop soon.")
+    async with phone_call(listener.graph(), SHORT) as phone:
+        assert await phone.running == CallEnd("limit", "max_duration")
+        assert phone.spoken() == ["We have to stop soon.", SHORT.limit_farewell]
+    (near,) = listener.heard
+    assert near["kind"] == "limit_near"
+    assert 0.3 <= near["seconds_left"] <= SHORT.limit_warning
+
+
+async def test_p11_the_graph_may_end_a_call_before_its_time_is_up() -> None:
+    listener = Listener("Then goodbye.", ends="out_of_time")
+    async with phone_call(listener.graph(), SHORT) as phone:
+        assert await phone.running == CallEnd("graph", "out_of_time")
+
+
+async def test_p11_the_time_is_up_in_the_middle_of_a_sentence_too() -> None:
+    async with phone_call(Listener(None).graph(), SHORT) as phone:
+        phone.mouth.hold, phone.mouth.heard = True, "I"
+        turn: RunResult[Any] = phone.session.run(user_input="tell me everything")
+        await phone.mouth.captured.wait()
+        await phone.journal.until("spoken")
+        phone.mouth.hold = False
+        phone.mouth.play()
+        assert await phone.running == CallEnd("limit", "max_duration")
+        assert phone.spoken() == ["I", SHORT.limit_farewell]
+        await turn
+
+
+async def test_p11_a_sentence_may_be_left_out() -> None:
+    policy = replace(SHORT, limit_farewell="")
+    async with phone_call(Listener(None).graph(), policy) as phone:
+        assert await phone.running == CallEnd("limit", "max_duration")
+        assert phone.spoken() == []
+
+
+async def test_p7_p11_a_farewell_that_never_finishes_is_not_waited_for() -> None:
+    listener = Listener("Goodbye.", ends="no_answer")
+    policy = replace(POLICY, farewell_max_wait=0.3)
+    async with phone_call(listener.graph(), policy) as phone:
+        phone.mouth.hold = True
+        assert await phone.running == CallEnd("graph", "no_answer")
+        _, record = phone.journal.entries[-1]
+        assert record["farewell"] == "overdue"
+
+
+async def never(session: AgentSession[None], agent: CallAgent) -> None:
+    await asyncio.Event().wait()
+
+
+async def joined() -> str:
+    return "caller"
+
+
+async def test_p11_a_call_in_which_nothing_happens_is_ended() -> None:
+    journal, line = ListedJournal(), FakeLine()
+    policy = CallPolicy(silence_timeout=None, turn_timeout=0.1, first_words_timeout=0.2)
+    call = Call(
+        "call-under-test",
+        graph=CallGraph("under_test", Listener().graph(), policy),
+        dispatch=read_dispatch(""),
+        journal=journal,
+        voices=TYPED,
+    )
+    end = await call.run(never, [line], caller_joined=joined)
+    assert end == CallEnd("limit", "no_first_words")
+    assert line.removals == 1
+
+
+@pytest.mark.parametrize("policy", [POLICY, SHORT])
+async def test_p11_no_limit_cuts_the_graphs_own_farewell(policy: CallPolicy) -> None:
+    listener = Listener("Goodbye and thank you.", ends="no_answer")
+    async with phone_call(listener.graph(), policy) as phone:
+        phone.mouth.hold = True
+        await phone.journal.until("ending")
+        await phone.mouth.captured.wait()
+        await asyncio.sleep(5 * QUIET)
+        assert phone.journal.events[-1] == "ending"
+        phone.mouth.play()
+        assert await phone.running == CallEnd("graph", "no_answer")
+        await say_nothing(phone)
+
+
+async def say_nothing(phone: Phone) -> None:
+    assert phone.spoken() == ["Goodbye and thank you."]
