@@ -34,10 +34,10 @@ from agent.hangup.closing import Closing
 from agent.hangup.end_call import end_call_tool
 from agent.hangup.hang_up import Line
 from agent.hangup.limit_watch import LimitWatch
-from agent.hangup.phases import Limits, Phase
+from agent.hangup.phases import Limits
 from agent.journal import CallJournal
 from agent.providers.voices import Voices
-from graphs.call_signals import CallContext
+from graphs.call_signals import CallContext, CallPolicy
 
 UNSPOKEN_OF_LINKS = {"https://": "", "http://": "", "www.": ""}
 """Of a web address only the name is spoken."""
@@ -96,6 +96,11 @@ class Call:
         self.session.on("conversation_item_added", self._item_added)
         self.session.on("close", self._session_closed)
 
+    @property
+    def policy(self) -> CallPolicy:
+        """How the call is conducted."""
+        return self._graph.policy
+
     def end(self, end: CallEnd) -> None:
         """End the call now; without effect when it has ended already."""
         self.closing.cut_short(end)
@@ -138,16 +143,7 @@ class Call:
 
     async def _take_down(self, lines: Sequence[Line]) -> None:
         await self.closing.take_down(lines)
-        end = self.closing.end
-        self._journal.write(
-            "call_ended",
-            ended_by=end.ended_by,
-            reason=end.reason,
-            outcome=end.outcome,
-            farewell=self.closing.farewell,
-            disconnect_reason=end.disconnect_reason,
-            line_gone=self.closing.phase is Phase.GONE,
-        )
+        self.closing.write_end()
         await self._graph_llm.aclose()
 
     async def _join(

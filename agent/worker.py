@@ -9,9 +9,10 @@ from contextlib import AsyncExitStack
 from functools import partial
 from pathlib import Path
 
-from livekit import rtc
+from livekit import api, rtc
 from livekit.agents import AgentServer, AgentSession, JobContext, JobProcess, JobRequest
 from livekit.agents.voice import room_io
+from livekit.protocol.agent import Job
 
 from agent.call import Call
 from agent.call_agent import CallAgent, SpeechTap
@@ -20,11 +21,16 @@ from agent.errors import MetadataError, UnknownGraph
 from agent.graph_memory import Memory, open_for_call, prepare_memory
 from agent.graph_registry import CallGraph, check_graph, check_server, choose_graph, load_all
 from agent.hangup.call_end import CallEnd
-from agent.hangup.hang_up import RoomLine, hang_up
+from agent.hangup.closing import Closing
+from agent.hangup.hang_up import Line, ParticipantLine, RoomLine, hang_up
+from agent.hangup.phases import Limits
 from agent.journal import CallJournal
+from agent.lost_jobs import WatchfulServer
+from agent.presence import Presence
 from agent.providers.voices import make_voices
 from agent.settings import Settings
 from agent.speech_tap import WavTap
+from graphs.call_signals import CallPolicy
 
 _log = logging.getLogger("lastword.worker")
 
@@ -49,7 +55,8 @@ def make_worker(settings: Settings) -> AgentServer:
         asyncio.run(prepare_memory(memory))
     loaded = {"graphs": list(graphs), "default": default, "memory": str(memory or "in process")}
     _log.info("graphs loaded", extra=loaded)
-    server = AgentServer(
+    server = WatchfulServer(
+        job_lost=partial(end_lost_call, settings, graphs),
         ws_url=url,
         api_key=key,
         api_secret=secret,
@@ -88,55 +95,64 @@ async def answer(request: JobRequest, *, known: list[str], config: Path) -> None
 
 
 async def take_call(ctx: JobContext) -> None:
-    """Conduct one call in a LiveKit room; returns when the room is gone."""
-    line = RoomLine(ctx.api.room, ctx.job.room.name)
-    place = ctx.proc.userdata["settings"].graph_memory
+    """Conduct one call in a LiveKit room; returns when its line is down."""
+    settings: Settings = ctx.proc.userdata["settings"]
     async with AsyncExitStack() as after_the_call:
+        # Not the job's own client: LiveKit closes that one before a job that is cancelled has hung
+        # up.
+        rooms = (await after_the_call.enter_async_context(server_api(settings))).room
+        room = RoomLine(rooms, ctx.job.room.name)
         try:
-            call = make_call(ctx, await open_for_call(place, after_the_call, join=ctx.connect))
+            memory = await open_for_call(settings.graph_memory, after_the_call, join=ctx.connect)
+            call = make_call(ctx, memory)
         except Exception:
-            await hang_up([line])
+            await hang_up([room])
             raise
         after_the_call.push_async_callback(call.session.aclose)
-        end = await call.run(
-            partial(start_in, ctx.room), [line], caller_joined=partial(_caller_joined, ctx, call)
-        )
+        presence = Presence(ctx, call.end)
+        lines = lines_of(call.policy, rooms, room, presence, ctx.job.room.name)
+        end = await call.run(partial(start_in, ctx.room), lines, caller_joined=presence.joined)
         ctx.shutdown(end.reason)
 
 
-async def _caller_joined(ctx: JobContext, call: Call) -> str:
-    """Wait for the caller; from then on, the caller or the room going away ends the call."""
-    caller: str | None = None
-
-    def left(participant: rtc.RemoteParticipant) -> None:
-        if participant.identity == caller:
-            call.end(end_by_leaving(participant.disconnect_reason))
-
-    def disconnected(reason: rtc.DisconnectReason.ValueType) -> None:
-        call.end(CallEnd("operator", f"room_{rtc.DisconnectReason.Name(reason).lower()}"))
-
-    ctx.room.on("participant_disconnected", left)
-    ctx.room.on("disconnected", disconnected)
-    await ctx.connect()
-    caller = (await ctx.wait_for_participant()).identity
-    if caller not in ctx.room.remote_participants:
-        call.end(end_by_leaving(None))
-    return caller
+def server_api(settings: Settings) -> api.LiveKitAPI:
+    """A client of LiveKit's server API; use it as ``async with``."""
+    url, key, secret = settings.livekit()
+    return api.LiveKitAPI(url, key, secret)
 
 
-def end_by_leaving(reason: rtc.DisconnectReason.ValueType | None) -> CallEnd:
-    """Say who ended a call whose caller has left the room, and why.
+def lines_of(
+    policy: CallPolicy,
+    rooms: api.room_service.RoomService,
+    room: RoomLine,
+    presence: Presence,
+    name: str,
+) -> list[Line]:
+    """What to take down at the end of a call, and what instead when that cannot be done."""
+    caller = ParticipantLine("caller", rooms, name, lambda: presence.caller)
+    match policy.hang_up:
+        case "room":
+            return [room, caller]
+        case "caller":
+            return [caller, room]
+        case "agent":
+            return [ParticipantLine("agent", rooms, name, lambda: presence.agent)]
 
-    Being removed, or the room being deleted, is an operator's doing; everything else, a lost
-    network too, is the caller's.
+
+async def end_lost_call(settings: Settings, graphs: dict[str, CallGraph], job: Job) -> None:
+    """Take the line of a call down whose process has died, and close its record.
+
+    A policy that leaves the caller on the line when the agent goes has nothing to take down.
     """
-    match reason:
-        case None | rtc.DisconnectReason.CLIENT_INITIATED:
-            return CallEnd("caller", "caller_hung_up")
-        case rtc.DisconnectReason.PARTICIPANT_REMOVED | rtc.DisconnectReason.ROOM_DELETED:
-            return CallEnd("operator", rtc.DisconnectReason.Name(reason).lower())
-        case _:
-            return CallEnd("caller", f"caller_{rtc.DisconnectReason.Name(reason).lower()}")
+    dispatch = read_dispatch(job.metadata)
+    graph = graphs[choose_graph(dispatch.graph, settings.graph, known=graphs)]
+    journal = CallJournal(job.room.name)
+    async with server_api(settings) as client:
+        closing = Closing(journal, Limits(graph.policy.tail, graph.policy.farewell_max_wait))
+        closing.cut_short(CallEnd("error", "job_lost"))
+        lines = [] if graph.policy.hang_up == "agent" else [RoomLine(client.room, job.room.name)]
+        await closing.take_down(lines)
+    closing.write_end()
 
 
 def make_call(ctx: JobContext, memory: Memory | None = None) -> Call:

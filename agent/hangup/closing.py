@@ -173,6 +173,19 @@ class Closing:
         self._line = "stuck" if removed is None else "gone"
         self._advance(removed=removed)
 
+    def write_end(self) -> None:
+        """Close the record: who ended the call, why, and what became of farewell and line."""
+        end = self.end
+        self._journal.write(
+            "call_ended",
+            ended_by=end.ended_by,
+            reason=end.reason,
+            outcome=end.outcome,
+            farewell=self.farewell,
+            disconnect_reason=end.disconnect_reason,
+            line_gone=self.phase is Phase.GONE,
+        )
+
     def _facts(self) -> Facts:
         farewell = self._farewell
         return Facts(

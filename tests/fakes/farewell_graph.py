@@ -12,10 +12,10 @@ from langgraph.graph import END, START, StateGraph
 
 from graphs.call_signals import CallPolicy, CallState
 
-GREETING = "Hello, this is the practice of Doctor Green, what can I do for you?"
-FAREWELL = "Thank you very much for calling us today and have a very nice afternoon goodbye."
+GREETING = "Hello, what can I do for you?"
+FAREWELL = "Thank you for calling us today and have a very nice afternoon goodbye."
 SHORT_FAREWELL = "Bye then."
-ANSWER = "Of course, I have made a note of that."
+ANSWER = "Of course, I make a note of that."
 
 
 class Farewells(CallState):
@@ -42,18 +42,19 @@ def route(state: Farewells) -> Literal["greet", "answer", "end"]:
 
 
 async def greet(state: Farewells) -> dict[str, Any]:
-    """Long enough for LiveKit's echo cancellation to have warmed up before the farewell."""
+    """Speak first; LiveKit hears nobody for its first 3 s, while it warms up against echo."""
     return {"messages": [AIMessage(GREETING)]}
 
 
 async def answer(state: Farewells) -> dict[str, Any]:
-    """Answer whatever it is."""
+    """Answer whatever it is; then the call can end."""
     return {"messages": [AIMessage(ANSWER)]}
 
 
 async def end(state: Farewells) -> dict[str, Any]:
     """Say goodbye; a caller who has heard it all gets a short one."""
-    text = SHORT_FAREWELL if state.get("said_goodbye") else FAREWELL
+    answered = state["messages"][-1].text == ANSWER
+    text = SHORT_FAREWELL if answered or state.get("said_goodbye") else FAREWELL
     return {"messages": [AIMessage(text)]}
 
 
@@ -63,7 +64,7 @@ for node in (listen, greet, answer, end):
 builder.add_edge(START, "listen")
 builder.add_conditional_edges("listen", route)
 builder.add_edge("greet", END)
-builder.add_edge("answer", END)
+builder.add_edge("answer", "end")
 builder.add_edge("end", END)
 graph = builder.compile(name="farewell")
-call_policy = CallPolicy(end_token=None)
+call_policy = CallPolicy(end_token=None, tail=1.0)

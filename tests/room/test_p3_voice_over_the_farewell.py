@@ -40,9 +40,12 @@ def begins(place: str) -> float:
 
 
 def plan(words: str, place: str) -> Plan:
-    lines = ["Bye bye."] if words in GOODBYES else ["Bye bye.", "Goodbye."]
-    script = Script(Path(), lines)
-    return Plan(script, {"graph": "farewell"}, [BreakIn(words, 2, begins(place))], VOICE)
+    return Plan(
+        Script(Path(), ["Bye bye."]),
+        {"graph": "farewell"},
+        [BreakIn(words, 2, begins(place))],
+        VOICE,
+    )
 
 
 def said(verdict: Verdict) -> Sequence[str]:
@@ -64,8 +67,8 @@ def faults(words: str, place: str, verdict: Verdict) -> list[str]:
     if words in GOODBYES:
         checks[f"the call went on: {spoken}"] = len(spoken) == 2 and len(whole) == 1
     else:
-        checks[f"the request is not answered: {spoken}"] = ANSWER in spoken
-        checks[f"not ended by another goodbye: {spoken}"] = spoken[-1] in (FAREWELL, SHORT_FAREWELL)
+        answered = len(spoken) == 3 and spoken[-1].split() == f"{ANSWER} {SHORT_FAREWELL}".split()
+        checks[f"the request is not answered: {spoken}"] = answered
     return [f"{words} at the {place}: {what}" for what, good in checks.items() if not good]
 
 

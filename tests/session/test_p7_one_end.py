@@ -14,8 +14,8 @@ from agent.call_agent import CallAgent
 from agent.dispatch import read_dispatch
 from agent.graph_registry import CallGraph
 from agent.hangup.call_end import CallEnd
+from agent.presence import end_by_leaving
 from agent.providers.voices import TYPED
-from agent.worker import end_by_leaving
 from graphs.call_signals import CallPolicy
 from tests.fakes.line import FakeLine
 from tests.fakes.phone import ListedJournal
