@@ -48,12 +48,16 @@ def end_by_disconnection(reason: rtc.DisconnectReason.ValueType) -> CallEnd:
     """Say who ended a call from whose room the agent was disconnected, and why."""
     name = _R.Name(reason)
     match reason:
-        case _R.ROOM_DELETED | _R.PARTICIPANT_REMOVED | _R.CLIENT_INITIATED:
-            return CallEnd("operator", f"room_{name.lower()}", disconnect_reason=name)
+        case _R.ROOM_DELETED:
+            return CallEnd("operator", "room_deleted", disconnect_reason=name)
+        case _R.PARTICIPANT_REMOVED:
+            return CallEnd("operator", "agent_removed", disconnect_reason=name)
+        case _R.CLIENT_INITIATED:
+            return CallEnd("operator", "worker_shutdown", disconnect_reason=name)
         case _R.ROOM_CLOSED:
             return CallEnd("caller", "caller_hung_up", disconnect_reason=name)
         case _:
-            return CallEnd("error", f"room_{name.lower()}", disconnect_reason=name)
+            return CallEnd("error", f"agent_{name.lower()}", disconnect_reason=name)
 
 
 def _name(reason: rtc.DisconnectReason.ValueType | None) -> str | None:

@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 from contextlib import suppress
 
-import pytest
-from livekit import rtc
 from livekit.agents import AgentSession
 
 from agent.call import Call
@@ -14,7 +12,6 @@ from agent.call_agent import CallAgent
 from agent.dispatch import read_dispatch
 from agent.graph_registry import CallGraph
 from agent.hangup.call_end import CallEnd
-from agent.presence import end_by_leaving
 from agent.providers.voices import TYPED
 from graphs.call_signals import CallPolicy
 from tests.fakes.line import FakeLine
@@ -93,19 +90,3 @@ async def test_p7_a_job_that_is_cancelled_twice_still_takes_the_line_down() -> N
             await running
     assert line.removals == 1
     assert journal.events[-1] == "call_ended"
-
-
-@pytest.mark.parametrize(
-    ("reason", "end"),
-    [
-        (rtc.DisconnectReason.CLIENT_INITIATED, CallEnd("caller", "caller_hung_up")),
-        (rtc.DisconnectReason.SIGNAL_CLOSE, CallEnd("caller", "caller_signal_close")),
-        (rtc.DisconnectReason.PARTICIPANT_REMOVED, CallEnd("operator", "participant_removed")),
-        (rtc.DisconnectReason.ROOM_DELETED, CallEnd("operator", "room_deleted")),
-        (None, CallEnd("caller", "caller_hung_up")),
-    ],
-)
-def test_who_ended_a_call_that_the_caller_left(
-    reason: rtc.DisconnectReason.ValueType | None, end: CallEnd
-) -> None:
-    assert end_by_leaving(reason) == end
