@@ -25,6 +25,15 @@ def event_node(state: CallState) -> CallNode | None:
             return None
 
 
+def heard_goodbye(state: CallState) -> bool:
+    """Whether the caller has heard the whole goodbye, and then spoken all the same."""
+    match state.get("event"):
+        case {"kind": "ending_cancelled", "farewell": str() as farewell, "heard": str() as heard}:
+            return heard.split() == farewell.split()
+        case _:
+            return False
+
+
 async def still_there(state: CallState) -> dict[str, Any]:  # noqa: ARG001 - LangGraph passes it
     """Ask whether anybody is there; when nobody answers, the worker ends the call."""
     return {"messages": [AIMessage(STILL_THERE)]}

@@ -48,9 +48,11 @@ class CallView:
                 self._line(at, "", f"heard: {entry['lk.pii.words']}", "dim green")
             case "spoken":
                 self._spoken(entry)
+            case "call_event":
+                self._line(at, "line", f"the graph hears: {_event(entry)}", "dim")
             case "ending":
                 why = f"{entry['reason']} ({entry['source']})"
-                self._line(at, "graph", f"ends the call: {why}", "bold magenta")
+                self._line(at, entry["ended_by"], f"ends the call: {why}", "bold magenta")
             case "ending_cancelled":
                 self._line(at, "caller", "spoke over the goodbye, the call goes on", "yellow")
             case "hanging_up":
@@ -82,3 +84,14 @@ class CallView:
         row.add_column(style=style)
         row.add_row(f"{at - self._zero:.1f} s" if who else "", who, Text(what))
         self._console.print(row)
+
+
+def _event(entry: Entry) -> str:
+    """A call event in words."""
+    match entry:
+        case {"kind": "silence", "count": int(count), "of": int(of)}:
+            return f"silence for {entry['seconds']:.0f} s ({count} of {of})"
+        case {"kind": "limit_near"}:
+            return f"the call has to end in {entry['seconds_left']:.0f} s"
+        case _:
+            return str(entry.get("kind"))

@@ -16,7 +16,7 @@ from langgraph.types import Command
 from graphs.appointment import prompts
 from graphs.appointment.state import AppointmentState, Picked, Result, Stage, Understanding
 from graphs.appointment.steps import Step, chosen_slot, names, next_step
-from graphs.call_events import STILL_THERE, TIME_IS_SHORT, CallNode, event_node
+from graphs.call_events import STILL_THERE, TIME_IS_SHORT, CallNode, event_node, heard_goodbye
 from graphs.call_signals import Ending, turn_certain
 from graphs.spoken_time import WEEKDAYS
 from graphs.store import Appointment, PracticeContext, SlotTaken, call_store
@@ -91,7 +91,10 @@ def understanding(model: BaseChatModel) -> Understand:
         said = Picked(intent=meant.intent, choice=meant.choice, day=meant.day, time=meant.time)
         step = next_step(state, said)
         unclear = state.get("unclear", 0) + 1 if step == "ask_again" else 0
-        return Command(update={"understood": said, "unclear": unclear}, goto=step)
+        update: Update = {"understood": said, "unclear": unclear}
+        if heard_goodbye(state) and "result" in state:
+            update["said_goodbye"] = state["result"]
+        return Command(update=update, goto=step)
 
     return understand
 

@@ -84,7 +84,9 @@ def spoken_slots(slots: Sequence[str]) -> str:
 
 
 def farewell(state: AppointmentState, result: Result) -> str:
-    """The goodbye of each ending."""
+    """The goodbye of each ending; a short one for a caller who has heard the whole of it."""
+    if state.get("said_goodbye") == result:
+        return "Goodbye then!"
     appointment = state.get("appointment")
     name = appointment["customer"].split()[0] if appointment else ""
     when = _when(appointment["starts_at"]) if appointment else ""

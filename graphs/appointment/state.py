@@ -66,7 +66,8 @@ class AppointmentState(CallState):
     """State of the reminder call.
 
     ``unclear`` counts the answers in a row that were not understood; ``offered`` and ``chosen``
-    are ISO times of the store.
+    are ISO times of the store; ``said_goodbye`` is the result of which the caller has heard the
+    whole goodbye.
     """
 
     stage: NotRequired[Stage]
@@ -76,3 +77,4 @@ class AppointmentState(CallState):
     chosen: NotRequired[str | None]
     unclear: NotRequired[int]
     result: NotRequired[Result]
+    said_goodbye: NotRequired[Result]

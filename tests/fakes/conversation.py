@@ -11,7 +11,7 @@ from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.graph import StateGraph
 
-from graphs.call_signals import is_end_call
+from graphs.call_signals import CallEvent, is_end_call
 from graphs.store import PracticeContext, Store
 
 
@@ -49,10 +49,14 @@ class Conversation:
         """The call is connected; the graph has the first word."""
         return await self._turn({"messages": [], "event": {"kind": "opening"}, "ending": None})
 
-    async def say(self, line: str) -> TypedTurn:
+    async def happens(self, event: CallEvent) -> TypedTurn:
+        """Something happens to the call, without a word of the caller's."""
+        return await self._turn({"messages": [], "event": event, "ending": None})
+
+    async def say(self, line: str, event: CallEvent | None = None) -> TypedTurn:
         """The caller says ``line``."""
         message = HumanMessage(line)
-        return await self._turn({"messages": [message], "event": None, "ending": None})
+        return await self._turn({"messages": [message], "event": event, "ending": None})
 
     async def talk(self, *lines: str) -> TypedTurn:
         """Open the call and say ``lines`` one after the other; return the last turn."""
