@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager, suppress
 from random import Random
 
 import pytest
-from livekit import api, rtc
+from livekit import api
 
 from agent.hangup.hang_up import MAX_SECONDS, Line, ParticipantLine, RoomLine
 from agent.hangup.phases import Phase
@@ -25,38 +25,13 @@ from tests.fakes.fault_proxy import (
     ServerError,
     fault_proxy,
 )
+from tests.fakes.room_caller import RoomCaller, room_caller
 
 SEEDS = range(20)
 POLICY = CallPolicy(tail=0.05, farewell_max_wait=0.4, first_words_timeout=None)
 FAULTS: list[Fault] = [
     Delay(0.3), ServerError(), ServerError(503, "unavailable"), Reset(), DroppedAnswer(),
 ]  # fmt: skip
-
-
-class Caller:
-    """A caller in a room of its own."""
-
-    def __init__(self) -> None:
-        self.room = rtc.Room()
-        self.reasons: list[str] = []
-        self.gone = asyncio.Event()
-        self.room.on("disconnected", self._disconnected)
-
-    def _disconnected(self, reason: rtc.DisconnectReason.ValueType) -> None:
-        self.reasons.append(rtc.DisconnectReason.Name(reason))
-        self.gone.set()
-
-
-@asynccontextmanager
-async def a_caller(server: LocalServer, room: str) -> AsyncIterator[Caller]:
-    ticket = api.AccessToken(server.api_key, server.api_secret).with_identity("caller")
-    caller = Caller()
-    grants = api.VideoGrants(room_join=True, room=room)
-    await caller.room.connect(server.url, ticket.with_grants(grants).to_jwt())
-    try:
-        yield caller
-    finally:
-        await caller.room.disconnect()
 
 
 @asynccontextmanager
@@ -99,7 +74,7 @@ async def test_p7_a_failing_server_takes_every_line_down_once(
     seed: int, server: LocalServer, room: str
 ) -> None:
     chance = Random(seed)  # noqa: S311 - the same calls in every run
-    async with fault_proxy(server.http_url) as proxy, a_caller(server, room) as caller:
+    async with fault_proxy(server.http_url) as proxy, room_caller(server, room) as caller:
         for method in ("DeleteRoom", "ListRooms"):
             proxy.script(method, chance.choices(FAULTS, k=chance.randint(0, 2)))
         async with a_call(server, proxy, room) as it:
@@ -118,7 +93,7 @@ async def test_p7_a_failing_server_takes_every_line_down_once(
 async def test_p7_a_room_that_cannot_be_deleted_is_emptied_of_its_caller(
     server: LocalServer, room: str
 ) -> None:
-    async with fault_proxy(server.http_url) as proxy, a_caller(server, room) as caller:
+    async with fault_proxy(server.http_url) as proxy, room_caller(server, room) as caller:
         proxy.script("DeleteRoom", [ServerError(403, "permission_denied")])
         async with a_call(server, proxy, room) as it:
             it.at_once("a limit fires")
@@ -128,14 +103,13 @@ async def test_p7_a_room_that_cannot_be_deleted_is_emptied_of_its_caller(
     gone = it.journal.last("gone")
     assert gone is not None
     assert it.journal.entries[gone][1]["removed"] == "caller"
-    await delete(server, room)
 
 
 async def test_p7_a_server_that_never_answers_is_given_up_and_the_record_says_so(
     server: LocalServer, room: str
 ) -> None:
     began = asyncio.get_running_loop().time()
-    async with fault_proxy(server.http_url) as proxy, a_caller(server, room) as caller:
+    async with fault_proxy(server.http_url) as proxy, room_caller(server, room) as caller:
         for method in ("DeleteRoom", "RemoveParticipant"):
             proxy.script(method, [Hang()] * 10)
         async with a_call(server, proxy, room) as it:
@@ -145,7 +119,6 @@ async def test_p7_a_server_that_never_answers_is_given_up_and_the_record_says_so
     assert it.phase is Phase.GIVEN_UP
     assert it.journal.entries[-1][1]["line_gone"] is False
     assert asyncio.get_running_loop().time() - began < 2 * MAX_SECONDS + 2
-    await delete(server, room)
 
 
 async def test_who_is_removed_is_the_policys_choice_and_the_others_stay(
@@ -154,25 +127,17 @@ async def test_who_is_removed_is_the_policys_choice_and_the_others_stay(
     policy = CallPolicy(tail=0, hang_up="caller")
     async with (
         fault_proxy(server.http_url) as proxy,
-        a_caller(server, room) as caller,
+        room_caller(server, room) as caller,
         server.api() as client,
     ):
-        grants = api.VideoGrants(room_join=True, room=room)
-        ticket = api.AccessToken(server.api_key, server.api_secret).with_identity("supervisor")
-        supervisor = rtc.Room()
-        await supervisor.connect(server.url, ticket.with_grants(grants).to_jwt())
+        supervisor = RoomCaller(server, room, "supervisor")
+        await supervisor.join()
         async with a_call(server, proxy, room, policy) as it:
             it.graph_ends("node")
             it.farewells[0].played()
             await caller.gone.wait()
         found = await client.room.list_participants(api.ListParticipantsRequest(room=room))
-        await supervisor.disconnect()
+        await supervisor.leave()
     assert caller.reasons == ["PARTICIPANT_REMOVED"]
     assert [one.identity for one in found.participants] == ["supervisor"]
     assert it.phase is Phase.GONE
-    await delete(server, room)
-
-
-async def delete(server: LocalServer, room: str) -> None:
-    async with server.api() as client:
-        await client.room.delete_room(api.DeleteRoomRequest(room=room))

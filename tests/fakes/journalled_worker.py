@@ -1,0 +1,98 @@
+"""The real worker as a process, and the journals of its calls as they are written."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from collections import defaultdict
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from agent.journal import LOGGER_NAME
+from agent.rehearsal.livekit_server import LocalServer
+from agent.rehearsal.parts import Part, json_line, running_part
+from agent.settings import PROJECT_ROOT, inherited_environment
+
+Entry = Mapping[str, Any]
+
+
+class WrittenJournal:
+    """What the worker has written of one call, in its order."""
+
+    def __init__(self) -> None:
+        self.entries: list[Entry] = []
+        self._written = asyncio.Condition()
+
+    async def add(self, entry: Entry) -> None:
+        async with self._written:
+            self.entries.append(entry)
+            self._written.notify_all()
+
+    @property
+    def events(self) -> list[str]:
+        return [entry["event"] for entry in self.entries]
+
+    async def until(self, event: str, seconds: float = 30) -> Entry:
+        """Wait for the first entry of that kind."""
+        async with asyncio.timeout(seconds), self._written:
+            await self._written.wait_for(lambda: event in self.events)
+        return next(entry for entry in self.entries if entry["event"] == event)
+
+
+class JournalledWorker:
+    """A worker that is registered; ``pids`` are the processes of its jobs, by call."""
+
+    def __init__(self, part: Part) -> None:
+        self.part = part
+        self.registered = asyncio.Event()
+        self.calls: defaultdict[str, WrittenJournal] = defaultdict(WrittenJournal)
+        self.pids: dict[str, int] = {}
+
+    async def read(self) -> None:
+        async for line in self.part.lines():
+            entry = json_line(line)
+            if entry.get("message") == "registered worker":
+                self.registered.set()
+            if entry.get("name") == LOGGER_NAME and "event" in entry:
+                self.pids.setdefault(entry["call"], entry.get("pid", 0))
+                await self.calls[entry["call"]].add(entry)
+
+
+@asynccontextmanager
+async def journalled_worker(
+    server: LocalServer, graph: str, folder: Path, *options: str, calls: int = 8
+) -> AsyncIterator[JournalledWorker]:
+    """Run the worker for the graph ``graph`` (``module:name``), with ``options`` of LiveKit's.
+
+    Args:
+        server: what the worker registers with.
+        graph: the only graph of the worker.
+        folder: for the files that the worker needs.
+        options: of ``lastword worker start``.
+        calls: how many the worker takes at once.
+    """
+    config = folder / "langgraph.json"
+    config.write_text(json.dumps({"graphs": {"under_test": graph}}))
+    env = inherited_environment() | {
+        "LIVEKIT_URL": server.url,
+        "LIVEKIT_API_KEY": server.api_key,
+        "LIVEKIT_API_SECRET": server.api_secret,
+        "LASTWORD_PROVIDERS": "offline",
+        "LASTWORD_GRAPHS_CONFIG": str(config),
+        "LASTWORD_HEALTH_HOST": "127.0.0.1",
+        "LASTWORD_HEALTH_PORT": "0",
+        "LASTWORD_IDLE_PROCESSES": "1",
+        "LASTWORD_MAX_CALLS": str(calls),
+        "PYTHONPATH": str(PROJECT_ROOT),
+    }
+    command = [sys.executable, "-m", "agent.worker_process", *options]
+    async with running_part("the worker", command, env=env) as part, asyncio.TaskGroup() as tasks:
+        worker = JournalledWorker(part)
+        reading = tasks.create_task(worker.read())
+        async with asyncio.timeout(30):
+            await worker.registered.wait()
+        yield worker
+        reading.cancel()

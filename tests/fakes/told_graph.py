@@ -1,0 +1,24 @@
+"""A graph that opens with the words of its dispatch's metadata, and then lets silence end it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from langchain_core.messages import AIMessage
+from langgraph.graph import START, StateGraph
+from langgraph.runtime import Runtime
+
+from graphs.call_signals import CallContext, CallPolicy, CallState
+
+
+async def talk(state: CallState, runtime: Runtime[CallContext]) -> dict[str, Any]:
+    """Say what was ordered."""
+    words = runtime.context.get("metadata", {}).get("words", "Hello.")
+    return {"messages": [AIMessage(words)]}
+
+
+builder: StateGraph[Any, Any, Any, Any] = StateGraph(CallState, context_schema=CallContext)
+builder.add_node("talk", talk)
+builder.add_edge(START, "talk")
+graph = builder.compile(name="told")
+call_policy = CallPolicy(silence_timeout=4, silence_reminders=0, silence_farewell="Goodbye.")

@@ -1,0 +1,212 @@
+"""Callers, networks, servers and workers that go away: each call has an end, and says why (P7)."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import sys
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_asyncio
+from livekit import api
+
+from agent.rehearsal.livekit_server import LocalServer, build_server, find_server, running_server
+from agent.rehearsal.stage import a_caller
+from tests.fakes.journalled_worker import JournalledWorker, WrittenJournal, journalled_worker
+from tests.fakes.room_caller import RoomCaller, delete_room, room_caller
+from tests.fakes.signal_proxy import signal_proxy
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+GRAPH = "tests.fakes.told_graph:graph"
+AGENT = "lastword"
+LONG = json.dumps({"words": "This is a very long sentence " * 12})
+SERVER_PATIENCE = 40.0
+"""Seconds after which a server has surely given a lost participant up; seen: 15 to 25."""
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def worker(
+    server: LocalServer, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[JournalledWorker]:
+    """The worker of all calls whose test does not end it."""
+    folder = tmp_path_factory.mktemp("worker")
+    async with journalled_worker(server, GRAPH, folder, "--drain-timeout", "2") as running:
+        yield running
+
+
+async def speaking(journal: WrittenJournal, caller: RoomCaller) -> None:
+    """Wait until the agent is in the room and at its sentence."""
+    await journal.until("caller_joined")
+    async with asyncio.timeout(20):
+        await caller.hears_agent.wait()
+
+
+async def record(journal: WrittenJournal, seconds: float = 30) -> tuple[Any, ...]:
+    end = await journal.until("call_ended", seconds)
+    assert journal.events.count("call_ended") == journal.events.count("hanging_up") == 1
+    return end["ended_by"], end["reason"], end["disconnect_reason"], end["line_gone"]
+
+
+async def test_a_caller_who_hangs_up_in_mid_sentence(
+    server: LocalServer, worker: JournalledWorker, room: str
+) -> None:
+    journal = worker.calls[room]
+    async with room_caller(server, room, AGENT, LONG) as caller:
+        await speaking(journal, caller)
+        await caller.leave()
+        assert await record(journal) == ("caller", "caller_hung_up", "CLIENT_INITIATED", True)
+
+
+@pytest.mark.parametrize(
+    ("how", "found"),
+    [
+        ("delete", ("operator", "room_deleted", "ROOM_DELETED", True)),
+        ("remove", ("operator", "participant_removed", "PARTICIPANT_REMOVED", True)),
+    ],
+)
+async def test_somebody_else_ends_the_call(
+    server: LocalServer, worker: JournalledWorker, room: str, how: str, found: tuple[Any, ...]
+) -> None:
+    journal = worker.calls[room]
+    async with room_caller(server, room, AGENT, LONG) as caller, server.api() as client:
+        await speaking(journal, caller)
+        if how == "delete":
+            await delete_room(server, room)
+        else:
+            who = api.RoomParticipantIdentity(room=room, identity="caller")
+            await client.room.remove_participant(who)
+        assert await record(journal) == found
+
+
+async def test_a_caller_who_comes_back_from_another_device_keeps_the_call(
+    server: LocalServer, worker: JournalledWorker, room: str
+) -> None:
+    journal = worker.calls[room]
+    async with room_caller(server, room, AGENT, LONG) as caller:
+        await speaking(journal, caller)
+        newcomer = RoomCaller(server, room)
+        await newcomer.join()
+        await caller.gone.wait()
+        assert caller.reasons == ["DUPLICATE_IDENTITY"]
+        assert await record(journal) == ("limit", "silence", None, True)
+        await newcomer.gone.wait()
+        assert newcomer.reasons == ["ROOM_DELETED"]
+        await newcomer.leave()
+
+
+async def test_a_network_that_is_back_within_livekits_window_keeps_the_call(
+    server: LocalServer, worker: JournalledWorker, room: str
+) -> None:
+    journal, back = worker.calls[room], asyncio.Event()
+    async with (
+        signal_proxy(server.url) as proxy,
+        room_caller(server, room, AGENT, LONG, url=proxy.url) as caller,
+    ):
+        caller.room.on("reconnected", back.set)
+        await speaking(journal, caller)
+        proxy.cut()
+        await back.wait()
+        assert await record(journal) == ("limit", "silence", None, True)
+        await caller.gone.wait()
+        assert caller.reasons == ["ROOM_DELETED"]
+
+
+async def test_a_caller_whose_network_is_lost_for_good(
+    server: LocalServer, worker: JournalledWorker, room: str
+) -> None:
+    journal = worker.calls[room]
+    job = {
+        "url": server.url,
+        "token": RoomCaller(server, room).ticket(AGENT, json.dumps({"words": "Hello " * 150})),
+        "voice": "tests.fakes.tone_voice:speak",
+    }
+    async with a_caller() as process:
+        process.tell(json.dumps(job) + "\n")
+        await journal.until("caller_joined")
+        os.kill(process.pid, signal.SIGKILL)
+        found = await record(journal, SERVER_PATIENCE)
+    assert found == ("caller", "caller_connection_timeout", "CONNECTION_TIMEOUT", True)
+
+
+async def test_a_job_whose_process_is_killed_is_hung_up_by_its_worker(
+    server: LocalServer, worker: JournalledWorker, room: str
+) -> None:
+    journal = worker.calls[room]
+    async with room_caller(server, room, AGENT, LONG) as caller:
+        await speaking(journal, caller)
+        killed_at = time.monotonic()
+        os.kill(worker.pids[room], signal.SIGKILL)
+        assert await record(journal) == ("error", "job_lost", None, True)
+        await caller.gone.wait()
+    assert caller.gone_at is not None
+    assert caller.gone_at - killed_at < 5, "long before the server gives the agent up"
+
+
+async def test_a_killed_worker_leaves_no_line_up(
+    server: LocalServer, room: str, tmp_path: Path
+) -> None:
+    async with (
+        journalled_worker(server, GRAPH, tmp_path) as worker,
+        room_caller(server, room, AGENT, LONG) as caller,
+    ):
+        await speaking(worker.calls[room], caller)
+        os.kill(worker.part.pid, signal.SIGKILL)
+        async with asyncio.timeout(15):
+            await caller.gone.wait()
+        assert caller.reasons == ["ROOM_DELETED"]
+
+
+async def test_a_drained_worker_finishes_its_calls_and_takes_no_others(
+    server: LocalServer, room: str, tmp_path: Path
+) -> None:
+    later = f"{room}-later"
+    async with journalled_worker(server, GRAPH, tmp_path, "--drain-timeout", "60") as worker:
+        journal = worker.calls[room]
+        async with room_caller(server, room, AGENT, LONG) as caller:
+            await speaking(journal, caller)
+            os.kill(worker.part.pid, signal.SIGTERM)
+            async with room_caller(server, later, AGENT):
+                assert await record(journal) == ("limit", "silence", None, True)
+                assert "spoken" in journal.events, "the whole sentence"
+                assert worker.calls[later].events == []
+                assert await worker.part.exit_code() == 0
+
+
+async def test_a_call_that_outlasts_the_drain_is_ended_and_its_line_goes_down(
+    server: LocalServer, room: str, tmp_path: Path
+) -> None:
+    words = json.dumps({"words": "Hello " * 150})
+    async with journalled_worker(server, GRAPH, tmp_path, "--drain-timeout", "1") as worker:
+        journal = worker.calls[room]
+        async with room_caller(server, room, AGENT, words) as caller:
+            await speaking(journal, caller)
+            os.kill(worker.part.pid, signal.SIGTERM)
+            assert await record(journal) == ("operator", "worker_shutdown", None, True)
+            await caller.gone.wait()
+            assert caller.reasons == ["ROOM_DELETED"]
+
+
+async def test_a_server_that_shuts_down_ends_the_call_and_the_record_says_what_is_known(
+    room: str, tmp_path: Path
+) -> None:
+    binary = find_server() or build_server(sys.stderr.write)
+    async with (
+        running_server(binary, log=tmp_path / "server.log") as doomed,
+        journalled_worker(doomed, GRAPH, tmp_path) as worker,
+    ):
+        caller, journal = RoomCaller(doomed, room), worker.calls[room]
+        await caller.join(AGENT, LONG)
+        await speaking(journal, caller)
+        for _ in range(2):  # the first one waits until all calls are over
+            doomed.process.send_signal(signal.SIGTERM)
+        ended_by, reason, why, line_gone = await record(journal, 60)
+        assert (ended_by, why, line_gone) == ("error", "SERVER_SHUTDOWN", False)
+        assert reason in ("agent_server_shutdown", "caller_server_shutdown")
+        await caller.leave()
