@@ -6,10 +6,10 @@ UV_VERSION := 0.13.9
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help call talk test check studio clean
+.PHONY: help call talk test check bench-hangup studio clean
 
 help:  ## Show the commands
-	@sed -n 's/^\([a-z-]*\):.*## /  make \1  #/p' $(MAKEFILE_LIST) | awk -F'#' '{printf "%-14s%s\n", $$1, $$2}'
+	@sed -n 's/^\([a-z-]*\):.*## /  make \1  #/p' $(MAKEFILE_LIST) | awk -F'#' '{printf "%-21s%s\n", $$1, $$2}'
 
 # The environment is made from the lock file by uv, which lives in it like any other package.
 $(READY): pyproject.toml uv.lock
@@ -35,6 +35,9 @@ check: $(READY)  ## Lint, format, types, import rules
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
+
+bench-hangup: $(READY)  ## Measure the end of many calls, and against LiveKit's EndCallTool (CALLS=, PAIRS=)
+	@$(BIN)/python -m benchmarks.hangup $(if $(CALLS),--calls '$(CALLS)') $(if $(PAIRS),--pairs '$(PAIRS)')
 
 studio: $(READY)  ## Open the graphs in LangGraph Studio
 	@$(BIN)/langgraph dev --config langgraph.json

@@ -60,13 +60,36 @@ class CallEvents:
     """Set when the worker has closed the call."""
 
 
+@dataclass(frozen=True)
+class WorkerProgram:
+    """How a worker is started; it finds its settings in the environment, as ``Settings`` does."""
+
+    name: str
+    command: Sequence[str]
+    keeps_journal: bool = True
+    """Whether it logs Lastword's journal; of another worker only the caller tells."""
+
+
+LASTWORD = WorkerProgram(
+    "the worker", [sys.executable, "-m", "agent.worker_process", "--drain-timeout", "2"]
+)
+
+
 class Stage:
     """A running server and worker, on which calls can be made one after the other."""
 
     def __init__(
-        self, server: LocalServer, worker: Part, settings: Settings, speech: Path, caller: Part
+        self,
+        server: LocalServer,
+        worker: Part,
+        settings: Settings,
+        speech: Path,
+        caller: Part,
+        *,
+        journal: bool = True,
     ) -> None:
-        self._server = server
+        self.server = server
+        self._journal = journal
         self._worker = worker
         self._settings = settings
         self._speech = speech
@@ -100,13 +123,21 @@ class Stage:
         Raises:
             CallFailed: the caller's process broke.
         """
+        return await asyncio.to_thread(judge, await self.ring(plan, view))
+
+    async def ring(self, plan: Plan, view: CallView | None = None) -> CallFacts:
+        """Make one call; returns what is known of it when it is over.
+
+        Raises:
+            CallFailed: the caller's process broke.
+        """
         stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S-%f")[:-3]
         room = f"{plan.metadata.get('graph', 'call')}-{stamp}"
         folder = self._settings.calls_dir / room
         events = CallEvents()
         self._calls[room] = (events, view)
         job = {
-            "url": self._server.url,
+            "url": self.server.url,
             "token": self._token(room, plan),
             "lines": plan.script.lines,
             "break_ins": [asdict(one) for one in plan.break_ins],
@@ -119,17 +150,18 @@ class Stage:
             tasks.create_task(self._expect(events.taken, _PICK_UP_SECONDS, "did not take the call"))
             await self._run_caller(job, events, view)
         await self._expect(events.over, _RECORD_SECONDS, "did not close the call")
-        facts = CallFacts(
+        return CallFacts(
             metadata=plan.metadata,
             caller=events.caller,
             worker=events.worker,
             folder=folder,
             speech=self._speech / room,
-            room_left=room in await self._server.rooms(),
+            room_left=room in await self.server.rooms(),
         )
-        return await asyncio.to_thread(judge, facts)
 
     async def _expect(self, fact: asyncio.Event, seconds: float, otherwise: str) -> None:
+        if not self._journal:
+            return
         try:
             async with asyncio.timeout(seconds):
                 await fact.wait()
@@ -166,7 +198,7 @@ class Stage:
             agent_name=self._settings.agent_name, metadata=json.dumps(plan.metadata)
         )
         return (
-            api.AccessToken(self._server.api_key, self._server.api_secret)
+            api.AccessToken(self.server.api_key, self.server.api_secret)
             .with_identity("caller")
             .with_ttl(timedelta(hours=1))
             .with_grants(api.VideoGrants(room_join=True, room=room))
@@ -203,7 +235,7 @@ async def stage(
         try:
             async with (
                 running_server(binary, port=port, log=folder / "server.log") as server,
-                _worker(server, settings, folder, closing_tone) as on_stage,
+                worker_on(server, settings, folder, closing_tone=closing_tone) as on_stage,
             ):
                 yield on_stage
         except* LastwordError as failures:
@@ -211,15 +243,33 @@ async def stage(
 
 
 @asynccontextmanager
-async def _worker(
-    server: LocalServer, settings: Settings, folder: Path, closing_tone: bool
+async def worker_on(
+    server: LocalServer,
+    settings: Settings,
+    folder: Path,
+    *,
+    closing_tone: bool = False,
+    program: WorkerProgram = LASTWORD,
 ) -> AsyncIterator[Stage]:
-    command = [sys.executable, "-m", "agent.worker_process", "--drain-timeout", "2"]
+    """Start a worker on a running server; ``stage`` does it for the usual one.
+
+    Args:
+        server: what the worker registers with.
+        settings: the worker's, but for its LiveKit server.
+        folder: for the speech that the worker has sent.
+        closing_tone: as in ``stage``.
+        program: the worker.
+
+    Raises:
+        CallFailed: the worker stopped; names its last log lines.
+    """
     env = inherited_environment() | {
         "LIVEKIT_URL": server.url,
         "LIVEKIT_API_KEY": server.api_key,
         "LIVEKIT_API_SECRET": server.api_secret,
+        "LASTWORD_AGENT_NAME": settings.agent_name,
         "LASTWORD_GRAPHS_CONFIG": str(settings.graphs_config),
+        "LASTWORD_PROVIDERS": settings.providers,
         "LASTWORD_HEALTH_HOST": "127.0.0.1",
         "LASTWORD_HEALTH_PORT": "0",
         "LASTWORD_IDLE_PROCESSES": "1",
@@ -228,9 +278,14 @@ async def _worker(
         "LASTWORD_SPEECH_DIR": str(folder / "speech"),
         "LASTWORD_CLOSING_TONE": str(closing_tone),
     }
-    async with running_part("the worker", command, env=env) as worker, a_caller() as caller:
+    async with (
+        running_part(program.name, program.command, env=env) as worker,
+        a_caller() as caller,
+    ):
         registered = asyncio.Event()
-        on_stage = Stage(server, worker, settings, folder / "speech", caller)
+        on_stage = Stage(
+            server, worker, settings, folder / "speech", caller, journal=program.keeps_journal
+        )
         async with asyncio.TaskGroup() as tasks:
             watching = [
                 tasks.create_task(on_stage.read_worker(registered)),

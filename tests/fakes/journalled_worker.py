@@ -63,7 +63,7 @@ class JournalledWorker:
 
 @asynccontextmanager
 async def journalled_worker(
-    server: LocalServer, graph: str, folder: Path, *options: str, calls: int = 8
+    server: LocalServer, graph: str, folder: Path, *options: str, agent: str = "lastword"
 ) -> AsyncIterator[JournalledWorker]:
     """Run the worker for the graph ``graph`` (``module:name``), with ``options`` of LiveKit's.
 
@@ -72,7 +72,7 @@ async def journalled_worker(
         graph: the only graph of the worker.
         folder: for the files that the worker needs.
         options: of ``lastword worker start``.
-        calls: how many the worker takes at once.
+        agent: what the worker is dispatched as; no other worker may have that name.
     """
     config = folder / "langgraph.json"
     config.write_text(json.dumps({"graphs": {"under_test": graph}}))
@@ -85,7 +85,8 @@ async def journalled_worker(
         "LASTWORD_HEALTH_HOST": "127.0.0.1",
         "LASTWORD_HEALTH_PORT": "0",
         "LASTWORD_IDLE_PROCESSES": "1",
-        "LASTWORD_MAX_CALLS": str(calls),
+        "LASTWORD_AGENT_NAME": agent,
+        "LASTWORD_MAX_CALLS": "8",
         "PYTHONPATH": str(PROJECT_ROOT),
     }
     command = [sys.executable, "-m", "agent.worker_process", *options]

@@ -153,8 +153,8 @@ async def test_a_killed_worker_leaves_no_line_up(
     server: LocalServer, room: str, tmp_path: Path
 ) -> None:
     async with (
-        journalled_worker(server, GRAPH, tmp_path) as worker,
-        room_caller(server, room, AGENT, LONG) as caller,
+        journalled_worker(server, GRAPH, tmp_path, agent=room) as worker,
+        room_caller(server, room, room, LONG) as caller,
     ):
         await speaking(worker.calls[room], caller)
         os.kill(worker.part.pid, signal.SIGKILL)
@@ -167,12 +167,14 @@ async def test_a_drained_worker_finishes_its_calls_and_takes_no_others(
     server: LocalServer, room: str, tmp_path: Path
 ) -> None:
     later = f"{room}-later"
-    async with journalled_worker(server, GRAPH, tmp_path, "--drain-timeout", "60") as worker:
+    async with journalled_worker(
+        server, GRAPH, tmp_path, "--drain-timeout", "60", agent=room
+    ) as worker:
         journal = worker.calls[room]
-        async with room_caller(server, room, AGENT, LONG) as caller:
+        async with room_caller(server, room, room, LONG) as caller:
             await speaking(journal, caller)
             os.kill(worker.part.pid, signal.SIGTERM)
-            async with room_caller(server, later, AGENT):
+            async with room_caller(server, later, room):
                 assert await record(journal) == ("limit", "silence", None, True)
                 assert "spoken" in journal.events, "the whole sentence"
                 assert worker.calls[later].events == []
@@ -183,9 +185,11 @@ async def test_a_call_that_outlasts_the_drain_is_ended_and_its_line_goes_down(
     server: LocalServer, room: str, tmp_path: Path
 ) -> None:
     words = json.dumps({"words": "Hello " * 150})
-    async with journalled_worker(server, GRAPH, tmp_path, "--drain-timeout", "1") as worker:
+    async with journalled_worker(
+        server, GRAPH, tmp_path, "--drain-timeout", "1", agent=room
+    ) as worker:
         journal = worker.calls[room]
-        async with room_caller(server, room, AGENT, words) as caller:
+        async with room_caller(server, room, room, words) as caller:
             await speaking(journal, caller)
             os.kill(worker.part.pid, signal.SIGTERM)
             assert await record(journal) == ("operator", "worker_shutdown", None, True)

@@ -1,0 +1,218 @@
+"""The end of a call, measured at the caller's ear; also against LiveKit's own ``EndCallTool``.
+
+``python -m benchmarks.hangup [--calls 100] [--pairs 10]`` makes short calls in real rooms on this
+machine, first with Lastword alone: how whole the farewells are heard, and when the lines are gone.
+Then the same call in pairs, with Lastword and with a stock worker: the same server, voice, ears
+and turn handling, and a model that thinks for 400 ms whenever it is asked. Each utterance ends
+with a closing tone, which makes its end exact to measure. The exit code is 1 when a promise is
+broken.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import statistics
+import tempfile
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import NamedTuple
+
+import psutil
+from livekit import api
+from rich.console import Console
+from rich.table import Table
+
+from agent.errors import LastwordError
+from agent.rehearsal.livekit_server import LocalServer
+from agent.rehearsal.script import Script
+from agent.rehearsal.stage import Plan, Stage, stage
+from agent.rehearsal.verdict import Verdict
+from agent.settings import Settings
+from benchmarks.goodbyes import FAREWELLS, LINES
+from benchmarks.side_by_side import Pair, figures, in_words, make_pairs, table
+
+GRAPHS = Path(__file__).parent / "langgraph.json"
+ENDINGS = ("end-node", "end-token")
+"""The graphs of that file: how each of them ends its calls."""
+TAIL, EXACT = 0.5, 0.1
+"""Seconds from the farewell's last sample to the hang-up, and how far they may be off."""
+FIRST_TOKEN = 0.4
+"""Seconds until the model's first token in a pair of calls."""
+LAST_SECONDS = 3.0
+"""How long a process may take to end after its worker."""
+
+
+class Ended(NamedTuple):
+    """A call with Lastword alone: the ending that its graph uses, the farewell, and how it went."""
+
+    ending: str
+    farewell: str
+    verdict: Verdict
+
+
+class Results(NamedTuple):
+    """All that was measured; ``left``: rooms and processes that are there and should not be."""
+
+    calls: list[Ended]
+    pairs: list[Pair]
+    left: list[str]
+
+
+def plan(number: int, graph: str, *, thinks: float = 0.0) -> Plan:
+    """The call of that number; the caller's line and the farewell change with it.
+
+    Args:
+        number: from 0.
+        graph: its name in ``benchmarks/langgraph.json``.
+        thinks: seconds until the model's first token, each time it is asked.
+    """
+    farewell = FAREWELLS[number % len(FAREWELLS)]
+    metadata = {"graph": graph, "farewell": farewell, "thinks": thinks}
+    return Plan(Script(GRAPHS, [LINES[number % len(LINES)]], graph), metadata)
+
+
+async def make_calls(on_stage: Stage, number: int, report: Callable[[str], object]) -> list[Ended]:
+    """Make calls with Lastword alone, one after the other; the endings take turns."""
+    ended: list[Ended] = []
+    for count in range(number):
+        one = plan(count, ENDINGS[count % len(ENDINGS)])
+        verdict = await on_stage.call(one)
+        ended.append(Ended(one.metadata["graph"], one.metadata["farewell"], verdict))
+        report(f"call {count + 1} of {number}: {_in_words(verdict)}")
+    return ended
+
+
+async def measure(calls: int, pairs: int, folder: Path, console: Console) -> Results:
+    """Make all calls on one server."""
+    settings = Settings(providers="offline", calls_dir=folder, graphs_config=GRAPHS)
+    report = partial(console.print, style="dim")
+    plans = [plan(count, "end-token", thinks=FIRST_TOKEN) for count in range(pairs)]
+    async with stage(settings, report=report, closing_tone=True) as on_stage:
+        ended = await make_calls(on_stage, calls, report)
+        compared: list[Pair] = []
+        if plans:
+            compared = await make_pairs(on_stage, settings, folder / "stock", plans, report)
+        rooms = await rooms_left(on_stage.server)
+    return Results(ended, compared, rooms)
+
+
+async def rooms_left(server: LocalServer) -> list[str]:
+    """The rooms on the server, with who is in them."""
+    found: list[str] = []
+    async with server.api() as client:
+        for name in await server.rooms():
+            present = await client.room.list_participants(api.ListParticipantsRequest(room=name))
+            found.append(f"room {name}: {[one.identity for one in present.participants]}")
+    return found
+
+
+def processes_left(folder: Path) -> list[str]:
+    """What is still running of what the workers in ``folder`` and this process have started."""
+    started = psutil.Process().children(recursive=True)
+    started += [one for one in psutil.process_iter() if _works_in(folder, one)]
+    _, alive = psutil.wait_procs(started, timeout=LAST_SECONDS)
+    return [str(one) for one in alive]
+
+
+def show(results: Results, console: Console) -> None:
+    """Print the figures."""
+    if results.calls:
+        console.print(_by_kind(results.calls))
+        console.print(_summary(results.calls))
+    if results.pairs:
+        console.print(table(results.pairs))
+    console.print(f"rooms and processes left: {len(results.left)}")
+
+
+def broken(results: Results) -> list[str]:
+    """The promises that were not kept, in words."""
+    found = [
+        f"call {number}: {_in_words(call.verdict)}"
+        for number, call in enumerate(results.calls, 1)
+        if not call.verdict.good or not _on_time(call.verdict.line_gone_after)
+    ]
+    found += [
+        f"pair {number}: {in_words(pair)}"
+        for number, pair in enumerate(results.pairs, 1)
+        if pair.ours.lost or not _on_time(pair.ours.line_gone)
+    ]
+    if results.pairs:
+        ours, stock = map(statistics.median, figures(results.pairs, "first_sound"))
+        if ours >= stock:
+            found.append("the goodbye is heard no sooner than the stock worker's")
+    return found + [f"left: {one}" for one in results.left]
+
+
+def main() -> None:
+    """Run the benchmark; see the module's docstring."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--calls", type=int, default=100)
+    parser.add_argument("--pairs", type=int, default=10)
+    arguments = parser.parse_args()
+    console = Console(highlight=False, soft_wrap=True)
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            work = measure(arguments.calls, arguments.pairs, Path(folder), console)
+            results = asyncio.run(work)
+            results.left.extend(processes_left(Path(folder)))
+    except LastwordError as error:
+        raise SystemExit(str(error)) from error
+    show(results, console)
+    raise SystemExit("\n".join(broken(results)) or 0)
+
+
+def _by_kind(calls: Sequence[Ended]) -> Table:
+    shown = Table("ended by", "calls", "farewell", "lost", "last sample heard → line gone")
+    for ending, farewell in dict.fromkeys((call.ending, call.farewell) for call in calls):
+        verdicts = [c.verdict for c in calls if (c.ending, c.farewell) == (ending, farewell)]
+        heard = [verdict.farewell for verdict in verdicts if verdict.farewell]
+        seconds = f"{statistics.median(one.total_s for one in heard):.2f} s" if heard else "-"
+        lost = f"{sum(one.lost_s for one in heard) * 1000:.0f} ms"
+        shown.add_row(ending, str(len(verdicts)), seconds, lost, _gone(verdicts))
+    return shown
+
+
+def _summary(calls: Sequence[Ended]) -> str:
+    verdicts = [call.verdict for call in calls]
+    by_graph = sum(verdict.ended_by == "graph" for verdict in verdicts)
+    lost = sum(verdict.farewell.lost_s for verdict in verdicts if verdict.farewell)
+    return (
+        f"{by_graph} of {len(calls)} calls ended by the graph; {lost * 1000:.0f} ms of all "
+        f"farewells lost; last sample heard → line gone {_gone(verdicts)} (min / median / max), "
+        f"tail {TAIL} s"
+    )
+
+
+def _gone(verdicts: Sequence[Verdict]) -> str:
+    seconds = [v.line_gone_after for v in verdicts if v.line_gone_after is not None]
+    if not seconds:
+        return "-"
+    return f"{min(seconds):.3f} / {statistics.median(seconds):.3f} / {max(seconds):.3f} s"
+
+
+def _on_time(line_gone: float | None) -> bool:
+    return line_gone is not None and abs(line_gone - TAIL) <= EXACT
+
+
+def _works_in(folder: Path, process: psutil.Process) -> bool:
+    """Tell it by the environment, which a worker's processes inherit; also of orphans."""
+    try:
+        return process.environ().get("LASTWORD_STORE", "").startswith(str(folder))
+    except psutil.Error:
+        return False
+
+
+def _in_words(verdict: Verdict) -> str:
+    heard, gone = verdict.farewell, verdict.line_gone_after
+    return (
+        f"ended by {verdict.ended_by} ({verdict.reason}), "
+        f"{f'{heard.lost_s * 1000:.0f} ms lost' if heard else 'no farewell'}, "
+        f"{f'gone after {gone:.3f} s' if gone is not None else 'nothing heard'}"
+        f"{', room left' if verdict.room_left else ''}"
+    )
+
+
+if __name__ == "__main__":
+    main()

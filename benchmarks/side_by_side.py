@@ -1,0 +1,132 @@
+"""The same short call with Lastword and with LiveKit's own ``EndCallTool``, in turns.
+
+Both are measured at the caller's ear, by the same means. The stock worker asks its model twice,
+for the tool call and for the goodbye; it deletes the room after its session has closed, which waits
+2 s for words of the caller that may still come (``session_close_transcript_timeout``).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import statistics
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from rich.table import Column, Table
+
+from agent.errors import CallFailed
+from agent.rehearsal.stage import Plan, Stage, WorkerProgram, worker_on
+from agent.rehearsal.verdict import CallFacts, measure_farewell
+from agent.settings import Settings
+from benchmarks.goodbyes import STOCK_AGENT
+
+STOCK = WorkerProgram(
+    "the stock worker",
+    [sys.executable, "-m", "benchmarks.stock_worker", "start", "--drain-timeout", "2"],
+    keeps_journal=False,
+)
+
+
+class Goodbye(NamedTuple):
+    """How a call ended for its caller; seconds."""
+
+    first_sound: float
+    """From the end of the caller's last word to the first sound of the goodbye."""
+    line_gone: float
+    """From the last sound of the goodbye that was heard to the line being gone."""
+    lost: float
+    """Of the goodbye, anywhere."""
+
+
+HEAD = ("median (min to max)", "Lastword", "EndCallTool", "ratio")
+ROWS = {
+    "first_sound": ("last word → goodbye", "s", 1.0, "{:.2f}"),
+    "line_gone": ("goodbye → line gone", "s", 1.0, "{:.2f}"),
+    "lost": ("goodbye lost", "ms", 1000.0, "{:.0f}"),
+}
+"""Name, unit, factor and form of each figure in the table."""
+
+
+class Pair(NamedTuple):
+    """The same call twice."""
+
+    ours: Goodbye
+    stock: Goodbye
+
+
+def measure(facts: CallFacts) -> Goodbye:
+    """Measure the goodbye by the caller's events and recording alone.
+
+    Raises:
+        CallFailed: the caller heard none.
+    """
+    silent = max((e["t"] for e in facts.caller if e["event"] == "line_finished"), default=0.0)
+    sounds = [e["t"] for e in facts.caller if e["event"] == "agent_speaking_started"]
+    sound = next((t for t in sounds if t > silent), None)
+    measured = measure_farewell(facts.speech, facts.folder / "recording.wav")
+    heard, gone = measured or (None, None)
+    if sound is None or heard is None or gone is None:
+        raise CallFailed(f"in the call {facts.folder.name} no goodbye was heard")
+    return Goodbye(sound - silent, gone, heard.lost_s)
+
+
+async def make_pairs(
+    ours: Stage,
+    settings: Settings,
+    folder: Path,
+    plans: Sequence[Plan],
+    report: Callable[[str], object],
+) -> list[Pair]:
+    """Make each call with both workers, on the same server; they take turns in going first.
+
+    Raises:
+        CallFailed: a worker or a caller broke, or a caller heard no goodbye.
+    """
+    settings = settings.model_copy(update={"agent_name": STOCK_AGENT})
+    pairs: list[Pair] = []
+    async with worker_on(ours.server, settings, folder, closing_tone=True, program=STOCK) as stock:
+        order = [ours, stock]
+        for plan in plans:
+            found = {
+                stage: await asyncio.to_thread(measure, await stage.ring(plan)) for stage in order
+            }
+            pairs.append(Pair(found[ours], found[stock]))
+            order.reverse()
+            report(f"pair {len(pairs)} of {len(plans)}: {in_words(pairs[-1])}")
+    return pairs
+
+
+def figures(pairs: Sequence[Pair], name: str) -> tuple[list[float], list[float]]:
+    """One figure of all calls: Lastword's, and the stock worker's."""
+    return [getattr(p.ours, name) for p in pairs], [getattr(p.stock, name) for p in pairs]
+
+
+def in_words(pair: Pair) -> str:
+    """What was measured of a pair, in one line."""
+    return ", ".join(
+        f"{name} {one.first_sound:.2f} + {one.line_gone:.2f} s, {one.lost * 1000:.0f} ms lost"
+        for name, one in zip(("Lastword", "stock"), pair, strict=True)
+    )
+
+
+def table(pairs: Sequence[Pair]) -> Table:
+    """Median, least and most of both, and the ratio of the medians."""
+    shown = Table(*(Column(name, no_wrap=True) for name in HEAD))
+    for name, (what, unit, factor, form) in ROWS.items():
+        both = figures(pairs, name)
+        cells = [_cell([value * factor for value in values], form) for values in both]
+        shown.add_row(f"{what} ({unit})", *cells, _ratio(*map(statistics.median, both)))
+    return shown
+
+
+def _cell(values: Sequence[float], form: str) -> str:
+    median, least, most = (
+        form.format(value) for value in (statistics.median(values), min(values), max(values))
+    )
+    return f"{median} ({least} to {most})"
+
+
+def _ratio(ours: float, stock: float) -> str:
+    return f"{ours / stock:.2f}" if stock else "-"
