@@ -30,7 +30,7 @@ _TELLING_RATE = 16_000
 _SAME = 0.9  # likeness of a closing tone to itself, whatever was mixed in
 _FAINT = 0.01  # part of the loudest stretch below which likeness means nothing
 _WINDOW_S = 0.06  # span that is compared to find where a frame has gone
-_SHIFT_COST, _MOST_COST = 0.3, 5.0  # per ms of shift, in likeness summed over frames
+_SHIFT_COST, _MOST_COST = 0.3, 3.0  # per ms of shift, in likeness summed over frames
 
 
 @dataclass(frozen=True)

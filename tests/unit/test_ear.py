@@ -107,6 +107,18 @@ def test_a_stretch_by_the_jitter_buffer_is_no_loss(
     assert heard(farewell, stretched).lost_s == 0
 
 
+@pytest.mark.parametrize("squeezed_ms", [(80, 170, 190, 250), (60, 120, 200, 300)])
+@pytest.mark.parametrize("way", [untouched, opus])
+def test_a_short_goodbye_squeezed_in_several_places_is_no_loss(
+    way: Way, squeezed_ms: tuple[int, ...]
+) -> None:
+    farewell = np.concatenate([babble("goodbye anna"), closing_tone(RATE)])
+    kept = np.ones(len(farewell), bool)
+    for start in squeezed_ms:
+        kept[start * RATE // 1000 : (start + 10) * RATE // 1000] = False
+    assert heard(farewell, way(call(farewell[kept]))).lost_s == 0
+
+
 def test_a_squeezed_closing_tone_is_told_from_a_cut_one() -> None:
     farewell = FAREWELLS["with a closing tone"]
     received, middle = call(farewell), BEFORE + len(farewell) - RATE // 5
