@@ -7,6 +7,7 @@ from uuid import uuid4
 
 import pytest
 import pytest_asyncio
+from livekit import api
 
 from agent.rehearsal.livekit_server import LocalServer, build_server, find_server, running_server
 
@@ -23,10 +24,14 @@ async def server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Loca
 
 @pytest_asyncio.fixture(autouse=True)
 async def no_room_left(server: LocalServer) -> AsyncIterator[None]:
-    """Fail a test that leaves a room, and so perhaps a caller, behind."""
+    """Fail a test that leaves a room or a participant behind."""
+    left: dict[str, list[str]] = {}
     yield
-    left = await server.rooms()
-    assert not left, f"rooms left on the server: {left}"
+    async with server.api() as client:
+        for room in (await client.room.list_rooms(api.ListRoomsRequest())).rooms:
+            who = await client.room.list_participants(api.ListParticipantsRequest(room=room.name))
+            left[room.name] = [one.identity for one in who.participants]
+    assert not left, f"rooms and participants left on the server: {left}"
 
 
 @pytest.fixture

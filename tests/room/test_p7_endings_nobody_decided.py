@@ -17,6 +17,7 @@ import pytest_asyncio
 from livekit import api
 
 from agent.rehearsal.livekit_server import LocalServer, build_server, find_server, running_server
+from agent.rehearsal.parts import json_line
 from agent.rehearsal.stage import a_caller
 from tests.fakes.journalled_worker import JournalledWorker, WrittenJournal, journalled_worker
 from tests.fakes.room_caller import RoomCaller, delete_room, room_caller
@@ -26,7 +27,8 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 GRAPH = "tests.fakes.told_graph:graph"
 AGENT = "lastword"
-LONG = json.dumps({"words": "This is a very long sentence " * 12})
+LONG = json.dumps({"words": "This is a very long sentence " * 20})
+SHORT = json.dumps({"words": "This is a sentence that is not so long."})
 SERVER_PATIENCE = 40.0
 """Seconds after which a server has surely given a lost participant up; seen: 15 to 25."""
 
@@ -89,7 +91,7 @@ async def test_a_caller_who_comes_back_from_another_device_keeps_the_call(
     server: LocalServer, worker: JournalledWorker, room: str
 ) -> None:
     journal = worker.calls[room]
-    async with room_caller(server, room, AGENT, LONG) as caller:
+    async with room_caller(server, room, AGENT, SHORT) as caller:
         await speaking(journal, caller)
         newcomer = RoomCaller(server, room)
         await newcomer.join()
@@ -107,7 +109,7 @@ async def test_a_network_that_is_back_within_livekits_window_keeps_the_call(
     journal, back = worker.calls[room], asyncio.Event()
     async with (
         signal_proxy(server.url) as proxy,
-        room_caller(server, room, AGENT, LONG, url=proxy.url) as caller,
+        room_caller(server, room, AGENT, SHORT, url=proxy.url) as caller,
     ):
         caller.room.on("reconnected", back.set)
         await speaking(journal, caller)
@@ -124,12 +126,14 @@ async def test_a_caller_whose_network_is_lost_for_good(
     journal = worker.calls[room]
     job = {
         "url": server.url,
-        "token": RoomCaller(server, room).ticket(AGENT, json.dumps({"words": "Hello " * 150})),
+        "token": RoomCaller(server, room).ticket(AGENT, json.dumps({"words": "Hello " * 200})),
         "voice": "tests.fakes.tone_voice:speak",
     }
     async with a_caller() as process:
         process.tell(json.dumps(job) + "\n")
-        await journal.until("caller_joined")
+        async for line in process.lines():
+            if json_line(line).get("event") == "agent_speaking_started":
+                break
         os.kill(process.pid, signal.SIGKILL)
         found = await record(journal, SERVER_PATIENCE)
     assert found == ("caller", "caller_connection_timeout", "CONNECTION_TIMEOUT", True)
@@ -171,7 +175,7 @@ async def test_a_drained_worker_finishes_its_calls_and_takes_no_others(
         server, GRAPH, tmp_path, "--drain-timeout", "60", agent=room
     ) as worker:
         journal = worker.calls[room]
-        async with room_caller(server, room, room, LONG) as caller:
+        async with room_caller(server, room, room, SHORT) as caller:
             await speaking(journal, caller)
             os.kill(worker.part.pid, signal.SIGTERM)
             async with room_caller(server, later, room):

@@ -100,6 +100,15 @@ async def test_p7_the_first_to_end_a_call_at_once_has_ended_it() -> None:
     assert closing.farewell == "none"
 
 
+async def test_p7_what_comes_after_the_end_ends_nothing() -> None:
+    closing, _ = a_closing()
+    begun(closing).played()
+    decided = await closing.decided()
+    closing.cut_short(LEFT)
+    assert closing.end == decided
+    assert closing.farewell == "played"
+
+
 SOUNDS: list[tuple[Sequence[tuple[float, str]], float]] = [
     ([(0.2, "sound"), (0.4, "quiet")], 0.4 + 1.5),
     ([(0.2, "sound"), (0.9, "quiet"), (1.3, "words")], 1.3),
