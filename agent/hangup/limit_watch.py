@@ -96,8 +96,8 @@ class LimitWatch:
         self._journal.write("call_event", **event)
         try:
             answer = await self._graph_llm.tell(event)
-        except RuntimeError:
-            _log.warning("the graph could not be told of the call's %s", event["kind"])
+        except Exception:  # noqa: BLE001 - the call goes on, and so does the watch
+            _log.exception("the graph could not be told of what happened to the call")
             return
         if event["kind"] == "limit_near":
             answer.add_done_callback(self._warning_over)
@@ -114,8 +114,8 @@ class LimitWatch:
             return
         try:
             await self._say(limit.farewell)
-        except RuntimeError:
-            _log.warning("the session does not speak any more; hanging up without a farewell")
+        except Exception:  # noqa: BLE001 - without a farewell the limit is still reached
+            _log.exception("the session does not speak any more; hanging up without a farewell")
         farewell.played()
 
     async def _say(self, text: str) -> None:
