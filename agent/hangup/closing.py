@@ -147,7 +147,7 @@ class Closing:
 
     def cut_short(self, end: CallEnd) -> None:
         """End the call at once; without effect when that has happened or is happening."""
-        if self._cut is None and self.phase in _BEFORE_REMOVAL:
+        if self.phase in _BEFORE_REMOVAL:
             self._cut = _CutShort(end)
             self._advance()
 

@@ -15,6 +15,8 @@ from graphs.call_signals import CallPolicy, CallState
 GREETING = "Hello, what can I do for you?"
 FAREWELL = "Thank you for calling us today and have a very nice afternoon goodbye."
 SHORT_FAREWELL = "Bye then."
+GOODBYES = ("bye", "goodbye", "by", "buy")
+"""The last two are what the offline recogniser may make of it."""
 ANSWER = "Of course, I make a note of that."
 
 
@@ -38,7 +40,8 @@ def route(state: Farewells) -> Literal["greet", "answer", "end"]:
     """Greet first; "bye" is a goodbye, and all else is something to answer."""
     if not state["messages"]:
         return "greet"
-    return "end" if state["messages"][-1].text.split()[-1:] in (["bye"], ["goodbye"]) else "answer"
+    words = state["messages"][-1].text.split()
+    return "end" if words and words[-1] in GOODBYES else "answer"
 
 
 async def greet(state: Farewells) -> dict[str, Any]:
