@@ -52,6 +52,8 @@ class Listener:
         self, words: str | None = "Hello?", ends: str | None = None, pause: Any = None
     ) -> None:
         self.heard: list[Any] = []
+        self.remembered: list[list[str]] = []
+        """The kinds of messages in the state, event by event."""
         self._words, self._ends, self._pause = words, ends, pause
 
     async def _listen(self, state: CallState) -> dict[str, Any]:
@@ -61,6 +63,7 @@ class Listener:
                 await self._pause()
             return {"messages": [AIMessage("I see.")]}
         self.heard.append(event)
+        self.remembered.append([message.type for message in state["messages"]])
         if self._ends is not None:
             end_call(self._ends)
         return {"messages": [] if self._words is None else [AIMessage(self._words)]}
@@ -82,6 +85,7 @@ async def test_p11_a_silent_caller_is_asked_twice_and_then_hung_up_on() -> None:
         assert await phone.running == SILENT
         assert phone.spoken() == ["Hello?", "Hello?", POLICY.silence_farewell]
     assert counts(listener) == [("silence", 1), ("silence", 2)]
+    assert listener.remembered == [[], ["ai"]], "an event is no message"
     assert all(event["of"] == 2 and event["seconds"] >= QUIET - 0.1 for event in listener.heard)
     assert phone.line.removals == 1
 
