@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import fields, is_dataclass
 from typing import Any, Protocol
 
@@ -32,7 +32,7 @@ from agent.graph_registry import CallGraph
 from agent.hangup.call_end import CallEnd
 from agent.hangup.closing import Closing
 from agent.hangup.end_call import end_call_tool
-from agent.hangup.hang_up import Line
+from agent.hangup.hang_up import Line, surely
 from agent.hangup.limit_watch import LimitWatch
 from agent.hangup.phases import Limits
 from agent.journal import CallJournal
@@ -93,6 +93,7 @@ class Call:
             speech_tap=speech_tap,
         )
         self._watching: list[asyncio.Task[None]] = []
+        self._is_down = False
         self.session.on("conversation_item_added", self._item_added)
         self.session.on("close", self._session_closed)
 
@@ -122,29 +123,34 @@ class Call:
         The line is taken down whatever happens, a cancelled job included: the first of ``lines``
         that can be.
         """
+        self._journal.write("call_started", graph=self._graph.name)
         try:
-            await self._talk(start, caller_joined)
+            async with asyncio.TaskGroup() as tasks:
+                joining = tasks.create_task(self._join(start, caller_joined, tasks))
+                await self.closing.decided()
+                for task in (joining, *self._watching):
+                    task.cancel()
+                await self._take_down(lines)  # not after they have ended: nothing may delay it
         except* Exception:  # noqa: BLE001 - whatever failed, the line is taken down
             _log.exception("a part of the call failed")
             self.end(CallEnd("error", "call_failed"))
         finally:
             self.end(CallEnd("operator", "worker_shutdown"))
-            await _surely(self._take_down(lines))
+            await self._take_down(lines)
+            await surely(self._graph_llm.aclose())
         return self.closing.end
 
-    async def _talk(self, start: StartSession, caller_joined: Callable[[], Awaitable[str]]) -> None:
-        self._journal.write("call_started", graph=self._graph.name)
-        async with asyncio.TaskGroup() as tasks:
-            joining = tasks.create_task(self._join(start, caller_joined, tasks))
-            await self.closing.decided()
-            joining.cancel()
-            for task in self._watching:
-                task.cancel()
-
     async def _take_down(self, lines: Sequence[Line]) -> None:
+        """Take the line down and close the record, once, however often this task is cancelled."""
+        if not self._is_down:
+            self._is_down = True
+            await surely(self._close(lines))
+
+    async def _close(self, lines: Sequence[Line]) -> None:
         await self.closing.take_down(lines)
+        for words in self._agent.passed_over:
+            self._journal.write("heard", **{"lk.pii.words": words}, metrics={})
         self.closing.write_end()
-        await self._graph_llm.aclose()
 
     async def _join(
         self,
@@ -242,17 +248,6 @@ def _fitting(context: CallContext, schema: Any) -> Any:
         return context
     offered = {**context.get("metadata", {}), **context}
     return {name: value for name, value in offered.items() if name in names}
-
-
-async def _surely(work: Coroutine[Any, Any, None]) -> None:
-    """Finish ``work`` even when this task is cancelled again and again meanwhile."""
-    async with asyncio.TaskGroup() as tasks:
-        working = tasks.create_task(work)
-        while not working.done():
-            try:
-                await asyncio.shield(working)
-            except asyncio.CancelledError:
-                _log.warning("cancelled while hanging up; the line is taken down first")
 
 
 def _latencies(message: llm.ChatMessage) -> dict[str, float]:

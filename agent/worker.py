@@ -22,7 +22,7 @@ from agent.graph_memory import Memory, open_for_call, prepare_memory
 from agent.graph_registry import CallGraph, check_graph, check_server, choose_graph, load_all
 from agent.hangup.call_end import CallEnd
 from agent.hangup.closing import Closing
-from agent.hangup.hang_up import Line, ParticipantLine, RoomLine, hang_up
+from agent.hangup.hang_up import Line, ParticipantLine, RoomLine, hang_up, surely
 from agent.hangup.phases import Limits
 from agent.journal import CallJournal
 from agent.lost_jobs import WatchfulServer
@@ -105,8 +105,8 @@ async def take_call(ctx: JobContext) -> None:
         try:
             memory = await open_for_call(settings.graph_memory, after_the_call, join=ctx.connect)
             call = make_call(ctx, memory)
-        except Exception:
-            await hang_up([room])
+        except BaseException:
+            await surely(hang_up([room]))
             raise
         after_the_call.push_async_callback(call.session.aclose)
         presence = Presence(ctx, call.end)
@@ -142,12 +142,17 @@ def lines_of(
 async def end_lost_call(settings: Settings, graphs: dict[str, CallGraph], job: Job) -> None:
     """Take the line of a call down whose process has died, and close its record.
 
-    A policy that leaves the caller on the line when the agent goes has nothing to take down.
+    A process that breaks after its call has nothing to end: its room is gone, or is another call's
+    by now. A policy that leaves the caller on the line when the agent goes has nothing to take
+    down either.
     """
     dispatch = read_dispatch(job.metadata)
     graph = graphs[choose_graph(dispatch.graph, settings.graph, known=graphs)]
     journal = CallJournal(job.room.name)
     async with server_api(settings) as client:
+        found = await client.room.list_rooms(api.ListRoomsRequest(names=[job.room.name]))
+        if job.room.sid not in {room.sid for room in found.rooms}:
+            return
         closing = Closing(journal, Limits(graph.policy.tail, graph.policy.farewell_max_wait))
         closing.cut_short(CallEnd("error", "job_lost"))
         lines = [] if graph.policy.hang_up == "agent" else [RoomLine(client.room, job.room.name)]

@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from contextvars import ContextVar
 from dataclasses import dataclass
+from inspect import iscoroutinefunction
 from math import inf
 from typing import Any, Literal, NotRequired
 
@@ -187,7 +188,7 @@ def is_say(event: object) -> TypeIs[SaySignal]:
 class CallPolicy:
     """How calls of one graph are conducted; a module-level ``call_policy`` beside the graph.
 
-    All times are in seconds; None switches a limit off.
+    All times are in seconds; None switches off a limit whose type allows it.
 
     Raises:
         ValueError: a value is impossible, or two contradict each other; the message names them.
@@ -254,9 +255,21 @@ class CallPolicy:
                     f"CallPolicy.{name} must be one of {', '.join(choices)}, "
                     f"not {getattr(self, name)!r}"
                 )
+        if self.end_token is not None and not self.end_token.strip():
+            raise ValueError("CallPolicy.end_token must not be blank; None switches it off")
+        if self.end_node is not None and not self.end_node:
+            raise ValueError("CallPolicy.end_node must not be empty; None switches it off")
+        if iscoroutinefunction(self.is_closer):
+            raise ValueError("CallPolicy.is_closer must be a plain function, not `async def`")
+        self._refuse_impossible_numbers()
+        self._refuse_contradictions()
+
+    def _refuse_impossible_numbers(self) -> None:
         for name in _ABOVE_ZERO:
             value = getattr(self, name)
-            if value is not None and not 0 < value < inf:
+            if value is None and name in _CAN_BE_OFF:
+                continue
+            if value is None or not 0 < value < inf:
                 raise ValueError(f"CallPolicy.{name} must be above 0 seconds, not {value!r}")
         for name, least in (("max_failures", 1), ("silence_reminders", 0)):
             if getattr(self, name) < least:
@@ -265,11 +278,6 @@ class CallPolicy:
                 )
         if not 0 <= self.tail <= _LONGEST_TAIL:
             raise ValueError(f"CallPolicy.tail must be 0 to 10 seconds, not {self.tail!r}")
-        if self.end_token is not None and not self.end_token.strip():
-            raise ValueError("CallPolicy.end_token must not be blank; None switches it off")
-        if self.end_node is not None and not self.end_node:
-            raise ValueError("CallPolicy.end_node must not be empty; None switches it off")
-        self._refuse_contradictions()
 
     def _refuse_contradictions(self) -> None:
         both = self.silent_nodes & (self.spoken_nodes or frozenset())
@@ -300,6 +308,7 @@ _ABOVE_ZERO = (
     "limit_warning",
     "turn_timeout",
 )
+_CAN_BE_OFF = ("silence_timeout", "first_words_timeout", "max_duration")
 _SHORTER_THAN = (
     ("turn_timeout", "first_words_timeout"),
     ("turn_timeout", "max_duration"),

@@ -166,7 +166,8 @@ class GraphLLM(langchain.LLMAdapter[Any]):
         """Whether the graph waits for an answer that is not the caller's to give."""
         session = self.turns.session
         questions = self.read_turn(session.history).questions if session is not None else []
-        return bool(questions) and not questions[0]["words"]
+        waits = bool(questions) and not questions[0]["words"]
+        return waits and _key(questions[0]) not in self._claimed
 
     async def aclose(self) -> None:
         """Wait until the graph has done what it does after its end node.

@@ -257,7 +257,7 @@ def _with_event(messages: list[BaseMessage], event: CallEvent, turn: Turn) -> li
         return [SystemMessage(_OPENING)]
     if event["kind"] == "ending_cancelled":
         if turn.words:
-            turn.new[-1].additional_kwargs[EVENT_KEY] = event
+            messages[-1].additional_kwargs[EVENT_KEY] = event
         return messages
     told = HumanMessage(event_text(event), additional_kwargs={EVENT_KEY: event})
     return [*messages, told]

@@ -55,6 +55,8 @@ class Turn:
     """A run whose answer is still being heard; it is taken for heard whole until it is known."""
     operator_answer: OperatorAnswer | None = None
     """What an operator has answered to the first question."""
+    words_are_old: bool = False
+    """Nothing remembers, so all words are in ``new``; only the event is to be answered."""
     event: CallEvent | None = None
     """What has happened to the call, beside the caller's words."""
 
@@ -72,7 +74,7 @@ class Turn:
     @property
     def words(self) -> list[str]:
         """What the caller has said that the graph has not heard."""
-        return list(self.told.values())
+        return [] if self.words_are_old else list(self.told.values())
 
 
 def read_turn(
@@ -106,6 +108,7 @@ def read_turn(
         failures=failures,
         item_id=newest_message(history),
         event=_call_event(news),
+        words_are_old=not remembers and _event_is_newest(news),
     )
     pointer = pointer_of(items[at]) if at >= 0 else None
     if pointer is None:
@@ -198,6 +201,14 @@ def _call_event(news: Sequence[ChatItem]) -> CallEvent | None:
             event: CallEvent = item.extra[CALL_EVENT_KEY]
             return event
     return None
+
+
+def _event_is_newest(news: Sequence[ChatItem]) -> bool:
+    """Whether an event has happened since the caller spoke."""
+    for item in reversed(news):
+        if isinstance(item, ChatMessage) and (CALL_EVENT_KEY in item.extra or item.role == "user"):
+            return item.role != "user"
+    return False
 
 
 def _operator_answer(news: Sequence[ChatItem]) -> OperatorAnswer | None:

@@ -16,8 +16,9 @@ from agent.hangup.hang_up import Line, hang_up
 from agent.hangup.phases import Facts, Limits, LineState, Phase, Row, next_row, wake_at
 from agent.journal import CallJournal
 
-FarewellState = Literal["none", "played", "cut_short", "overdue"]
-"""What became of the farewell; "none" when the call was ended without one."""
+FarewellState = Literal["none", "played", "cut_short", "overdue", "failed"]
+"""What became of the farewell: "none" when the call was ended without one, "failed" when there was
+no voice to speak it."""
 
 _ENTRIES = {
     Phase.TALKING: "ending_cancelled",
@@ -37,6 +38,7 @@ class Farewell:
         self.end = end
         self.played_at: float | None = None
         self.wants_more = False
+        self.has_no_voice = False
         self.was_called_off = False
         self.passed_over: list[str] = []
         """What the caller has said over it, in order, and LiveKit has put into no turn."""
@@ -141,6 +143,8 @@ class Closing:
         """What became of the farewell."""
         if self._farewell is None:
             return "none"
+        if self._farewell.has_no_voice:
+            return "failed"
         if self._farewell.played_at is not None:
             return "played"
         return "cut_short" if self._cut else "overdue"

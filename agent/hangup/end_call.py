@@ -15,10 +15,12 @@ from typing import Any
 
 from livekit.agents import (
     AgentSession,
+    ErrorEvent,
     RunContext,
     UserInputTranscribedEvent,
     UserStateChangedEvent,
     llm,
+    tts,
 )
 from livekit.agents.voice import SpeechHandle
 
@@ -79,12 +81,14 @@ def _guarded(ctx: RunContext[Any], farewell: Farewell, policy: CallPolicy) -> It
     listener = _Listener(ctx, farewell, policy)
     session.on("user_input_transcribed", listener.heard)
     session.on("user_state_changed", listener.user_state)
+    session.on("error", listener.error)
     listener.sound(speaking=session.user_state == "speaking")
     try:
         yield
     finally:
         session.off("user_input_transcribed", listener.heard)
         session.off("user_state_changed", listener.user_state)
+        session.off("error", listener.error)
         listener.hand_over()
 
 
@@ -97,6 +101,11 @@ class _Listener:
         self._farewell = farewell
         self._stopped_by = policy.farewell_interruption
         self._is_closer: Callable[[str, str], bool] = policy.is_closer or is_closer
+
+    def error(self, event: ErrorEvent) -> None:
+        """Take that a model has failed; without a voice the farewell is not heard."""
+        if isinstance(event.error, tts.TTSError) and not event.error.recoverable:
+            self._farewell.has_no_voice = True
 
     def user_state(self, event: UserStateChangedEvent) -> None:
         self.sound(speaking=event.new_state == "speaking")
@@ -120,6 +129,7 @@ class _Listener:
         self._speech.allow_interruptions = True
         self._speech.interrupt()
         self._farewell.call_off()
+        self.hand_over()
 
     def _stops(self, event: UserInputTranscribedEvent) -> bool:
         match self._stopped_by:
@@ -143,6 +153,9 @@ class _Listener:
 
     def hand_over(self) -> None:
         """What LiveKit passed over belongs to the turn that has called the farewell off."""
+        if not self._farewell.was_called_off:
+            return
         agent = self._session.current_agent
-        if self._farewell.was_called_off and isinstance(agent, CallAgent):
+        if isinstance(agent, CallAgent):
             agent.passed_over.extend(self._farewell.passed_over)
+            self._farewell.passed_over.clear()

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Sequence
-from typing import Protocol
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from typing import Any, Protocol
 
 import aiohttp
 from livekit import api
@@ -189,3 +189,14 @@ async def _try(line: Line) -> None:
         await line.remove()
         if not await line.is_gone():
             raise LineStillUp
+
+
+async def surely(work: Coroutine[Any, Any, object]) -> None:
+    """Finish ``work`` even when this task is cancelled again and again meanwhile."""
+    async with asyncio.TaskGroup() as tasks:
+        working = tasks.create_task(work)
+        while not working.done():
+            try:
+                await asyncio.shield(working)
+            except asyncio.CancelledError:
+                _log.warning("cancelled while hanging up; the line is taken down first")

@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from math import inf
 from typing import Any
 
 from livekit.agents import (
@@ -63,7 +64,8 @@ class LimitWatch:
         self._sounding = False
         self._has_spoken = False
         self._reminders = 0
-        self._warned = False
+        self._warned = self._again = False
+        self._sound_ended = -inf
 
     async def run(self) -> None:
         """Watch until the task is cancelled, or the call has been ended for a limit."""
@@ -105,7 +107,7 @@ class LimitWatch:
     def _warning_over(self, answer: SpeechHandle) -> None:
         """A warning that the caller has spoken over is given again in the next quiet moment."""
         if answer.interrupted:
-            self._warned = False
+            self._warned, self._again = False, True
             self._changed.set()
 
     async def _end(self, limit: TimeUp) -> None:
@@ -134,6 +136,9 @@ class LimitWatch:
             has_spoken=self._has_spoken,
             reminders=self._reminders,
             warned=self._warned,
+            answering=bool(self._runs) or self._state == "thinking",
+            again=self._again,
+            sound_ended=self._sound_ended,
         )
 
     def _quiet_since(self) -> float | None:
@@ -187,6 +192,8 @@ class LimitWatch:
         self._changed.set()
 
     def _user_state(self, event: UserStateChangedEvent) -> None:
+        if self._sounding and event.new_state != "speaking":
+            self._sound_ended = self._now()
         self._sounding = event.new_state == "speaking"
         self._changed.set()
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import inf
 
+from agent.hangup.phases import VOICE_GRACE, VOICE_MAX
 from graphs.call_signals import CallPolicy, LimitNear, Silence
 
 
@@ -29,6 +30,8 @@ class CallTimes:
     ``joined``: when the caller joined; ``quiet_since``: since when nobody has said a word although
     it is somebody's turn (None: the agent speaks or thinks, or an operator is asked); ``sounding``:
     the caller makes a sound that is no word so far; ``has_spoken``: somebody has said a word.
+    ``answering``: an answer is being made and not yet heard; ``again``: the warning was given, and
+    spoken over; ``sound_ended``: when the caller's last sound did, whose words may still come.
     """
 
     now: float
@@ -38,6 +41,9 @@ class CallTimes:
     has_spoken: bool
     reminders: int
     warned: bool
+    answering: bool = False
+    again: bool = False
+    sound_ended: float = -inf
 
 
 def due(policy: CallPolicy, times: CallTimes) -> Due | None:
@@ -78,14 +84,19 @@ def _ends_at(policy: CallPolicy, times: CallTimes) -> float:
 def _first_words_by(policy: CallPolicy, times: CallTimes) -> float:
     if policy.first_words_timeout is None or times.has_spoken:
         return inf
-    return times.joined + policy.first_words_timeout
+    limit = times.joined + policy.first_words_timeout
+    if times.sounding:
+        return limit + VOICE_MAX
+    return min(limit + VOICE_MAX, max(limit, times.sound_ended + VOICE_GRACE))
 
 
 def _warning_at(policy: CallPolicy, times: CallTimes) -> float:
     """The first quiet moment in the time of the warning; in its second half there is no waiting."""
     if times.warned or policy.max_duration is None:
         return inf
-    latest = _ends_at(policy, times) - policy.limit_warning / 2
+    if times.answering:
+        return inf  # another run beside it would go on from before its answer
+    latest = inf if times.again else _ends_at(policy, times) - policy.limit_warning / 2
     if times.quiet_since is None or times.sounding:
         return latest
     return min(latest, max(_ends_at(policy, times) - policy.limit_warning, times.quiet_since))
@@ -95,4 +106,8 @@ def _silence_at(policy: CallPolicy, times: CallTimes) -> float:
     """Silence is of words. A sound gives them once more the time to come, and no longer."""
     if policy.silence_timeout is None or times.quiet_since is None:
         return inf
-    return times.quiet_since + policy.silence_timeout * (2 if times.sounding else 1)
+    latest = times.quiet_since + 2 * policy.silence_timeout
+    if times.sounding:
+        return latest
+    silent = times.quiet_since + policy.silence_timeout
+    return min(latest, max(silent, times.sound_ended + VOICE_GRACE))

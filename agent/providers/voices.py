@@ -49,7 +49,11 @@ def _production(settings: Settings) -> Voices:
         stt=production.production_stt(settings),
         tts=production.production_tts(settings),
         vad=turn_taking.local_vad(),
-        turn_handling=TurnHandlingOptions(turn_detection=turn_taking.local_turn_detector()),
+        turn_handling=TurnHandlingOptions(
+            turn_detection=turn_taking.local_turn_detector(),
+            # LiveKit's adaptive mode keeps back what is said over the agent, goodbyes too
+            interruption={"mode": "vad"},
+        ),
     )
 
 

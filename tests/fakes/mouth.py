@@ -7,7 +7,7 @@ import time
 from typing import Any
 
 from livekit import rtc
-from livekit.agents import APIConnectOptions, tts
+from livekit.agents import APIConnectionError, APIConnectOptions, tts
 from livekit.agents.types import DEFAULT_API_CONNECT_OPTIONS
 from livekit.agents.voice import io
 
@@ -39,6 +39,20 @@ class _Silence(tts.ChunkedStream):
         )
         words = len(self.input_text.split())
         output_emitter.push(bytes(2 * int(RATE * WORD_SECONDS) * words))
+
+
+class HoarseVoice(SilentVoice):
+    """A voice that always fails, for good."""
+
+    def synthesize(
+        self, text: str, *, conn_options: APIConnectOptions = DEFAULT_API_CONNECT_OPTIONS
+    ) -> tts.ChunkedStream:
+        return _Hoarse(tts=self, input_text=text, conn_options=APIConnectOptions(max_retry=0))
+
+
+class _Hoarse(tts.ChunkedStream):
+    async def _run(self, output_emitter: tts.AudioEmitter) -> None:
+        raise APIConnectionError("there is no voice")
 
 
 class FakeMouth(io.AudioOutput):

@@ -15,6 +15,7 @@ from livekit.agents import AgentSession
 from livekit.agents.stt import SpeechEventType
 from livekit.agents.voice.run_result import RunResult
 
+from agent.bridge import GraphLLM
 from agent.call import Call
 from agent.call_agent import CallAgent
 from agent.dispatch import read_dispatch
@@ -68,11 +69,11 @@ class Listener:
             end_call(self._ends)
         return {"messages": [] if self._words is None else [AIMessage(self._words)]}
 
-    def graph(self) -> Pregel[Any, Any, Any, Any]:
+    def graph(self, **options: Any) -> Pregel[Any, Any, Any, Any]:
         builder: StateGraph[Any, Any, Any, Any] = StateGraph(CallState)
         builder.add_node("listen", self._listen)
         builder.add_edge(START, "listen")
-        return builder.compile()
+        return builder.compile(**options)
 
 
 def counts(listener: Listener) -> list[tuple[str, int]]:
@@ -125,6 +126,20 @@ async def test_p11_a_sound_without_words_gives_no_more_than_the_time_once_more()
     assert listener.heard[0]["seconds"] >= 2 * QUIET - 0.1
 
 
+async def test_p11_a_caller_whose_words_come_after_the_sound_is_not_hung_up_on() -> None:
+    listener, ears = Listener(), ScriptedEars()
+    policy = replace(POLICY, silence_reminders=0, silence_timeout=0.5)
+    voices = scripted(ears, preemptive=False)
+    async with phone_call(listener.graph(), policy, voices=voices) as phone:
+        ears.hear(SpeechEventType.START_OF_SPEECH)
+        await asyncio.sleep(0.7)  # longer than a silence may be; a recogniser needs its time
+        ears.hear(SpeechEventType.END_OF_SPEECH)
+        await asyncio.sleep(0.1)
+        ears.hear(SpeechEventType.FINAL_TRANSCRIPT, "I would like to book a table")
+        await phone.journal.until("spoken")
+        assert phone.spoken() == ["I see."]
+
+
 async def test_p11_a_long_tool_is_no_silence() -> None:
     done = asyncio.Event()
     listener = Listener(pause=done.wait)
@@ -149,6 +164,31 @@ async def test_p11_an_operator_who_is_asked_is_no_silence() -> None:
         await asyncio.sleep(4 * QUIET)
         assert "call_event" not in phone.journal.events
         assert not phone.call.ended
+
+
+async def test_p11_silence_counts_again_once_the_operator_has_answered() -> None:
+    async def ask(state: MessagesState) -> dict[str, Any]:
+        interrupt({"approve": 7})
+        return {"messages": []}
+
+    builder: StateGraph[Any, Any, Any, Any] = StateGraph(MessagesState)
+    builder.add_node("ask", ask)
+    builder.add_edge(START, "ask")
+    async with phone_call(builder.compile(), POLICY) as phone:
+        await phone.say("may I?")
+        graph_llm = phone.session.llm
+        assert isinstance(graph_llm, GraphLLM)
+        await (await graph_llm.answer({"approved": True}))
+        await phone.journal.until("call_event")
+
+
+async def test_p11_a_graph_without_memory_hears_of_silence_too() -> None:
+    listener = Listener()
+    async with phone_call(listener.graph(checkpointer=False), POLICY) as phone:
+        await phone.say("hello")
+        assert await phone.running == SILENT
+        assert phone.spoken() == ["I see.", "Hello?", "Hello?", POLICY.silence_farewell]
+    assert counts(listener) == [("silence", 1), ("silence", 2)]
 
 
 async def test_p11_a_graph_without_the_channel_hears_a_message() -> None:
@@ -185,6 +225,49 @@ async def test_p11_the_graph_may_end_a_call_before_its_time_is_up() -> None:
     listener = Listener("Then goodbye.", ends="out_of_time")
     async with phone_call(listener.graph(), SHORT) as phone:
         assert await phone.running == CallEnd("graph", "out_of_time")
+
+
+async def test_p11_a_warning_that_the_caller_speaks_over_is_not_given_again_and_again() -> None:
+    listener, ears = Listener("We have to stop soon."), ScriptedEars()
+    policy = replace(SHORT, max_duration=1.6, limit_warning=1.4)
+    voices = scripted(ears, preemptive=False)
+    async with phone_call(listener.graph(), policy, voices=voices) as phone:
+        phone.mouth.hold = True
+        await phone.journal.until("call_event")
+        ears.hear(SpeechEventType.START_OF_SPEECH)
+        while "ending" not in phone.journal.events:
+            ears.hear(SpeechEventType.INTERIM_TRANSCRIPT, "and another thing")
+            await asyncio.sleep(0.03)
+        phone.mouth.hold = False
+        await phone.mouth.captured.wait()
+        phone.mouth.play()
+        assert await phone.running == CallEnd("limit", "max_duration")
+    assert len(listener.heard) == 1
+
+
+async def test_p5_p11_a_warning_waits_for_the_answer_that_is_being_made() -> None:
+    seen: list[list[str]] = []
+
+    async def listen(state: CallState) -> dict[str, Any]:
+        seen.append([message.text for message in state["messages"]])
+        return {}
+
+    async def book(state: CallState) -> dict[str, Any]:
+        if state.get("event") is None:
+            await asyncio.sleep(0.9)
+        return {"messages": [AIMessage("Soon." if state.get("event") else "Booked.")]}
+
+    builder: StateGraph[Any, Any, Any, Any] = StateGraph(CallState)
+    builder.add_node("listen", listen)
+    builder.add_node("book", book)
+    builder.add_edge(START, "listen")
+    builder.add_edge("listen", "book")
+    policy = replace(SHORT, turn_timeout=1.4, max_duration=1.6, limit_warning=1.4)
+    async with phone_call(builder.compile(), policy) as phone:
+        await phone.say("book a table")
+        assert await phone.running == CallEnd("limit", "max_duration")
+        assert phone.spoken() == ["Booked.", "Soon.", policy.limit_farewell]
+    assert seen == [["book a table"], ["book a table", "Booked."]]
 
 
 async def test_p11_the_time_is_up_in_the_middle_of_a_sentence_too() -> None:

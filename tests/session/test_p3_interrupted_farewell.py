@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from langchain_core.messages import AIMessage
+from langchain_core.messages import AIMessage, AnyMessage
 from langgraph.graph import START, MessagesState, StateGraph
 from langgraph.pregel import Pregel
 from livekit.agents.voice.run_result import RunResult
+from typing_extensions import TypedDict
 
 from agent.hangup.call_end import CallEnd
 from graphs.call_signals import EVENT_KEY, CallPolicy, CallState, end_call
@@ -140,3 +141,31 @@ async def test_p3_a_graph_without_the_event_channel_sees_it_in_the_callers_messa
         await phone.say("wait")
     last = seen[-1]["messages"][-1]
     assert (last.text, last.additional_kwargs) == ("wait", {EVENT_KEY: GOODBYE_CUT})
+
+
+class LastOnly(TypedDict):
+    """A state that keeps only the last value, so that it is told the whole conversation."""
+
+    messages: list[AnyMessage]
+
+
+async def test_p3_a_graph_that_is_told_everything_sees_it_too() -> None:
+    seen: list[AnyMessage] = []
+
+    async def listen(state: LastOnly) -> dict[str, Any]:
+        seen.append(state["messages"][-1])
+        return {}
+
+    async def end(state: LastOnly) -> dict[str, Any]:
+        return {"messages": [AIMessage("Goodbye, and good luck.")]}
+
+    builder: StateGraph[Any, Any, Any, Any] = StateGraph(LastOnly)
+    builder.add_node("listen", listen)
+    builder.add_node("end", end)
+    builder.add_edge(START, "listen")
+    builder.add_edge("listen", "end")
+    async with phone_call(builder.compile()) as phone:
+        await interrupted_farewell(phone)
+        await phone.say("wait")
+    assert seen[-1].text == "wait"
+    assert seen[-1].additional_kwargs[EVENT_KEY]["kind"] == "ending_cancelled"

@@ -6,13 +6,16 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from livekit.agents.stt import SpeechEventType
+from livekit.agents.voice.run_result import RunResult
 
 from agent.hangup.call_end import CallEnd
 from graphs.call_signals import CallPolicy
 from tests.fakes.ears import ScriptedEars, scripted
+from tests.fakes.mouth import HoarseVoice
 from tests.fakes.phone import Phone, phone_call
 from tests.fakes.polite_graph import polite_graph
 
@@ -214,3 +217,23 @@ async def test_the_caller_who_hangs_up_during_the_farewell_does_not_change_the_o
         assert end == CallEnd("graph", "completed", disconnect_reason="LEFT")
         _, record = call.phone.journal.entries[-1]
         assert (record["farewell"], record["line_gone"]) == ("cut_short", True)
+
+
+async def test_words_over_a_farewell_are_in_the_record_of_a_caller_who_then_leaves() -> None:
+    async with farewell() as call:
+        await call.say("okay thanks")
+        call.ears.hear(SpeechEventType.START_OF_SPEECH)
+        call.ears.hear(SpeechEventType.FINAL_TRANSCRIPT, "oh wait one more thing")
+        await call.phone.journal.until("ending_cancelled")
+        call.phone.call.end(CallEnd("caller", "caller_hung_up"))
+        await call.phone.running
+        assert call.caller_words() == ["bye", "okay thanks", "oh wait one more thing"]
+
+
+async def test_a_farewell_without_a_voice_was_not_played() -> None:
+    policy = CallPolicy(first_speaker="caller", tail=0)
+    async with phone_call(polite_graph([]), policy, voice=HoarseVoice()) as phone:
+        turn: RunResult[Any] = phone.session.run(user_input="bye")
+        assert await phone.running == ENDED
+        assert phone.journal.entries[-1][1]["farewell"] == "failed"
+        await turn

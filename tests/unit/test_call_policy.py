@@ -9,6 +9,10 @@ import pytest
 from graphs.call_signals import CallPolicy
 
 
+async def is_closer(words: str, language: str) -> bool:
+    return True
+
+
 @pytest.mark.parametrize(
     ("values", "sentence"),
     [
@@ -20,6 +24,10 @@ from graphs.call_signals import CallPolicy
         ({"max_duration": float("inf")}, "max_duration must be above 0 seconds, not inf"),
         ({"max_duration": float("nan")}, "max_duration must be above 0 seconds, not nan"),
         ({"farewell_max_wait": -1}, "farewell_max_wait must be above 0 seconds, not -1"),
+        ({"farewell_max_wait": None}, "farewell_max_wait must be above 0 seconds, not None"),
+        ({"limit_warning": None}, "limit_warning must be above 0 seconds, not None"),
+        ({"turn_timeout": None}, "turn_timeout must be above 0 seconds, not None"),
+        ({"is_closer": is_closer}, "is_closer must be a plain function, not `async def`"),
         ({"silence_reminders": -1}, "silence_reminders must be 0 or more, not -1"),
     ],
 )

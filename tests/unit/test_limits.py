@@ -38,6 +38,14 @@ def reminder(count: int, seconds: float) -> Due:
         (replace(QUIET, now=20, sounding=True), reminder(1, 20)),
         (replace(QUIET, now=44, has_spoken=False, quiet_since=None), None),
         (replace(QUIET, now=45, has_spoken=False, quiet_since=None), NOBODY),
+        (replace(QUIET, now=49, has_spoken=False, quiet_since=None, sounding=True), None),
+        (replace(QUIET, now=45.4, has_spoken=False, quiet_since=None, sound_ended=44), None),
+        (replace(QUIET, now=45.5, has_spoken=False, quiet_since=None, sound_ended=44), NOBODY),
+        (replace(QUIET, now=10.9, sound_ended=9.5), None),
+        (replace(QUIET, now=11, sound_ended=9.5), reminder(1, 11)),
+        (replace(QUIET, now=20, sound_ended=19.9), reminder(1, 20)),
+        (replace(QUIET, now=3585, quiet_since=None, answering=True), None),
+        (replace(QUIET, now=3585, quiet_since=None, again=True), None),
         (replace(QUIET, now=3570, quiet_since=3569), {"kind": "limit_near", "seconds_left": 30}),
         (replace(QUIET, now=3570, quiet_since=3569, warned=True), None),
         (replace(QUIET, now=3584, quiet_since=None), None),
@@ -71,6 +79,9 @@ calls = st.builds(
     has_spoken=st.booleans(),
     reminders=st.integers(0, 3),
     warned=st.booleans(),
+    answering=st.booleans(),
+    again=st.booleans(),
+    sound_ended=st.just(-inf) | times,
 )
 
 
@@ -78,4 +89,4 @@ calls = st.builds(
 def test_p11_nothing_is_due_before_the_time_foretold_and_something_is_then(so: CallTimes) -> None:
     look = next_look(POLICY, so)
     assert (due(POLICY, so) is not None) == (so.now >= look)
-    assert due(POLICY, replace(so, now=look)) is not None
+    assert look == inf or due(POLICY, replace(so, now=look)) is not None
