@@ -145,7 +145,7 @@ class ToldCall:
         self.room = ctx.room
         self.lingers = False
         self.cleans_up = False
-        self._orders: asyncio.Queue[str] = asyncio.Queue()
+        self.orders: asyncio.Queue[str] = asyncio.Queue()
         self.session = self._session("first")
 
     def tell(self, fact: str, **fields: Any) -> None:
@@ -154,7 +154,7 @@ class ToldCall:
     async def answer(self) -> None:
         self._watch()
         await self.start(self.session)
-        await self.ctx.wait_for_participant()
+        await self.session.room_io.wait_for_ready()
         self.tell("ready", pid=os.getpid())
         try:
             await self._obey()
@@ -198,12 +198,12 @@ class ToldCall:
         def disconnected(reason: rtc.DisconnectReason.ValueType) -> None:
             self.tell("disconnected", reason=rtc.DisconnectReason.Name(reason))
             if not self.lingers:
-                self._orders.put_nowait("return")
+                self.orders.put_nowait("return")
 
         def ordered(_: str, metadata: str) -> None:
             deed = metadata.split(" ", 1)[1]
             self.tell("told", deed=deed)
-            self._orders.put_nowait(deed)
+            self.orders.put_nowait(deed)
 
         self.ctx.add_shutdown_callback(shut_down)
         self.room.on("disconnected", disconnected)
@@ -217,7 +217,7 @@ class ToldCall:
         self.tell("left", who=other.identity, reason=name)
 
     async def _obey(self) -> None:
-        while (order := await self._orders.get()) != "return":
+        while (order := await self.orders.get()) != "return":
             await DEEDS[order](self)
             self.tell("done", deed=order)
 
@@ -260,7 +260,9 @@ async def remove_caller(call: ToldCall) -> None:
 
 
 async def leave(call: ToldCall) -> None:
+    """Leave, and return: one's own ``disconnected`` does not always come."""
     await call.room.disconnect()
+    call.orders.put_nowait("return")
 
 
 async def crash(call: ToldCall) -> None:

@@ -43,7 +43,7 @@ def begins(place: str) -> float:
 
 def plan(words: str, place: str) -> Plan:
     return Plan(
-        Script(Path(), ["Bye bye."]),
+        Script(Path(), ["No thank you, goodbye."]),
         {"graph": "farewell"},
         [BreakIn(words, 2, begins(place))],
         VOICE,
@@ -71,7 +71,8 @@ def faults(words: str, place: str, verdict: Verdict) -> list[str]:
     else:
         answered = len(spoken) == 3 and spoken[-1].split() == f"{ANSWER} {SHORT_FAREWELL}".split()
         checks[f"the request is not answered: {spoken}"] = answered
-    return [f"{words} at the {place}: {what}" for what, good in checks.items() if not good]
+    call = verdict.transcript.read_text()
+    return [f"{words} at the {place}: {what}\n{call}" for what, good in checks.items() if not good]
 
 
 async def make_calls(on_stage: Stage, calls: Iterator[tuple[str, str]]) -> list[str]:
