@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, Literal
 
 from agent.hangup.call_end import CallEnd
@@ -85,11 +85,6 @@ class Farewell:
         await self._settled.wait()
 
 
-@dataclass(frozen=True)
-class _CutShort:
-    end: CallEnd
-
-
 class Closing:
     """One call's way from talking to gone, by the table of ``phases``.
 
@@ -110,7 +105,7 @@ class Closing:
         self._limits = limits
         self.phase = Phase.TALKING
         self._since = self._now()
-        self._cut: _CutShort | None = None
+        self._cut: CallEnd | None = None
         self._farewell: Farewell | None = None
         self._line: LineState = "up"
         self._decided = asyncio.Event()
@@ -132,10 +127,9 @@ class Closing:
 
         A caller who leaves during the farewell does not change what the graph has decided.
         """
-        cut = self._cut.end if self._cut else None
         if self._farewell is None:
-            return cut or CallEnd("error", "undecided")
-        reason = cut.disconnect_reason if cut else None
+            return self._cut or CallEnd("error", "undecided")
+        reason = self._cut.disconnect_reason if self._cut else None
         return replace(self._farewell.end, disconnect_reason=reason)
 
     @property
@@ -152,7 +146,7 @@ class Closing:
     def cut_short(self, end: CallEnd) -> None:
         """End the call at once; without effect when that has happened or is happening."""
         if self.phase in _BEFORE_REMOVAL:
-            self._cut = _CutShort(end)
+            self._cut = end
             self._advance()
 
     def begin_farewell(self, end: CallEnd, source: str) -> Farewell | None:
