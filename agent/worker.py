@@ -22,7 +22,7 @@ from agent.graph_memory import Memory, open_for_call, prepare_memory
 from agent.graph_registry import CallGraph, check_graph, check_server, choose_graph, load_all
 from agent.hangup.call_end import CallEnd
 from agent.hangup.closing import Closing
-from agent.hangup.hang_up import Line, ParticipantLine, RoomLine, hang_up, surely
+from agent.hangup.hang_up import Line, ParticipantLine, RoomLine, hang_up, keep_gone, surely
 from agent.hangup.phases import Limits
 from agent.journal import CallJournal
 from agent.lost_jobs import WatchfulServer
@@ -112,6 +112,8 @@ async def take_call(ctx: JobContext) -> None:
         presence = Presence(ctx, call.end)
         lines = lines_of(call.policy, rooms, room, presence, ctx.job.room.name)
         end = await call.run(partial(start_in, ctx.room), lines, caller_joined=presence.joined)
+        if call.policy.hang_up == "room":
+            await keep_gone(room)
         ctx.shutdown(end.reason)
 
 

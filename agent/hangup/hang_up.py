@@ -24,6 +24,9 @@ ATTEMPT_TIMEOUT = 3.0
 MAX_SECONDS = 10.0
 """Seconds after which a line is given up."""
 
+RETURN_SECONDS = 1.0
+"""Until then a caller is back that missed the server's word and connected anew; seen: 0.3 s."""
+
 _SERVER_ERROR = 500
 _PASSING_CODES = {
     api.TwirpErrorCode.CANCELED,
@@ -156,6 +159,28 @@ async def hang_up(
         if await _remove(line, wait):
             return line.name
     return None
+
+
+async def keep_gone(
+    line: Line, *, wait: Callable[[float], Awaitable[None]] = asyncio.sleep
+) -> bool:
+    """Look once more whether a line is gone, and take it down again if it has come back.
+
+    A client that missed the server's word sees its connection closed, takes that for a bad network
+    and connects anew; on a server that makes rooms by itself it then sits in one alone.
+
+    Returns whether the line had come back.
+    """
+    await wait(RETURN_SECONDS)
+    try:
+        is_back = not await line.is_gone()
+    except Exception:  # noqa: BLE001 - it was seen to be gone
+        _log.exception("nobody can say whether the %s has come back", line.name)
+        return False
+    if is_back:
+        _log.warning("the %s has come back, and is removed again", line.name)
+        await hang_up([line], wait=wait)
+    return is_back
 
 
 async def _remove(line: Line, wait: Callable[[float], Awaitable[None]]) -> bool:

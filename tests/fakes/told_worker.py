@@ -76,7 +76,9 @@ class WatchfulServer(AgentServer):
 async def _hang_up(lost: asyncio.Queue[str]) -> None:
     async with api.LiveKitAPI() as client:
         while True:
-            await client.room.delete_room(api.DeleteRoomRequest(room=await lost.get()))
+            room = await lost.get()
+            await client.room.delete_room(api.DeleteRoomRequest(room=room))
+            tell(room, "hung_up")
 
 
 server = WatchfulServer(port=0, host="127.0.0.1", load_fnc=lambda: 0.0, num_idle_processes=1)
@@ -208,6 +210,7 @@ class ToldCall:
         self.ctx.add_shutdown_callback(shut_down)
         self.room.on("disconnected", disconnected)
         self.room.on("room_metadata_changed", ordered)
+        self.room.on("reconnected", lambda: self.tell("reconnected"))
         self.room.on("participant_connected", lambda other: self.tell("joined", who=other.identity))
         self.room.on("participant_disconnected", self._left)
 
@@ -260,8 +263,9 @@ async def remove_caller(call: ToldCall) -> None:
 
 
 async def leave(call: ToldCall) -> None:
-    """Leave, and return: one's own ``disconnected`` does not always come."""
+    """Leave, and end the job: neither one's own ``disconnected`` nor the server always does."""
     await call.room.disconnect()
+    call.ctx.shutdown("left")
     call.orders.put_nowait("return")
 
 

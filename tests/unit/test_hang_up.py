@@ -8,7 +8,7 @@ import aiohttp
 import pytest
 from livekit import api
 
-from agent.hangup.hang_up import ATTEMPTS, MAX_SECONDS, hang_up
+from agent.hangup.hang_up import ATTEMPTS, MAX_SECONDS, hang_up, keep_gone
 from tests.fakes.line import FakeLine, FaultyLine
 
 REFUSED = aiohttp.ClientConnectionError("refused")
@@ -72,3 +72,24 @@ async def test_p7_a_server_that_never_answers_is_given_up_in_time() -> None:
     began = asyncio.get_running_loop().time()
     assert await hang_up([line]) is None
     assert asyncio.get_running_loop().time() - began <= MAX_SECONDS
+
+
+async def test_p7_a_room_that_comes_back_is_removed_again() -> None:
+    line = FaultyLine()
+    assert await hang_up([line], wait=no_wait) == "room"
+    assert not await keep_gone(line, wait=no_wait)
+    assert line.taken_down == 1
+    line.is_up = True
+    assert await keep_gone(line, wait=no_wait)
+    assert (line.is_up, line.taken_down) == (False, 2)
+
+
+async def test_p7_a_server_that_cannot_be_asked_again_spoils_nothing() -> None:
+    assert not await keep_gone(UnknownLine(), wait=no_wait)
+
+
+class UnknownLine(FaultyLine):
+    """A line of which the server says nothing."""
+
+    async def is_gone(self) -> bool:
+        raise REFUSED
