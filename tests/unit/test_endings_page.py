@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import pytest
+from livekit import rtc
+from livekit.agents import CloseReason
+from livekit.agents.voice.room_io.types import DEFAULT_CLOSE_ON_DISCONNECT_REASONS
 
 from agent.hangup.closers import read_lists
 from agent.hangup.hang_up import ATTEMPTS, MAX_SECONDS
 from agent.hangup.phases import VOICE_GRACE, VOICE_MAX, Phase
-from agent.presence import RETURN_SECONDS
+from agent.presence import RETURN_SECONDS, end_by_leaving
 from agent.settings import PROJECT_ROOT
 from graphs.call_signals import CallPolicy
 
@@ -43,3 +46,29 @@ def test_the_page_has_the_numbers_of_the_code(sentence: str) -> None:
 def test_the_page_names_the_languages_that_there_are_lists_for() -> None:
     assert set(read_lists()) == set(LANGUAGES)
     assert all(name in PAGE for name in LANGUAGES.values())
+
+
+def table(heading: str) -> list[list[str]]:
+    """The rows of the table under a heading of the page, cell by cell, without its head."""
+    part = PAGE.split(f"\n## {heading}\n")[1].split("\n#")[0]
+    rows = [line for line in part.splitlines() if line.startswith("|")]
+    return [[cell.strip() for cell in row.strip("|").split("|")] for row in rows[2:]]
+
+
+def test_the_page_has_every_disconnect_reason_and_lastwords_record_of_each() -> None:
+    records = {row[0].strip("`"): row[-1] for row in table("Why somebody is gone")}
+    assert list(records) == ["None", *rtc.DisconnectReason.keys()]
+    for name, record in records.items():
+        end = end_by_leaving(None if name == "None" else rtc.DisconnectReason.Value(name))
+        assert record == f"`{end.ended_by}`, `{end.reason}`", name
+
+
+def test_the_page_says_for_which_reasons_a_session_closes_itself() -> None:
+    closing = {row[0].strip("`") for row in table("Why somebody is gone") if row[2] == "closes"}
+    own = {rtc.DisconnectReason.Name(reason) for reason in DEFAULT_CLOSE_ON_DISCONNECT_REASONS}
+    assert closing == own
+
+
+def test_the_page_has_every_close_reason() -> None:
+    names = [row[0].strip("`") for row in table("Why a session is closed")]
+    assert names == [reason.name for reason in CloseReason]
