@@ -27,15 +27,15 @@ from tests.fakes.ears import ScriptedEars, scripted
 from tests.fakes.line import FakeLine
 from tests.fakes.phone import ListedJournal, Phone, phone_call
 
-QUIET = 0.25
+QUIET = 0.5
 POLICY = CallPolicy(first_speaker="caller", tail=0, silence_timeout=QUIET)
 SHORT = CallPolicy(
     first_speaker="caller",
     tail=0,
     silence_timeout=None,
-    turn_timeout=0.4,
-    max_duration=0.8,
-    limit_warning=0.6,
+    turn_timeout=0.8,
+    max_duration=1.6,
+    limit_warning=1.2,
 )
 SILENT = CallEnd("limit", "silence")
 
@@ -128,11 +128,11 @@ async def test_p11_a_sound_without_words_gives_no_more_than_the_time_once_more()
 
 async def test_p11_a_caller_whose_words_come_after_the_sound_is_not_hung_up_on() -> None:
     listener, ears = Listener(), ScriptedEars()
-    policy = replace(POLICY, silence_reminders=0, silence_timeout=0.5)
+    policy = replace(POLICY, silence_reminders=0, silence_timeout=1.0)
     voices = scripted(ears, preemptive=False)
     async with phone_call(listener.graph(), policy, voices=voices) as phone:
         ears.hear(SpeechEventType.START_OF_SPEECH)
-        await asyncio.sleep(0.7)  # longer than a silence may be; a recogniser needs its time
+        await asyncio.sleep(1.2)  # longer than a silence may be; a recogniser needs its time
         ears.hear(SpeechEventType.END_OF_SPEECH)
         await asyncio.sleep(0.1)
         ears.hear(SpeechEventType.FINAL_TRANSCRIPT, "I would like to book a table")
@@ -206,7 +206,7 @@ async def test_p11_a_graph_without_the_channel_hears_a_message() -> None:
     async with phone_call(builder.compile(), POLICY) as phone:
         await phone.journal.until("spoken")
         await phone.say("yes")
-    assert heard[0].text == "(The caller has said nothing for 0 seconds.)"
+    assert heard[0].text.startswith("(The caller has said nothing for ")
     assert heard[0].additional_kwargs[EVENT_KEY]["kind"] == "silence"
     assert (heard[1].text, heard[1].additional_kwargs) == ("yes", {})
 
@@ -218,7 +218,7 @@ async def test_p11_a_call_that_gets_too_long_is_told_and_then_ended() -> None:
         assert phone.spoken() == ["We have to stop soon.", SHORT.limit_farewell]
     (near,) = listener.heard
     assert near["kind"] == "limit_near"
-    assert 0.3 <= near["seconds_left"] <= SHORT.limit_warning
+    assert 0 < near["seconds_left"] <= SHORT.limit_warning
 
 
 async def test_p11_the_graph_may_end_a_call_before_its_time_is_up() -> None:
