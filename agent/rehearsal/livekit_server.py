@@ -56,6 +56,15 @@ class LocalServer:
         """Process id of the server."""
         return self.process.pid
 
+    @property
+    def environment(self) -> dict[str, str]:
+        """LiveKit's variables for a process that is to connect to the server."""
+        return {
+            "LIVEKIT_URL": self.url,
+            "LIVEKIT_API_KEY": self.api_key,
+            "LIVEKIT_API_SECRET": self.api_secret,
+        }
+
     def api(self) -> api.LiveKitAPI:
         """Open a client of the server API; use it as ``async with server.api() as client``."""
         return api.LiveKitAPI(self.http_url, self.api_key, self.api_secret)

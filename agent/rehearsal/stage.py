@@ -263,21 +263,22 @@ async def worker_on(
     Raises:
         CallFailed: the worker stopped; names its last log lines.
     """
-    env = inherited_environment() | {
-        "LIVEKIT_URL": server.url,
-        "LIVEKIT_API_KEY": server.api_key,
-        "LIVEKIT_API_SECRET": server.api_secret,
-        "LASTWORD_AGENT_NAME": settings.agent_name,
-        "LASTWORD_GRAPHS_CONFIG": str(settings.graphs_config),
-        "LASTWORD_PROVIDERS": settings.providers,
-        "LASTWORD_HEALTH_HOST": "127.0.0.1",
-        "LASTWORD_HEALTH_PORT": "0",
-        "LASTWORD_IDLE_PROCESSES": "1",
-        "LASTWORD_MAX_CALLS": "4",  # not by CPU load: a busy machine would refuse its own call
-        "LASTWORD_STORE": str(settings.calls_dir / "store.sqlite3"),
-        "LASTWORD_SPEECH_DIR": str(folder / "speech"),
-        "LASTWORD_CLOSING_TONE": str(closing_tone),
-    }
+    env = (
+        inherited_environment()
+        | server.environment
+        | {
+            "LASTWORD_AGENT_NAME": settings.agent_name,
+            "LASTWORD_GRAPHS_CONFIG": str(settings.graphs_config),
+            "LASTWORD_PROVIDERS": settings.providers,
+            "LASTWORD_HEALTH_HOST": "127.0.0.1",
+            "LASTWORD_HEALTH_PORT": "0",
+            "LASTWORD_IDLE_PROCESSES": "1",
+            "LASTWORD_MAX_CALLS": "4",  # not by CPU load: a busy machine would refuse its own call
+            "LASTWORD_STORE": str(settings.calls_dir / "store.sqlite3"),
+            "LASTWORD_SPEECH_DIR": str(folder / "speech"),
+            "LASTWORD_CLOSING_TONE": str(closing_tone),
+        }
+    )
     async with (
         running_part(program.name, program.command, env=env) as worker,
         a_caller() as caller,

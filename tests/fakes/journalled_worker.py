@@ -76,19 +76,20 @@ async def journalled_worker(
     """
     config = folder / "langgraph.json"
     config.write_text(json.dumps({"graphs": {"under_test": graph}}))
-    env = inherited_environment() | {
-        "LIVEKIT_URL": server.url,
-        "LIVEKIT_API_KEY": server.api_key,
-        "LIVEKIT_API_SECRET": server.api_secret,
-        "LASTWORD_PROVIDERS": "offline",
-        "LASTWORD_GRAPHS_CONFIG": str(config),
-        "LASTWORD_HEALTH_HOST": "127.0.0.1",
-        "LASTWORD_HEALTH_PORT": "0",
-        "LASTWORD_IDLE_PROCESSES": "1",
-        "LASTWORD_AGENT_NAME": agent,
-        "LASTWORD_MAX_CALLS": "8",
-        "PYTHONPATH": str(PROJECT_ROOT),
-    }
+    env = (
+        inherited_environment()
+        | server.environment
+        | {
+            "LASTWORD_PROVIDERS": "offline",
+            "LASTWORD_GRAPHS_CONFIG": str(config),
+            "LASTWORD_HEALTH_HOST": "127.0.0.1",
+            "LASTWORD_HEALTH_PORT": "0",
+            "LASTWORD_IDLE_PROCESSES": "1",
+            "LASTWORD_AGENT_NAME": agent,
+            "LASTWORD_MAX_CALLS": "8",
+            "PYTHONPATH": str(PROJECT_ROOT),
+        }
+    )
     command = [sys.executable, "-m", "agent.worker_process", *options]
     async with running_part("the worker", command, env=env) as part, asyncio.TaskGroup() as tasks:
         worker = JournalledWorker(part)

@@ -88,13 +88,14 @@ async def running_worker(
     server: LocalServer, agent_name: str = "told", *options: str
 ) -> AsyncIterator[Worker]:
     command = [sys.executable, "-m", "tests.fakes.told_worker", "start", *options]
-    env = inherited_environment() | {
-        "LIVEKIT_URL": server.url,
-        "LIVEKIT_API_KEY": server.api_key,
-        "LIVEKIT_API_SECRET": server.api_secret,
-        "LIVEKIT_AGENT_NAME_OVERRIDE": agent_name,
-        "PYTHONPATH": str(PROJECT_ROOT),
-    }
+    env = (
+        inherited_environment()
+        | server.environment
+        | {
+            "LIVEKIT_AGENT_NAME_OVERRIDE": agent_name,
+            "PYTHONPATH": str(PROJECT_ROOT),
+        }
+    )
     async with AsyncExitStack() as ending, asyncio.TaskGroup() as tasks:
         async with SETTING_UP, asyncio.timeout(PATIENCE):
             part = await ending.enter_async_context(running_part("the worker", command, env=env))

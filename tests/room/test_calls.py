@@ -108,10 +108,7 @@ async def test_the_deployed_worker_reads_an_env_file_and_takes_calls(
     server: LocalServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     config = PROJECT_ROOT / "langgraph.json"
-    values = {
-        "LIVEKIT_URL": server.url,
-        "LIVEKIT_API_KEY": server.api_key,
-        "LIVEKIT_API_SECRET": server.api_secret,
+    values = server.environment | {
         "LASTWORD_GRAPHS_CONFIG": str(config),
         "LASTWORD_HEALTH_PORT": "0",
         "LASTWORD_MAX_CALLS": "1",

@@ -38,12 +38,13 @@ def ticket(server: LocalServer, room: str) -> str:
 async def test_p2_a_plain_worker_sees_the_ending_as_an_event(
     server: LocalServer, room: str
 ) -> None:
-    env = inherited_environment() | {
-        "LIVEKIT_URL": server.url,
-        "LIVEKIT_API_KEY": server.api_key,
-        "LIVEKIT_API_SECRET": server.api_secret,
-        "PYTHONPATH": str(PROJECT_ROOT),
-    }
+    env = (
+        inherited_environment()
+        | server.environment
+        | {
+            "PYTHONPATH": str(PROJECT_ROOT),
+        }
+    )
     line, gone = rtc.Room(), asyncio.Event()
     line.on("disconnected", lambda _reason: gone.set())
     items: list[str] = []

@@ -107,7 +107,7 @@ GOODBYE_CUT = {
 }
 
 
-def ending_graph(state: type[MessagesState], seen: list[Any]) -> Pregel[Any, Any, Any, Any]:
+def ending_graph(state: type[Any], seen: list[Any]) -> Pregel[Any, Any, Any, Any]:
     """Ends the call at every turn, for a reason; keeps the state it is asked with."""
 
     async def listen(state: Any) -> dict[str, Any]:
@@ -150,22 +150,10 @@ class LastOnly(TypedDict):
 
 
 async def test_p3_a_graph_that_is_told_everything_sees_it_too() -> None:
-    seen: list[AnyMessage] = []
-
-    async def listen(state: LastOnly) -> dict[str, Any]:
-        seen.append(state["messages"][-1])
-        return {}
-
-    async def end(state: LastOnly) -> dict[str, Any]:
-        return {"messages": [AIMessage("Goodbye, and good luck.")]}
-
-    builder: StateGraph[Any, Any, Any, Any] = StateGraph(LastOnly)
-    builder.add_node("listen", listen)
-    builder.add_node("end", end)
-    builder.add_edge(START, "listen")
-    builder.add_edge("listen", "end")
-    async with phone_call(builder.compile()) as phone:
+    seen: list[LastOnly] = []
+    async with phone_call(ending_graph(LastOnly, seen)) as phone:
         await interrupted_farewell(phone)
         await phone.say("wait")
-    assert seen[-1].text == "wait"
-    assert seen[-1].additional_kwargs[EVENT_KEY]["kind"] == "ending_cancelled"
+    last = seen[-1]["messages"][-1]
+    assert last.text == "wait"
+    assert last.additional_kwargs[EVENT_KEY]["kind"] == "ending_cancelled"
