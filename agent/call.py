@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import fields, is_dataclass
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Protocol
 
+from langchain_core.callbacks import BaseCallbackHandler
 from langgraph.checkpoint.base import BaseCheckpointSaver
-from langgraph.checkpoint.memory import InMemorySaver
-from langgraph.pregel import Pregel
 from livekit.agents import (
     NOT_GIVEN,
     AgentSession,
@@ -22,9 +20,8 @@ from livekit.agents import (
     llm,
 )
 from livekit.agents.voice.transcription.text_transforms import replace
-from pydantic import BaseModel
 
-from agent.bridge import GraphLLM
+from agent.bridge.call_llm import call_llm
 from agent.bridge.run_pointer import run_pointer
 from agent.call_agent import CallAgent, SpeechTap
 from agent.dispatch import Dispatch
@@ -34,10 +31,11 @@ from agent.hangup.closing import Closing
 from agent.hangup.end_call import end_call_tool
 from agent.hangup.hang_up import Line, surely
 from agent.hangup.limit_watch import LimitWatch
+from agent.hangup.limits import Due
 from agent.hangup.phases import Limits
 from agent.journal import CallJournal
 from agent.providers.voices import Voices
-from graphs.call_signals import CallContext, CallPolicy
+from graphs.call_signals import CallPolicy
 
 UNSPOKEN_OF_LINKS = {"https://": "", "http://": "", "www.": ""}
 """Of a web address only the name is spoken."""
@@ -66,6 +64,8 @@ class Call:
         memory: where the graph remembers the call, unless it was compiled with its own; it must
             stay open until the session is closed. Default: in this process.
         speech_tap: measurement only, see ``CallAgent``.
+        observers: are told what the graph does, beside the call.
+        more_context: keys of the graph's own context, beside those of ``CallContext``.
     """
 
     def __init__(
@@ -78,10 +78,12 @@ class Call:
         voices: Voices,
         memory: BaseCheckpointSaver[Any] | None = None,
         speech_tap: SpeechTap | None = None,
+        observers: Sequence[BaseCallbackHandler] = (),
+        more_context: Mapping[str, Any] | None = None,
     ) -> None:
         self._graph = graph
         self._journal = journal
-        self._graph_llm = self._make_llm(call_id, dispatch, memory or InMemorySaver())
+        self.graph_llm = call_llm(call_id, graph, dispatch, memory, observers, more_context)
         self.session = self._make_session(voices)
         policy = graph.policy
         self.closing = Closing(journal, Limits(policy.tail, policy.farewell_max_wait))
@@ -92,6 +94,7 @@ class Call:
             answers=lambda: self.closing.is_talking,
             speech_tap=speech_tap,
         )
+        self._limit_watch = LimitWatch(self.session, self.graph_llm, self.closing, policy, journal)
         self._watching: list[asyncio.Task[None]] = []
         self._is_down = False
         self.session.on("conversation_item_added", self._item_added)
@@ -105,6 +108,10 @@ class Call:
     def end(self, end: CallEnd) -> None:
         """End the call now; without effect when it has ended already."""
         self.closing.cut_short(end)
+
+    async def reach(self, limit: Due) -> None:
+        """Do what is due at a limit now: tell the graph, or end the call."""
+        await self._limit_watch.reach(limit)
 
     @property
     def ended(self) -> bool:
@@ -137,7 +144,7 @@ class Call:
         finally:
             self.end(CallEnd("operator", "worker_shutdown"))
             await self._take_down(lines)
-            await surely(self._graph_llm.aclose())
+            await surely(self.graph_llm.aclose())
         return self.closing.end
 
     async def _take_down(self, lines: Sequence[Line]) -> None:
@@ -159,39 +166,19 @@ class Call:
         tasks: asyncio.TaskGroup,
     ) -> None:
         self._journal.write("caller_joined", caller=await caller_joined())
-        watch = LimitWatch(
-            self.session, self._graph_llm, self.closing, self._graph.policy, self._journal
-        )
-        self._watching = [tasks.create_task(watch.run())]
+        self._watching = [tasks.create_task(self._limit_watch.run())]
         await start(self.session, self._agent)
-
-    def _make_llm(
-        self, call_id: str, dispatch: Dispatch, memory: BaseCheckpointSaver[Any]
-    ) -> GraphLLM:
-        context = CallContext(
-            call_id=call_id, direction=dispatch.direction, metadata=dict(dispatch.metadata)
-        )
-        graph = self._graph.graph
-        if isinstance(graph, Pregel):
-            own = graph.checkpointer
-            graph = graph.copy({"checkpointer": own if own not in (None, True) else memory})
-        return GraphLLM(
-            graph,
-            policy=self._graph.policy,
-            config={"configurable": {"thread_id": call_id}},
-            context=_fitting(context, getattr(graph, "context_schema", None)),
-        )
 
     def _make_session(self, voices: Voices) -> AgentSession[None]:
         session: AgentSession[None] = AgentSession(
-            llm=self._graph_llm,
+            llm=self.graph_llm,
             stt=voices.stt or NOT_GIVEN,
             tts=voices.tts or NOT_GIVEN,
             vad=voices.vad,
             turn_handling=_hearing_over_farewells(voices.turn_handling),
             tts_text_transforms=["filter_markdown", "filter_emoji", replace(UNSPOKEN_OF_LINKS)],
         )
-        self._graph_llm.follow(session)
+        self.graph_llm.follow(session)
         return session
 
     def _item_added(self, event: ConversationItemAddedEvent) -> None:
@@ -233,21 +220,6 @@ def _hearing_over_farewells(given: TurnHandlingOptions | None) -> TurnHandlingOp
     interruption = InterruptionOptions(**options.get("interruption", {}))
     interruption["discard_audio_if_uninterruptible"] = False
     return TurnHandlingOptions(**{**options, "interruption": interruption})
-
-
-def _fitting(context: CallContext, schema: Any) -> Any:
-    """The part of ``context`` that a graph's own context type has, and the metadata's, by name.
-
-    LangGraph makes a dataclass or a pydantic model of it; such a type takes no other fields.
-    """
-    if is_dataclass(schema):
-        names = {one.name for one in fields(schema)}
-    elif isinstance(schema, type) and issubclass(schema, BaseModel):
-        names = set(schema.model_fields)
-    else:
-        return context
-    offered = {**context.get("metadata", {}), **context}
-    return {name: value for name, value in offered.items() if name in names}
 
 
 def _latencies(message: llm.ChatMessage) -> dict[str, float]:

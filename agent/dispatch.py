@@ -34,6 +34,15 @@ def read_dispatch(text: str) -> Dispatch:
         raise MetadataError(f"is not JSON ({error})") from error
     if not isinstance(metadata, dict):
         raise MetadataError(f"is {type(metadata).__name__}, not an object")
+    return read_dispatch_of(metadata)
+
+
+def read_dispatch_of(metadata: Mapping[str, Any]) -> Dispatch:
+    """Check the metadata of a dispatch.
+
+    Raises:
+        MetadataError: ``graph`` or ``direction`` is wrong.
+    """
     graph = metadata.get("graph")
     if graph is not None and not isinstance(graph, str):
         raise MetadataError(f'has a "graph" that is no name: {graph!r}')

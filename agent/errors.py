@@ -8,7 +8,9 @@ LastwordError
 │   └── GraphServerError the server of LASTWORD_GRAPH_URL does not answer, or lacks a graph
 ├── MemoryUnavailable    the memory of LASTWORD_GRAPH_MEMORY cannot be opened or written
 ├── MetadataError        the dispatch's metadata is not a JSON object
-├── ScriptError          a caller script cannot be used
+├── ScriptError          there is no such caller script
+├── TranscriptError      a transcript is not of the documented shape
+├── ConversationError    a conversation cannot be had as it is written
 ├── ServerUnavailable    livekit-server is not there and cannot be built, or does not start
 ├── AudioDeviceMissing   no microphone or loudspeaker for ``talk --audio``
 ├── CallFailed           a part of a rehearsed call broke; names the part and its last words
@@ -17,6 +19,10 @@ LastwordError
 Each message is one sentence that names the thing and the way out; command lines print it and
 exit with 1.
 """
+
+from __future__ import annotations
+
+from pathlib import Path
 
 
 class LastwordError(Exception):
@@ -78,6 +84,17 @@ class MetadataError(LastwordError):
 
 class ScriptError(LastwordError):
     """A caller script cannot be used; the message names the file and the field."""
+
+
+class TranscriptError(LastwordError):
+    """A transcript is not of the documented shape; the message names file, line and field."""
+
+    def __init__(self, path: Path, line: int | None, why: str) -> None:
+        super().__init__(f"{path}{'' if line is None else f':{line}'}: {why}")
+
+
+class ConversationError(LastwordError):
+    """A conversation cannot be had as it is written; the message says what stands in the way."""
 
 
 class ServerUnavailable(LastwordError):

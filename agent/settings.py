@@ -150,3 +150,11 @@ def read_settings() -> Settings:
 def inherited_environment() -> dict[str, str]:
     """The environment for a process that we start."""
     return dict(os.environ)  # noqa: TID251 - the one place that hands it on
+
+
+def answer_offline() -> None:
+    """Let chat models that are made from now on in this process answer by rules.
+
+    Conversations are replayed as they are written, whatever keys are set.
+    """
+    os.environ["LASTWORD_PROVIDERS"] = "offline"  # noqa: TID251 - graphs read it by themselves

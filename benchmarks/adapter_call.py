@@ -15,8 +15,8 @@ from livekit.agents.voice.turn import TurnHandlingOptions
 from livekit.plugins import langchain
 
 from agent.bridge import GraphLLM
+from agent.conversations.mouth import Mouth, SilentVoice
 from graphs.call_signals import CallPolicy
-from tests.fakes.mouth import FakeMouth, SilentVoice
 
 Graph = Pregel[Any, Any, Any, Any]
 CALL = RunnableConfig(configurable={"thread_id": "call"})
@@ -51,7 +51,7 @@ class AdapterCall:
     """One call: what the caller says, and what comes of it."""
 
     def __init__(self, model: llm.LLM[Any]) -> None:
-        self.mouth = FakeMouth()
+        self.mouth = Mouth()
         self.endings: list[dict[str, Any]] = []
         self.session: AgentSession[None] = AgentSession(
             llm=model,

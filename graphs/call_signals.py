@@ -80,7 +80,21 @@ class LimitNear(TypedDict):
     seconds_left: float
 
 
-CallEvent = Opening | EndingCancelled | Silence | LimitNear
+class Voicemail(TypedDict):
+    """An answering machine has taken the call; ``words`` is what it said."""
+
+    kind: Literal["voicemail"]
+    words: str
+
+
+class Keypad(TypedDict):
+    """The caller has pressed keys: ``keys`` are of ``0-9*#A-D``."""
+
+    kind: Literal["keypad"]
+    keys: str
+
+
+CallEvent = Opening | EndingCancelled | Silence | LimitNear | Voicemail | Keypad
 """Something that happened to the call, beside the caller's words; told apart by ``kind``."""
 
 EVENT_KEY = "lastword_event"

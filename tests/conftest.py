@@ -12,7 +12,7 @@ import pytest
 from tests.fakes.postgres import LocalPostgres, running_postgres
 
 TESTS = Path(__file__).parent
-LEVELS = ("unit", "session", "studio", "room")
+LEVELS = ("unit", "conversations", "session", "studio", "room")
 _seconds: defaultdict[str, float] = defaultdict(float)
 _ran: Counter[str] = Counter()
 

@@ -55,7 +55,8 @@ class GraphLLM(langchain.LLMAdapter[Any]):
     An ending is put into the chat stream as a call of LiveKit's tool ``end_call`` when the agent
     has such a tool; otherwise it is logged.
 
-    Beside LiveKit's events it emits ``run_started`` and ``run_ended`` with the run's id, and
+    Beside LiveKit's events it emits ``run_started`` with the run's id, ``run_ended`` with that and
+    its pointer, and
     ``ending`` when the agent has no ``end_call`` tool.
 
     Args:

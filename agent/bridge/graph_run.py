@@ -83,7 +83,7 @@ class GraphRun(langchain.LangGraphStream[Any]):
             self._failed()
         finally:
             self._spans.close()
-            self._graph_llm.emit("run_ended", self._id)
+            self._graph_llm.emit("run_ended", self._id, self._answer.pointer)
         self._finish()
         await self._tell_ending()
 

@@ -190,6 +190,10 @@ def event_text(event: CallEvent) -> str:
             return f"(The caller has said nothing for {seconds:.0f} seconds.)"
         case {"kind": "limit_near", "seconds_left": seconds_left}:
             return f"(This call has to end in {seconds_left:.0f} seconds.)"
+        case {"kind": "voicemail", "words": str(words)}:
+            return f"(An answering machine has taken the call. It says: {words})"
+        case {"kind": "keypad", "keys": str(keys)}:
+            return f"(The caller has pressed {' '.join(keys)} on the keypad.)"
         case _:
             return f"({event['kind']})"
 

@@ -23,7 +23,7 @@ from livekit.agents.voice.events import AgentState, EventTypes
 from agent.bridge import GraphLLM
 from agent.hangup.call_end import CallEnd
 from agent.hangup.closing import Closing
-from agent.hangup.limits import CallTimes, TimeUp, due, next_look
+from agent.hangup.limits import CallTimes, Due, TimeUp, due, next_look
 from agent.journal import CallJournal
 from graphs.call_signals import CallPolicy, LimitNear, Silence
 
@@ -69,6 +69,7 @@ class LimitWatch:
 
     async def run(self) -> None:
         """Watch until the task is cancelled, or the call has been ended for a limit."""
+        self._joined = self._quiet_from = self._now()
         with self._listening():
             while True:
                 self._changed.clear()
@@ -76,11 +77,17 @@ class LimitWatch:
                 what = due(self._policy, times) if self._closing.is_talking else None
                 if what is None:
                     await self._wait(next_look(self._policy, times))
-                elif isinstance(what, TimeUp):
-                    await self._end(what)
-                    return
                 else:
-                    await self._tell(what)
+                    await self.reach(what)
+                    if isinstance(what, TimeUp):
+                        return
+
+    async def reach(self, what: Due) -> None:
+        """Do what is due at a limit."""
+        if isinstance(what, TimeUp):
+            await self._end(what)
+        else:
+            await self._tell(what)
 
     async def _wait(self, until: float) -> None:
         """Wait for a change, or for the time; a call that is ending is left alone."""

@@ -9,6 +9,7 @@ from livekit.agents import AgentSession
 
 from agent.call import Call
 from agent.call_agent import CallAgent
+from agent.conversations.kept_journal import KeptJournal
 from agent.dispatch import read_dispatch
 from agent.graph_registry import CallGraph
 from agent.hangup.call_end import CallEnd
@@ -17,7 +18,6 @@ from agent.hangup.hang_up import Line
 from agent.hangup.phases import Phase
 from agent.providers.voices import TYPED
 from graphs.call_signals import CallPolicy
-from tests.fakes.phone import ListedJournal
 from tests.fakes.sample_graphs import graph
 
 SOURCES = ("node", "token", "event", "tool")
@@ -38,7 +38,7 @@ class EndedCall:
     """
 
     def __init__(self, policy: CallPolicy) -> None:
-        self.journal = ListedJournal()
+        self.journal = KeptJournal()
         self.call = Call(
             "call-under-test",
             graph=CallGraph("under_test", graph, policy),

@@ -17,59 +17,20 @@ from livekit.agents.voice.run_result import RunResult
 
 from agent.call import Call
 from agent.call_agent import CallAgent
+from agent.conversations.kept_journal import KeptJournal
+from agent.conversations.mouth import Mouth, SilentVoice
 from agent.dispatch import read_dispatch
 from agent.graph_registry import CallGraph
 from agent.hangup.call_end import CallEnd
-from agent.journal import CallJournal
 from agent.providers.voices import TYPED, Voices
 from graphs.call_signals import CallPolicy
 from tests.fakes.line import FakeLine
-from tests.fakes.mouth import FakeMouth, SilentVoice
-
-
-class ListedJournal(CallJournal):
-    """A journal that keeps its entries and lets a test wait for one."""
-
-    def __init__(self) -> None:
-        super().__init__("call-under-test")
-        self.entries: list[tuple[str, dict[str, Any]]] = []
-        self.times: list[float] = []
-        self._waiting: set[asyncio.Future[None]] = set()
-
-    def write(self, event: str, **fields: Any) -> None:
-        super().write(event, **fields)
-        self.entries.append((event, fields))
-        self.times.append(asyncio.get_running_loop().time())
-        for waiting in self._waiting:
-            if not waiting.done():
-                waiting.set_result(None)
-
-    @property
-    def events(self) -> list[str]:
-        return [event for event, _ in self.entries]
-
-    def last(self, event: str) -> int | None:
-        """Number of the last entry of that kind, from 0; its time is in ``times``."""
-        return max((at for at, name in enumerate(self.events) if name == event), default=None)
-
-    async def until(self, event: str, *, times: int = 1) -> dict[str, Any]:
-        """Wait until ``event`` has been written so often; returns its last fields."""
-        while self.events.count(event) < times:
-            waiting = asyncio.get_running_loop().create_future()
-            self._waiting.add(waiting)
-            try:
-                await waiting
-            finally:
-                self._waiting.discard(waiting)
-        return next(fields for name, fields in reversed(self.entries) if name == event)
 
 
 class Phone:
     """What a test holds in its hand during a call."""
 
-    def __init__(
-        self, call: Call, journal: ListedJournal, mouth: FakeMouth, line: FakeLine
-    ) -> None:
+    def __init__(self, call: Call, journal: KeptJournal, mouth: Mouth, line: FakeLine) -> None:
         self.call = call
         self.journal = journal
         self.mouth = mouth
@@ -125,7 +86,7 @@ async def phone_call(
         subtitles: get the agent's words as they are passed on.
     """
     policy = policy or CallPolicy(first_speaker="caller", tail=0)
-    journal, mouth, line = ListedJournal(), FakeMouth(), FakeLine()
+    journal, mouth, line = KeptJournal(), Mouth(), FakeLine()
     call = Call(
         call_id,
         graph=CallGraph("under_test", graph, policy),

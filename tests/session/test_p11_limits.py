@@ -18,14 +18,15 @@ from livekit.agents.voice.run_result import RunResult
 from agent.bridge import GraphLLM
 from agent.call import Call
 from agent.call_agent import CallAgent
+from agent.conversations.ears import ScriptedEars, scripted
+from agent.conversations.kept_journal import KeptJournal
 from agent.dispatch import read_dispatch
 from agent.graph_registry import CallGraph
 from agent.hangup.call_end import CallEnd
 from agent.providers.voices import TYPED
 from graphs.call_signals import EVENT_KEY, CallPolicy, CallState, end_call
-from tests.fakes.ears import ScriptedEars, scripted
 from tests.fakes.line import FakeLine
-from tests.fakes.phone import ListedJournal, Phone, phone_call
+from tests.fakes.phone import Phone, phone_call
 
 QUIET = 0.5
 POLICY = CallPolicy(first_speaker="caller", tail=0, silence_timeout=QUIET)
@@ -309,7 +310,7 @@ async def joined() -> str:
 
 
 async def test_p11_a_call_in_which_nothing_happens_is_ended() -> None:
-    journal, line = ListedJournal(), FakeLine()
+    journal, line = KeptJournal(), FakeLine()
     policy = CallPolicy(silence_timeout=None, turn_timeout=0.1, first_words_timeout=0.2)
     call = Call(
         "call-under-test",

@@ -21,9 +21,9 @@ from livekit.agents.voice import SpeechHandle
 
 from agent.bridge import GraphLLM
 from agent.bridge.corrections import corrections
+from agent.conversations.ears import ScriptedEars, scripted
 from agent.hangup.call_end import CallEnd
 from graphs.call_signals import CallPolicy
-from tests.fakes.ears import ScriptedEars, scripted
 from tests.fakes.phone import Phone, phone_call
 from tests.fakes.practice_desk import FIRST_WORDS, Desk, lead, without_ids
 

@@ -9,17 +9,17 @@ from livekit.agents import AgentSession
 
 from agent.call import Call
 from agent.call_agent import CallAgent
+from agent.conversations.kept_journal import KeptJournal
 from agent.dispatch import read_dispatch
 from agent.graph_registry import CallGraph
 from agent.hangup.call_end import CallEnd
 from agent.providers.voices import TYPED
 from graphs.call_signals import CallPolicy
 from tests.fakes.line import FakeLine
-from tests.fakes.phone import ListedJournal
 from tests.fakes.sample_graphs import graph
 
 
-def a_call(journal: ListedJournal) -> Call:
+def a_call(journal: KeptJournal) -> Call:
     return Call(
         "call-under-test",
         graph=CallGraph("under_test", graph, CallPolicy()),
@@ -34,7 +34,7 @@ async def never(session: AgentSession[None], agent: CallAgent) -> None:
 
 
 async def test_p7_the_first_end_wins_over_a_failure_that_follows_from_it() -> None:
-    call, line = a_call(ListedJournal()), FakeLine()
+    call, line = a_call(KeptJournal()), FakeLine()
 
     async def room_goes() -> str:
         call.end(CallEnd("operator", "room_deleted"))
@@ -46,7 +46,7 @@ async def test_p7_the_first_end_wins_over_a_failure_that_follows_from_it() -> No
 
 
 async def test_p7_a_call_that_cannot_start_takes_its_line_down() -> None:
-    call, line, journal = a_call(ListedJournal()), FakeLine(), ListedJournal()
+    call, line, journal = a_call(KeptJournal()), FakeLine(), KeptJournal()
     call = a_call(journal)
 
     async def joined() -> str:
@@ -73,7 +73,7 @@ class SlowLine(FakeLine):
 
 
 async def test_p7_a_job_that_is_cancelled_twice_still_takes_the_line_down() -> None:
-    journal, line = ListedJournal(), SlowLine()
+    journal, line = KeptJournal(), SlowLine()
 
     async def waits() -> str:
         await asyncio.Event().wait()

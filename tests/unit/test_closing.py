@@ -7,11 +7,11 @@ from collections.abc import Sequence
 
 import pytest
 
+from agent.conversations.kept_journal import KeptJournal
 from agent.hangup.call_end import CallEnd
 from agent.hangup.closing import Closing, Farewell
 from agent.hangup.phases import Limits, Phase
 from tests.fakes.line import FakeLine
-from tests.fakes.phone import ListedJournal
 
 pytestmark = pytest.mark.looptime
 CONFIRMED = CallEnd("graph", "confirmed", {"id": 7})
@@ -19,8 +19,8 @@ LEFT = CallEnd("caller", "caller_hung_up", disconnect_reason="CLIENT_INITIATED")
 DRAINED = CallEnd("operator", "worker_shutdown")
 
 
-def a_closing(tail: float = 0.5) -> tuple[Closing, ListedJournal]:
-    journal = ListedJournal()
+def a_closing(tail: float = 0.5) -> tuple[Closing, KeptJournal]:
+    journal = KeptJournal()
     return Closing(journal, Limits(tail, farewell_max_wait=60)), journal
 
 

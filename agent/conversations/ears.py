@@ -1,4 +1,4 @@
-"""Ears that hear what a test tells them to, version by version, as a streaming recogniser does."""
+"""Ears that hear what they are told, version by version, as a streaming recogniser does."""
 
 from __future__ import annotations
 
@@ -49,9 +49,10 @@ class ScriptedEars(stt.STT[None]):
     def stream(
         self,
         *,
-        language: NotGivenOr[str] = NOT_GIVEN,
+        language: NotGivenOr[str] = NOT_GIVEN,  # noqa: ARG002 - LiveKit's
         conn_options: APIConnectOptions = DEFAULT_API_CONNECT_OPTIONS,
     ) -> stt.RecognizeStream:
+        """Hear what is told from now on."""
         return _ScriptedStream(self, conn_options)
 
     async def _recognize_impl(

@@ -1,0 +1,71 @@
+"""The graph of one call, in the seat of its LLM."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import fields, is_dataclass
+from typing import Any
+
+from langchain_core.callbacks import BaseCallbackHandler
+from langchain_core.runnables import RunnableConfig
+from langgraph.checkpoint.base import BaseCheckpointSaver
+from langgraph.checkpoint.memory import InMemorySaver
+from langgraph.pregel import Pregel
+from pydantic import BaseModel
+
+from agent.bridge.graph_llm import GraphLLM
+from agent.dispatch import Dispatch
+from agent.graph_registry import CallGraph
+from graphs.call_signals import CallContext
+
+
+def call_llm(
+    call_id: str,
+    graph: CallGraph,
+    dispatch: Dispatch,
+    memory: BaseCheckpointSaver[Any] | None = None,
+    observers: Sequence[BaseCallbackHandler] = (),
+    more_context: Mapping[str, Any] | None = None,
+) -> GraphLLM:
+    """Put a call's graph into the seat of its LLM.
+
+    Args:
+        call_id: the call's name, and LangGraph's thread.
+        graph: the graph and its policy.
+        dispatch: the metadata the call was dispatched with.
+        memory: where the graph remembers the call, unless it was compiled with its own; default: in
+            this process.
+        observers: are told what the graph does.
+        more_context: keys of the graph's own context.
+    """
+    context = CallContext(
+        call_id=call_id, direction=dispatch.direction, metadata=dict(dispatch.metadata)
+    )
+    runs = graph.graph
+    if isinstance(runs, Pregel):
+        own = runs.checkpointer
+        remembers = own if own not in (None, True) else memory or InMemorySaver()
+        runs = runs.copy({"checkpointer": remembers})
+    config = RunnableConfig(configurable={"thread_id": call_id}, callbacks=list(observers))
+    schema = getattr(runs, "context_schema", None)
+    return GraphLLM(
+        runs,
+        policy=graph.policy,
+        config=config,
+        context=_fitting({**context, **(more_context or {})}, schema),
+    )
+
+
+def _fitting(context: Mapping[str, Any], schema: Any) -> Any:
+    """The part of ``context`` that a graph's own context type has, and the metadata's, by name.
+
+    LangGraph makes a dataclass or a pydantic model of it; such a type takes no other fields.
+    """
+    if is_dataclass(schema):
+        names = {one.name for one in fields(schema)}
+    elif isinstance(schema, type) and issubclass(schema, BaseModel):
+        names = set(schema.model_fields)
+    else:
+        return context
+    offered = {**context["metadata"], **context}
+    return {name: value for name, value in offered.items() if name in names}

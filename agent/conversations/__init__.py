@@ -1,0 +1,1 @@
+"""Conversations as tests: written down, replayed, judged."""

@@ -1,0 +1,197 @@
+"""A conversation with nothing but the graph and the bridge: no session, no sound, milliseconds."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from langchain_core.callbacks import BaseCallbackHandler
+from livekit.agents import llm, utils
+
+from agent.bridge.call_llm import call_llm
+from agent.bridge.history import call_event
+from agent.bridge.run_pointer import POINTER_KEY, RunPointer
+from agent.bridge.tool_call import END_CALL_TOOL
+from agent.conversations.conducted import NotSaid
+from agent.conversations.happening import happening
+from agent.conversations.observed import Stopwatch, ToolWatch, state_at
+from agent.conversations.reply import End, Reply
+from agent.conversations.transcript import (
+    CallerSays,
+    Cut,
+    HangsUp,
+    Keypad,
+    LimitNear,
+    Silence,
+    TimeUp,
+    Trigger,
+    Voicemail,
+)
+from agent.dispatch import Dispatch
+from agent.graph_registry import CallGraph
+from agent.hangup import limits
+from agent.hangup.closers import is_closer
+from agent.wording import heard_until
+from graphs.call_signals import CallEvent
+
+
+@llm.function_tool(name=END_CALL_TOOL, description="The graph has ended the call.")
+async def _end_call(reason: str, outcome: str, source: str) -> None:
+    """Stands in the chat for the tool that LiveKit would run."""
+
+
+class GraphCall:
+    """A call of ``graph``; see ``Conducted``.
+
+    Args:
+        graph: the graph and its policy.
+        dispatch: the metadata of the call.
+        observers: are told what the graph does.
+        more_context: keys of the graph's own context.
+    """
+
+    def __init__(
+        self,
+        graph: CallGraph,
+        dispatch: Dispatch,
+        observers: Sequence[BaseCallbackHandler] = (),
+        more_context: Mapping[str, Any] | None = None,
+    ) -> None:
+        self._id = utils.shortuuid("conversation-")
+        self._policy = graph.policy
+        self._tools = ToolWatch()
+        watching = [*observers, self._tools]
+        self._llm = call_llm(
+            self._id, graph, dispatch, observers=watching, more_context=more_context
+        )
+        self._chat = llm.ChatContext.empty()
+        self._reminders = 0
+        self.end: End | None = None
+        self.hang_ups = 0
+
+    async def open(self, cut: Cut | None) -> Reply:
+        """See ``Conducted``."""
+        if self._policy.first_speaker == "caller":
+            return Reply()
+        return await self._answer(None, cut)
+
+    async def take(self, trigger: Trigger, cut: Cut | None) -> Reply:
+        """See ``Conducted``."""
+        match trigger:
+            case _ if self.end is not None:
+                return Reply(end=self.end, is_over=True)
+            case HangsUp():
+                return self._hang_up(Reply(), End("caller", "caller_hung_up"))
+            case CallerSays() as said:
+                self._reminders = 0
+                self._chat.add_message(role="user", content=said.understood)
+                return await self._answer(None, cut)
+            case _:
+                return await self._happens(trigger, cut)
+
+    async def aclose(self) -> None:
+        """See ``Conducted``."""
+        await self._llm.aclose()
+
+    async def _happens(
+        self, trigger: Silence | LimitNear | TimeUp | Voicemail | Keypad, cut: Cut | None
+    ) -> Reply:
+        what = happening(trigger, self._policy, self._reminders)
+        if isinstance(what, limits.TimeUp):
+            return self._hang_up(Reply(said=what.farewell), End("limit", what.reason))
+        self._reminders += isinstance(trigger, Silence)
+        return await self._answer(what, cut)
+
+    async def _answer(self, event: CallEvent | None, cut: Cut | None) -> Reply:
+        if event is not None:
+            self._chat.insert(call_event(event))
+        watch = Stopwatch()
+        text, pointer, call = await self._run()
+        seconds = watch.seconds
+        self._keep(text, pointer, call)
+        reply = Reply(
+            said=text,
+            nodes=pointer["nodes"] if pointer else (),
+            tools=self._tools.take(),
+            state=await self._state(pointer),
+            end=None if call is None else _end(json.loads(call.arguments)),
+            seconds=seconds,
+        )
+        if cut is not None and cut.over is not None:
+            return self._cut(reply, cut, cut.over)
+        return reply if reply.end is None else self._hang_up(reply, reply.end)
+
+    async def _run(self) -> tuple[str, RunPointer | None, llm.FunctionToolCall | None]:
+        text, pointer, call = "", None, None
+        stream = self._llm.chat(chat_ctx=self._chat.copy(), tools=[_end_call])
+        async with stream:
+            async for chunk in stream:
+                if chunk.delta is None:
+                    continue
+                text += chunk.delta.content or ""
+                pointer = (chunk.delta.extra or {}).get(POINTER_KEY, pointer)
+                call = next(iter(chunk.delta.tool_calls), call)
+        return text.strip(), pointer, call
+
+    def _keep(
+        self, text: str, pointer: RunPointer | None, call: llm.FunctionToolCall | None
+    ) -> None:
+        """Put the answer into the chat, as LiveKit does when it has been heard."""
+        if text:
+            extra = {POINTER_KEY: pointer} if pointer else {}
+            self._chat.add_message(role="assistant", content=text, extra=extra)
+        if call is not None:
+            self._chat.insert(
+                llm.FunctionCall(
+                    call_id=call.call_id,
+                    name=call.name,
+                    arguments=call.arguments,
+                    extra=call.extra or {},
+                )
+            )
+
+    async def _state(self, pointer: RunPointer | None) -> Mapping[str, Any] | None:
+        checkpoint = pointer["checkpoint_id"] if pointer else None
+        return await state_at(self._llm.graph, self._id, checkpoint)
+
+    def _cut(self, reply: Reply, cut: Cut, over: str) -> Reply:
+        """The caller hears no more of the answer, unless it is a farewell that stays."""
+        heard = heard_until(reply.said, over)
+        if heard is None:
+            raise NotSaid(over, reply.said)
+        if isinstance(cut, CallerSays) and self._is_in_vain(reply, cut.understood):
+            return self._hang_up(reply, reply.end)
+        last = next(
+            item
+            for item in reversed(self._chat.items)
+            if isinstance(item, llm.ChatMessage) and item.role == "assistant"
+        )
+        last.content, last.interrupted = [heard], True
+        reply = replace(reply, said=heard)
+        return self._hang_up(reply, reply.end) if self._is_left(reply, cut) else reply
+
+    def _is_in_vain(self, reply: Reply, words: str) -> bool:
+        """Whether the words, said over a farewell, leave the call ended."""
+        if reply.end is None or self._policy.farewell_interruption == "any":
+            return False
+        if self._policy.farewell_interruption == "never":
+            return True
+        return (self._policy.is_closer or is_closer)(words, "")
+
+    @staticmethod
+    def _is_left(reply: Reply, cut: Cut) -> bool:
+        """Whether the caller leaves during a farewell: the end is the graph's all the same."""
+        return isinstance(cut, HangsUp) and reply.end is not None
+
+    def _hang_up(self, reply: Reply, end: End | None) -> Reply:
+        self.end = end
+        self.hang_ups += 1
+        return replace(reply, end=end, is_over=True)
+
+
+def _end(arguments: Mapping[str, Any]) -> End:
+    source = arguments["source"]
+    outcome = json.loads(arguments["outcome"])
+    return End("error" if source == "failure" else "graph", arguments["reason"], outcome, source)

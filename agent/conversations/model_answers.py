@@ -1,0 +1,161 @@
+"""What chat models answer while a conversation is replayed.
+
+Lastword does not know which models a graph has made, or where. It answers in the one place that
+all of LangChain's chat models pass: the cache. A model that asks nobody (Lastword's rules,
+LangChain's fakes) goes on answering by itself; any other is never asked unasked for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from langchain_core.caches import RETURN_VAL_TYPE, BaseCache
+from langchain_core.globals import get_llm_cache, set_llm_cache
+from langchain_core.language_models import BaseChatModel
+from langchain_core.outputs import ChatGeneration
+from langgraph.config import get_config
+from typing_extensions import override
+
+from agent.conversations.cassette import Cassette, ModelRequest, model_message, read_request
+from agent.conversations.transcript import ModelAnswer
+from agent.errors import ConversationError
+
+OFFLINE = ("lastword-rules", "fake", "generic-fake-chat-model", "parrot-fake-chat-model")
+"""Types of models that answer without anybody's help, as LangChain names them."""
+
+
+class ModelBroke(Exception):
+    """A chat model fails because the transcript says so."""
+
+
+class ModelAnswers(BaseCache):
+    """Answers for the chat models of a graph.
+
+    Args:
+        cassette: recorded answers; when there is one, nothing else answers but the transcript.
+        records: let the models answer, and keep what they say in ``cassette``.
+        live: let the models answer; neither transcript nor cassette is looked at.
+    """
+
+    def __init__(
+        self, cassette: Cassette | None = None, *, records: bool = False, live: bool = False
+    ) -> None:
+        self._cassette = cassette
+        self._records = records
+        self._live = live
+        self._written: list[ModelAnswer] = []
+        self.missing: list[str] = []
+        """Questions to which there was no answer, as sentences."""
+
+    def expect(self, answers: Sequence[ModelAnswer]) -> None:
+        """What is answered next, before anything else."""
+        self._written = [] if self._live else list(answers)
+
+    @property
+    def left(self) -> Sequence[ModelAnswer]:
+        """Written answers that nobody has asked for."""
+        return self._written
+
+    @property
+    def takes_part(self) -> bool:
+        """Whether the next question may be answered here, and so must come here."""
+        return not self._live and (bool(self._written) or self._cassette is not None)
+
+    @override
+    def lookup(self, prompt: str, llm_string: str) -> RETURN_VAL_TYPE | None:
+        """The answer; None lets the model give it.
+
+        Raises:
+            ModelBroke: the transcript says so.
+            ConversationError: there is no answer.
+        """
+        if self._live:
+            return None
+        request = read_request(_node(), prompt, llm_string)
+        written = next((one for one in self._written if one.node in (None, request.node)), None)
+        if written is not None:
+            self._written.remove(written)
+            if written.fails is not None:
+                raise ModelBroke(written.fails)
+            message = model_message(written.says, list(written.calls.items()))
+            return [ChatGeneration(message=message)]
+        if self._records:
+            return None
+        if self._cassette is not None:
+            return self._recorded(self._cassette, request)
+        if any(f"'_type', '{kind}" in llm_string for kind in OFFLINE):
+            return None
+        raise self._unanswered(
+            f"the graph asks its chat model in node {request.node!r}, and nothing says what it "
+            "answers: write `model:` into the agent's turn, record a cassette with --record, or "
+            "ask the real model with --live"
+        )
+
+    def _recorded(self, cassette: Cassette, request: ModelRequest) -> RETURN_VAL_TYPE:
+        found = cassette.find(request)
+        if found is None:
+            raise self._unanswered(
+                f"the question to the chat model in node {request.node!r} is not the one that "
+                f"{cassette.path.name} has recorded; record it anew with --record if that is "
+                f"meant:\n{cassette.difference(request)}"
+            )
+        return [ChatGeneration(message=found)]
+
+    def _unanswered(self, why: str) -> ConversationError:
+        self.missing.append(why)
+        return ConversationError(why)
+
+    @override
+    def update(self, prompt: str, llm_string: str, return_val: RETURN_VAL_TYPE) -> None:
+        """Keep what a model has answered, when that is wanted."""
+        if not self._records or self._cassette is None:
+            return
+        for generation in return_val:
+            if isinstance(generation, ChatGeneration):
+                request = read_request(_node(), prompt, llm_string)
+                self._cassette.add(request, generation.message)  # type: ignore[arg-type]
+
+    @override
+    def clear(self, **kwargs: Any) -> None:
+        """Forget what was to be answered."""
+        self._written = []
+
+    @override
+    async def alookup(self, prompt: str, llm_string: str) -> RETURN_VAL_TYPE | None:
+        """As ``lookup``, in the node's own task."""
+        return self.lookup(prompt, llm_string)
+
+    @override
+    async def aupdate(self, prompt: str, llm_string: str, return_val: RETURN_VAL_TYPE) -> None:
+        """As ``update``."""
+        self.update(prompt, llm_string, return_val)
+
+
+def _node() -> str:
+    try:
+        return str(get_config()["metadata"]["langgraph_node"])
+    except (RuntimeError, KeyError):
+        return "unknown"
+
+
+@contextmanager
+def answering(answers: ModelAnswers) -> Iterator[None]:
+    """Let ``answers`` answer for every chat model of this process.
+
+    LangChain asks no cache for a stream, so as long as an answer may come from here models do not
+    stream; ``_should_stream`` is where LangChain decides that.
+    """
+    cache, streams = get_llm_cache(), BaseChatModel._should_stream  # noqa: SLF001
+
+    def should_stream(self: BaseChatModel, **kwargs: Any) -> bool:
+        return not answers.takes_part and streams(self, **kwargs)
+
+    set_llm_cache(answers)
+    BaseChatModel._should_stream = should_stream  # type: ignore[method-assign] # noqa: SLF001
+    try:
+        yield
+    finally:
+        BaseChatModel._should_stream = streams  # type: ignore[method-assign] # noqa: SLF001
+        set_llm_cache(cache)

@@ -1,0 +1,244 @@
+"""Transcripts as tests: pytest collects them, and each is an item.
+
+Nothing of LiveKit or LangGraph is imported before a conversation is to be had.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter, defaultdict
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+import pytest
+
+from agent.errors import LastwordError
+
+if TYPE_CHECKING:
+    from agent.conversations.replay import Manner, Replayed
+    from agent.conversations.transcript import Level, Transcript
+
+CASSETTE = ".cassette.yaml"
+"""As in ``agent.conversations.cassette``, which is not imported for every run of pytest."""
+FOLDER = "tests/conversations"
+_PLUGIN = "lastword-conversations"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Options and settings of conversations."""
+    group = parser.getgroup("lastword", "Lastword: conversations as tests")
+    group.addoption(
+        "--level",
+        choices=("graph", "session", "room"),
+        default="graph",
+        help="graph: the graph alone (default); session: a LiveKit session, without sound; room: a "
+        "real server and real audio",
+    )
+    group.addoption(
+        "--live", action="store_true", help="let the real chat model answer, not the transcript"
+    )
+    group.addoption(
+        "--record", action="store_true", help="as --live, and keep its answers in cassettes"
+    )
+    group.addoption(
+        "--repeat", type=int, default=1, metavar="N", help="have each conversation N times"
+    )
+    group.addoption(
+        "--judge",
+        metavar="MODEL",
+        nargs="?",
+        const="",
+        help="let a model judge every `intent` (default: the chat model of the settings)",
+    )
+    group.addoption(
+        "--graph-coverage",
+        metavar="FOLDER",
+        nargs="?",
+        const="",
+        help="show the nodes, edges and endings that no conversation has taken; with FOLDER, also "
+        "write them there as pictures and JSON",
+    )
+    group.addoption(
+        "--fail-under-edges", type=float, metavar="PERCENT", help="fail when fewer were taken"
+    )
+    parser.addini(
+        "conversations", f"folders whose YAML files are conversations; {FOLDER} by default", "paths"
+    )
+    parser.addini(
+        "graphs_config", "the langgraph.json that names the graphs", default="langgraph.json"
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Register what belongs to this run."""
+    config.pluginmanager.register(_Run(config), _PLUGIN)
+
+
+def _run(config: pytest.Config) -> _Run:
+    return cast("_Run", config.pluginmanager.get_plugin(_PLUGIN))
+
+
+def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
+    """Take a YAML file that lies in a folder of conversations."""
+    if file_path.suffix not in (".yaml", ".yml") or file_path.name.endswith(CASSETTE):
+        return None
+    folders = parent.config.getini("conversations") or [parent.config.rootpath / FOLDER]
+    if not any(file_path.is_relative_to(folder) for folder in folders):
+        return None
+    file: pytest.Collector = ConversationFile.from_parent(parent, path=file_path)
+    return file
+
+
+class ConversationFile(pytest.File):
+    """One transcript."""
+
+    def collect(self) -> Iterable[pytest.Item]:
+        """Make an item of it, or as many as it is to be repeated."""
+        from agent.conversations.transcript_file import read_transcript
+
+        try:
+            transcript = read_transcript(self.path)
+        except LastwordError as error:
+            raise self.CollectError(str(error)) from error
+        times = self.config.getoption("--repeat")
+        for number in range(times):
+            name = transcript.name if times == 1 else f"{transcript.name}[{number + 1}]"
+            item: ConversationItem = ConversationItem.from_parent(
+                self, name=name, transcript=transcript
+            )
+            yield item
+
+
+class ConversationItem(pytest.Item):
+    """A conversation that is to be had."""
+
+    def __init__(self, *, transcript: Transcript, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.transcript = transcript
+        for mark in transcript.marks:
+            self.add_marker(mark)
+        level = self.config.getoption("--level")
+        if level not in transcript.levels:
+            why = f"not at the level {level}: {', '.join(transcript.levels)}"
+            self.add_marker(pytest.mark.skip(reason=why))
+
+    def runtest(self) -> None:
+        """Have the conversation."""
+        done = _run(self.config).have(self.transcript)
+        if not done.passed:
+            raise ConversationFailed(done)
+
+    def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
+        """Print the conversation as a script."""
+        match excinfo.value:
+            case ConversationFailed() as failed:
+                return str(failed)
+            case LastwordError() as error:
+                return str(error)
+            case _:
+                return super().repr_failure(excinfo, style)
+
+    def reportinfo(self) -> tuple[Path, int, str]:
+        """Where the conversation stands."""
+        return self.path, 0, self.transcript.title or self.name
+
+
+class ConversationFailed(AssertionError):
+    """A conversation did not go as it is written; the message shows where."""
+
+    def __init__(self, done: Replayed) -> None:
+        from agent.conversations.script_view import script_of
+
+        first = done.faults[0]
+        where = f"{_short(done.transcript.path)}:{first.line}"
+        head = f"{where}: {first.field}: {first.why.splitlines()[0]} (level {done.level})"
+        super().__init__("\n".join([head, "", *script_of(done)]))
+        self.done = done
+
+
+def _short(path: Path) -> Path:
+    try:
+        return path.relative_to(Path.cwd())
+    except ValueError:
+        return path
+
+
+class _Run:
+    """One run of pytest: its graphs, its manner, and what its conversations have shown."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        self._config = config
+        self._rates: defaultdict[str, Counter[str]] = defaultdict(Counter)
+
+    @property
+    def level(self) -> Level:
+        """Where conversations are had."""
+        level: Level = self._config.getoption("--level")
+        return level
+
+    @property
+    def _asks_model(self) -> bool:
+        return bool(self._config.getoption("--live") or self._config.getoption("--record"))
+
+    def have(self, transcript: Transcript) -> Replayed:
+        """Have a conversation."""
+        from agent.conversations.replay import replay
+
+        graph = self.graph(transcript.graph)
+        manner = self.manner(transcript)
+        return asyncio.run(replay(transcript, graph, manner))
+
+    def graph(self, name: str | None) -> Any:
+        """A graph by its name; the first of ``langgraph.json`` without one."""
+        from agent.graph_registry import choose_graph, graph_specs, load_graph
+        from agent.settings import answer_offline
+
+        if not self._asks_model:
+            answer_offline()
+        config = self._config.rootpath / self._config.getini("graphs_config")
+        return load_graph(choose_graph(name, known=graph_specs(config)), config)
+
+    def manner(self, transcript: Transcript | None = None) -> Manner:
+        """How conversations are had in this run."""
+        from agent.conversations.replay import Manner
+
+        contexts = self._config.hook.pytest_lastword_context(transcript=transcript)
+        context = {key: value for one in contexts for key, value in one.items()}
+        return Manner(
+            level=self.level,
+            live=self._asks_model,
+            record=bool(self._config.getoption("--record")),
+            context=context,
+        )
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Count how often repeated conversations pass."""
+        name, bracket, _ = report.nodeid.rpartition("[")
+        if self._config.getoption("--repeat") > 1 and bracket and report.when == "call":
+            self._rates[name][report.outcome] += 1
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        """Print pass rates."""
+        if not self._rates:
+            return
+        terminalreporter.section("pass rates")
+        for name, outcomes in sorted(self._rates.items()):
+            passed, all_ = outcomes["passed"], outcomes["passed"] + outcomes["failed"]
+            if all_:
+                rate = f"{passed} of {all_} ({100 * passed / all_:.0f} %)"
+                terminalreporter.write_line(f"{rate}  {name}")
+
+
+class Hooks:
+    """What a project's ``conftest.py`` may say about its conversations."""
+
+    @pytest.hookspec
+    def pytest_lastword_context(self, transcript: Transcript | None) -> dict[str, Any]:
+        """Keys of the graph's runtime context for this conversation (None: one in Python)."""
+        raise NotImplementedError
+
+
+def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
+    """Make the hooks known."""
+    pluginmanager.add_hookspecs(Hooks)

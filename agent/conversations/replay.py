@@ -1,0 +1,203 @@
+"""Replays a transcript at one of the levels, and says what did not go as it is written."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import ExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import time_machine
+from langchain_core.callbacks import BaseCallbackHandler
+
+from agent.conversations.cassette import Cassette, cassette_path, read_cassette
+from agent.conversations.checks import Fault, check_call, check_reply
+from agent.conversations.conducted import Conducted, NotSaid
+from agent.conversations.graph_call import GraphCall
+from agent.conversations.model_answers import ModelAnswers, answering
+from agent.conversations.reply import Reply, WholeCall
+from agent.conversations.session_call import session_call
+from agent.conversations.transcript import (
+    AgentTurn,
+    CallerSays,
+    Cut,
+    Exchange,
+    HangsUp,
+    Level,
+    Transcript,
+)
+from agent.dispatch import read_dispatch_of
+from agent.errors import ConversationError
+from agent.graph_registry import CallGraph
+
+
+@dataclass(frozen=True)
+class Played:
+    """One exchange of a conversation, as it went."""
+
+    exchange: Exchange
+    reply: Reply
+    faults: Sequence[Fault] = ()
+
+
+@dataclass
+class Replayed:
+    """A conversation that was had."""
+
+    transcript: Transcript
+    level: Level
+    played: list[Played] = field(default_factory=list)
+    call: WholeCall | None = None
+    """None: it broke off."""
+    faults: list[Fault] = field(default_factory=list)
+    """Everything that is wrong, in the order of the file."""
+
+    @property
+    def passed(self) -> bool:
+        """Whether all went as it is written."""
+        return not self.faults
+
+
+@dataclass(frozen=True)
+class Manner:
+    """How conversations are replayed.
+
+    ``live``: the real chat model answers; ``record``: it does, and its answers are kept.
+    ``context`` has keys of the graph's own context. ``show`` is told of every exchange when it is
+    over.
+    """
+
+    level: Level = "graph"
+    live: bool = False
+    record: bool = False
+    context: Mapping[str, Any] = field(default_factory=dict)
+    observers: Sequence[BaseCallbackHandler] = ()
+    show: Callable[[Played], None] | None = None
+    judge: Callable[[str, str], Any] | None = None
+    """Told what the agent has said and what it should, gives a coroutine of "" or what is wrong."""
+
+
+async def replay(transcript: Transcript, graph: CallGraph, manner: Manner) -> Replayed:
+    """Have the conversation in this process: at the levels ``graph`` and ``session``.
+
+    Raises:
+        TranscriptError: its cassette cannot be read.
+        MetadataError: its metadata is no dispatch's.
+    """
+    cassette = _cassette(transcript, manner)
+    answers = ModelAnswers(cassette, records=manner.record, live=manner.live)
+    done = Replayed(transcript, manner.level)
+    with ExitStack() as around, tempfile.TemporaryDirectory(prefix="lastword-") as scratch:
+        around.enter_context(answering(answers))
+        if transcript.clock is not None:
+            around.enter_context(time_machine.travel(transcript.clock.astimezone(), tick=True))
+        context = {"store_path": str(Path(scratch) / "store.sqlite3"), **manner.context}
+        async with _conducted(graph, transcript, manner, context) as call:
+            await _Conversation(done, answers, manner).have(call)
+            replies = [one.reply for one in done.played]
+            done.call = WholeCall(replies, call.end, call.hang_ups)
+    if done.passed:
+        done.faults += check_call(transcript, done.call)
+    if manner.record and cassette is not None:
+        cassette.save()
+    return done
+
+
+class _Conversation:
+    """A conversation that is being had."""
+
+    def __init__(self, done: Replayed, answers: ModelAnswers, manner: Manner) -> None:
+        self._done = done
+        self._answers = answers
+        self._manner = manner
+
+    async def have(self, call: Conducted) -> None:
+        """Have it to its end, or to the first thing that goes wrong."""
+        exchanges = list(self._done.transcript.exchanges)
+        if not exchanges or exchanges[0].trigger is not None:
+            exchanges.insert(0, Exchange(None, None))
+        nexts = [*(one.trigger for one in exchanges[1:]), None]
+        for number, (exchange, after) in enumerate(zip(exchanges, nexts, strict=True)):
+            cut = after if isinstance(after, CallerSays | HangsUp) and after.over else None
+            await self._exchange(call, exchange, cut, is_first=number == 0)
+            if self._done.faults:
+                return
+
+    async def _exchange(
+        self, call: Conducted, exchange: Exchange, cut: Cut | None, *, is_first: bool
+    ) -> None:
+        expected, trigger = exchange.expected, exchange.trigger
+        self._answers.expect(expected.model if expected else ())
+        faults: list[Fault] = []
+        reply = Reply()
+        try:
+            if is_first:
+                reply = await call.open(cut)
+            elif trigger is None:
+                why = "the agent has had its turn; the caller must do something first"
+                faults.append(Fault(exchange.line, "agent", why))
+            elif call.end is not None and not _is_over_farewell(trigger):
+                why = f"the call was over before this, ended by {call.end.ended_by}"
+                faults.append(Fault(exchange.line, "ended", f"{why}: {call.end.reason}"))
+            else:
+                reply = await call.take(trigger, cut)
+        except NotSaid as error:
+            line = cut.line if cut is not None else exchange.line
+            faults.append(Fault(line, "over", str(error), error.words, error.said))
+        except ConversationError as error:
+            faults.append(Fault(exchange.line, "turns", str(error)))
+        faults = self._model_faults(exchange) or faults
+        if expected is not None and not faults:
+            faults += check_reply(expected, reply) + await self._judged(expected, reply)
+        played = Played(exchange, reply, faults)
+        self._done.played.append(played)
+        self._done.faults += faults
+        if self._manner.show is not None:
+            self._manner.show(played)
+
+    def _model_faults(self, exchange: Exchange) -> list[Fault]:
+        """Questions to a model without an answer, and answers without a question."""
+        line = exchange.expected.line if exchange.expected else exchange.line
+        missing = [Fault(line, "model", why) for why in self._answers.missing]
+        self._answers.missing.clear()
+        if self._answers.left and not missing:
+            number = len(self._answers.left)
+            what = "one more answer" if number == 1 else f"{number} more answers"
+            why = f"there {'is' if number == 1 else 'are'} {what} than questions to the model"
+            missing.append(Fault(line, "model", why))
+        return missing
+
+    async def _judged(self, expected: AgentTurn, reply: Reply) -> list[Fault]:
+        if self._manner.judge is None or expected.intent is None:
+            return []
+        why = await self._manner.judge(reply.said, expected.intent)
+        return [Fault(expected.line, "intent", why, expected.intent, reply.said)] if why else []
+
+
+def _is_over_farewell(trigger: object) -> bool:
+    return isinstance(trigger, CallerSays | HangsUp) and trigger.over is not None
+
+
+def _cassette(transcript: Transcript, manner: Manner) -> Cassette | None:
+    path = cassette_path(transcript.path)
+    if manner.record:
+        return Cassette(path)
+    return read_cassette(path) if path.is_file() and not manner.live else None
+
+
+@asynccontextmanager
+async def _conducted(
+    graph: CallGraph, transcript: Transcript, manner: Manner, context: Mapping[str, Any]
+) -> AsyncIterator[Conducted]:
+    dispatch = read_dispatch_of(transcript.metadata)
+    if manner.level == "session":
+        async with session_call(graph, dispatch, manner.observers, context) as session:
+            yield session
+        return
+    call = GraphCall(graph, dispatch, manner.observers, context)
+    try:
+        yield call
+    finally:
+        await call.aclose()

@@ -1,0 +1,348 @@
+"""A conversation in a LiveKit session: typed words, no sound, and a line that is counted."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+from langchain_core.callbacks import BaseCallbackHandler
+from livekit.agents import AgentSession, SpeechCreatedEvent
+from livekit.agents.voice.run_result import RunResult
+
+from agent.bridge.run_pointer import RunPointer
+from agent.call import Call
+from agent.call_agent import CallAgent
+from agent.conversations.conducted import NotSaid
+from agent.conversations.ears import ScriptedEars, scripted
+from agent.conversations.happening import happening
+from agent.conversations.kept_journal import KeptJournal
+from agent.conversations.mouth import Mouth, SilentVoice, Subtitles
+from agent.conversations.observed import Stopwatch, ToolWatch, state_at
+from agent.conversations.reply import End, Reply
+from agent.conversations.transcript import (
+    CallerSays,
+    Cut,
+    HangsUp,
+    Keypad,
+    LimitNear,
+    Silence,
+    TimeUp,
+    Trigger,
+    Voicemail,
+)
+from agent.dispatch import Dispatch
+from agent.graph_registry import CallGraph
+from agent.hangup import limits
+from agent.hangup.call_end import CallEnd
+from agent.wording import heard_until
+
+CALL_ID = "conversation"
+
+
+class CountedLine:
+    """A line that only counts how often it is taken down."""
+
+    name = "conversation"
+
+    def __init__(self) -> None:
+        self.removals = 0
+
+    async def remove(self) -> None:
+        """Take the line down."""
+        self.removals += 1
+
+    async def is_gone(self) -> bool:
+        """Whether it was taken down."""
+        return self.removals > 0
+
+
+class SessionCall:
+    """A call of ``graph`` in a session; make it with ``session_call``. See ``Conducted``."""
+
+    def __init__(
+        self,
+        graph: CallGraph,
+        dispatch: Dispatch,
+        observers: Sequence[BaseCallbackHandler],
+        more_context: Mapping[str, Any] | None,
+    ) -> None:
+        self.journal = KeptJournal()
+        self.line = CountedLine()
+        self._policy = graph.policy
+        self._mouth = Mouth()
+        self._subtitles = Subtitles()
+        self._ears = ScriptedEars()
+        self._tools = ToolWatch()
+        self.call = Call(
+            CALL_ID,
+            graph=replace(graph, policy=_without_clock(graph)),
+            dispatch=dispatch,
+            journal=self.journal,
+            voices=replace(scripted(self._ears, preemptive=False), tts=SilentVoice()),
+            observers=[*observers, self._tools],
+            more_context=more_context,
+        )
+        self.running: asyncio.Task[CallEnd]
+        self._opening: asyncio.Future[RunResult[Any]] = asyncio.get_running_loop().create_future()
+        self._may_open = asyncio.Event()
+        self._ended: asyncio.Queue[tuple[RunPointer, float]] = asyncio.Queue()
+        self._watch = Stopwatch()
+        self._pending: asyncio.Future[Any] | None = None
+        self._mark = 0
+        self._reminders = 0
+        self.call.graph_llm.on("run_ended", self._run_ended)
+
+    @property
+    def end(self) -> End | None:
+        """How the call has ended."""
+        if "call_ended" not in self.journal.events:
+            return None
+        fields = self.journal.entries[self.journal.last("call_ended") or 0][1]
+        source = None
+        if (at := self.journal.last("ending")) is not None:
+            source = self.journal.entries[at][1].get("source")
+        return End(
+            fields["ended_by"],
+            fields["reason"],
+            fields["outcome"],
+            None if source == "limit" else source,
+        )
+
+    @property
+    def hang_ups(self) -> int:
+        """How often the line was taken down."""
+        return self.line.removals
+
+    async def start(self, session: AgentSession[None], agent: CallAgent) -> None:
+        """Bring the session up; the agent speaks first when ``open`` says so."""
+        session.output.audio = self._mouth
+        session.output.transcription = self._subtitles
+        await self._may_open.wait()
+        self._opening.set_result(await session.start(agent, capture_run=True))
+
+    async def open(self, cut: Cut | None) -> Reply:
+        """See ``Conducted``."""
+        self._begin(cut)
+        self._may_open.set()
+        result = await self._opening
+        if self._policy.first_speaker == "caller":
+            await result
+            return Reply(result=result)
+        return await self._answer(result, cut)
+
+    async def take(self, trigger: Trigger, cut: Cut | None) -> Reply:
+        """See ``Conducted``."""
+        pending, self._pending = self._pending, None
+        if pending is not None:  # said over a farewell that it has stopped
+            return await self._answered(pending, cut)
+        if self.end is not None:
+            return Reply(end=self.end, is_over=True)
+        match trigger:
+            case HangsUp():
+                self._begin(None)
+                self.call.end(CallEnd("caller", "caller_hung_up"))
+                await self.running
+                return await self._reply(None)
+            case CallerSays() as said:
+                self._reminders = 0
+                self._begin(cut)
+                return await self._answer(self.call.session.run(user_input=said.understood), cut)
+            case _:
+                return await self._happens(trigger, cut)
+
+    async def aclose(self) -> None:
+        """See ``Conducted``."""
+        self.call.end(CallEnd("operator", "conversation_over"))
+        await self.running
+
+    async def _happens(
+        self, trigger: Silence | LimitNear | TimeUp | Voicemail | Keypad, cut: Cut | None
+    ) -> Reply:
+        what = happening(trigger, self._policy, self._reminders)
+        self._begin(cut)
+        if isinstance(what, limits.TimeUp):
+            await self.call.reach(what)
+            await self.running
+            return await self._reply(None)
+        self._reminders += isinstance(trigger, Silence)
+        return await self._answer(await self.call.graph_llm.tell(what), cut)
+
+    def _begin(self, cut: Cut | None) -> None:
+        """A new exchange begins; an answer that is to be cut is held."""
+        self._mark = len(self.journal.entries)
+        self._mouth.hold = cut is not None
+        self._subtitles.wipe()
+        self._watch = Stopwatch()
+
+    async def _answer(self, answer: Awaitable[Any], cut: Cut | None) -> Reply:
+        """The agent's answer, as far as the caller hears it."""
+        pending = asyncio.ensure_future(_settled(answer))
+        return await self._answered(pending, cut)
+
+    async def _answered(self, pending: asyncio.Future[Any], cut: Cut | None) -> Reply:
+        pointer, seconds = await self._first(self._ended.get(), pending, self.running) or (None, 0)
+        if pointer is not None and pointer.get("ending"):
+            await self._first(self._ending_is_known(), self.running)
+        if cut is not None and cut.over is not None:
+            await self._first(self._mouth.captured.wait(), pending)
+            return replace(await self._cut(pending, pointer, cut, cut.over), seconds=seconds)
+        await asyncio.wait({pending, self.running}, return_when=asyncio.FIRST_COMPLETED)
+        if self._is_ending():
+            await self.running
+        pending.cancel()
+        result = pending.result() if pending.done() and not pending.cancelled() else None
+        reply = await self._reply(pointer)
+        return replace(
+            reply, seconds=seconds, result=result if isinstance(result, RunResult) else None
+        )
+
+    async def _cut(
+        self, pending: asyncio.Future[Any], pointer: RunPointer | None, cut: Cut, over: str
+    ) -> Reply:
+        """Do what happens while the answer is held."""
+        said = self._subtitles.text.strip()
+        heard = heard_until(said, over)
+        if heard is None:
+            self._mouth.hold = False
+            raise NotSaid(over, said)
+        self._mouth.heard = heard
+        if isinstance(cut, HangsUp):
+            self.call.end(CallEnd("caller", "caller_hung_up"))
+            await self.running
+            return replace(await self._reply(pointer), said=heard)
+        if not self._is_ending():
+            await self.call.session.interrupt(force=True)
+            await pending
+            return await self._reply(pointer)
+        return await self._speak_over(cut.understood, pointer)
+
+    async def _speak_over(self, words: str, pointer: RunPointer | None) -> Reply:
+        """The caller says something over a farewell; what that does is the call's decision."""
+        understood = asyncio.Event()
+        created: asyncio.Queue[SpeechCreatedEvent] = asyncio.Queue()
+        session = self.call.session
+
+        def heard(event: Any) -> None:
+            if event.is_final:
+                understood.set()
+
+        reply = replace(await self._reply(pointer), end=self._ending())
+        spoken = self.journal.events.count("spoken")
+        session.on("user_input_transcribed", heard)
+        session.on("speech_created", created.put_nowait)
+        try:
+            self._mouth.hold = False
+            self._ears.hear_turn(words)
+            await understood.wait()
+            if self._is_ending():
+                self._mouth.play()
+                await self.running
+                return replace(reply, said=self._subtitles.text.strip(), is_over=True)
+            reply = replace(reply, said=self._mouth.heard)
+            await self.journal.until("spoken", times=spoken + 1)
+            self._begin(None)
+            speech = (await created.get()).speech_handle
+            self._pending = asyncio.ensure_future(_settled(speech))
+        finally:
+            session.off("user_input_transcribed", heard)
+            session.off("speech_created", created.put_nowait)
+        return reply
+
+    def _run_ended(self, run: str, pointer: RunPointer) -> None:  # noqa: ARG002 - LiveKit's order
+        self._ended.put_nowait((pointer, self._watch.seconds))
+
+    async def _ending_is_known(self) -> None:
+        while not self._is_ending():
+            await self.journal.until("ending", times=self.journal.events.count("ending") + 1)
+
+    def _is_ending(self) -> bool:
+        return not self.call.closing.is_talking
+
+    def _ending(self) -> End | None:
+        """The ending that was decided in this exchange."""
+        found = [fields for name, fields in self.journal.entries[self._mark :] if name == "ending"]
+        if not found:
+            return None
+        source = found[-1].get("source")
+        return End(
+            found[-1]["ended_by"],
+            found[-1]["reason"],
+            found[-1]["outcome"],
+            None if source == "limit" else source,
+        )
+
+    async def _reply(self, pointer: RunPointer | None) -> Reply:
+        said = [
+            fields["lk.pii.words"]
+            for name, fields in self.journal.entries[self._mark :]
+            if name == "spoken"
+        ]
+        graph, checkpoint = self.call.graph_llm.graph, pointer and pointer["checkpoint_id"]
+        return Reply(
+            said=" ".join(said),
+            nodes=pointer["nodes"] if pointer else (),
+            tools=self._tools.take(),
+            state=await state_at(graph, CALL_ID, checkpoint),
+            end=self.end or self._ending(),
+            is_over=self.end is not None,
+        )
+
+    async def _first(self, wanted: Awaitable[Any], *others: asyncio.Future[Any]) -> Any:
+        """What ``wanted`` gives; None when one of ``others`` is done before it."""
+        task = asyncio.ensure_future(wanted)
+        await asyncio.wait({task, *others}, return_when=asyncio.FIRST_COMPLETED)
+        if task.done():
+            return task.result()
+        task.cancel()
+        return None
+
+
+async def _settled(answer: Awaitable[Any]) -> Any:
+    return await answer
+
+
+def _without_clock(graph: CallGraph) -> Any:
+    """Here the transcript says when time has passed."""
+    return replace(
+        graph.policy, tail=0.0, silence_timeout=None, first_words_timeout=None, max_duration=None
+    )
+
+
+@asynccontextmanager
+async def session_call(
+    graph: CallGraph,
+    dispatch: Dispatch,
+    observers: Sequence[BaseCallbackHandler] = (),
+    more_context: Mapping[str, Any] | None = None,
+) -> AsyncIterator[SessionCall]:
+    """Call ``graph`` in a LiveKit session; see ``Conducted`` for what can be done then.
+
+    Args:
+        graph: the graph and its policy.
+        dispatch: the metadata of the call.
+        observers: are told what the graph does.
+        more_context: keys of the graph's own context.
+    """
+    conducted = SessionCall(graph, dispatch, observers, more_context)
+
+    async def joined() -> str:
+        return "caller"
+
+    run: Callable[[], Awaitable[CallEnd]] = partial(
+        conducted.call.run, conducted.start, [conducted.line], caller_joined=joined
+    )
+    try:
+        async with asyncio.TaskGroup() as tasks:
+            conducted.running = tasks.create_task(_of(run))
+            yield conducted
+            await conducted.aclose()
+    finally:
+        await conducted.call.session.aclose()
+
+
+async def _of(run: Callable[[], Awaitable[CallEnd]]) -> CallEnd:
+    return await run()

@@ -1,0 +1,265 @@
+"""A conversation as it is written down: what the caller says and does, and what must hold then."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
+
+from agent.journal import EndedBy
+
+Level = Literal["graph", "session", "room"]
+
+
+def _list(value: object) -> object:
+    """A field that takes several may be given one."""
+    return value if isinstance(value, list) else [value]
+
+
+Texts = Annotated[list[str], BeforeValidator(_list)]
+
+
+class _Part(BaseModel):
+    """A part of a transcript; a field that it does not have is a mistake."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class Ended(_Part):
+    """What is expected of a call's end; what is not given is not checked."""
+
+    ended_by: EndedBy | None = None
+    reason: str | None = None
+    outcome: Any = None
+    """The outcome has at least these values."""
+    source: Literal["node", "token", "event", "tool", "failure"] | None = None
+    after: str | None = None
+    """Words that the caller has heard in the turn that ended the call."""
+
+
+class AtMost(_Part):
+    """Limits of one answer."""
+
+    words: int | None = Field(None, ge=0)
+    seconds: float | None = Field(None, gt=0, strict=False)
+    """Until the answer was there: at the levels graph and session until the graph had made it, in
+    a room until its first sound."""
+
+
+class ModelAnswer(_Part):
+    """What the graph's chat model answers when it is asked: words, tool calls, both, or failure."""
+
+    says: str = ""
+    calls: dict[str, dict[str, Any]] = {}
+    fails: str | None = None
+    """The model breaks with this message."""
+    node: str | None = None
+    """Only for the model of this node."""
+
+
+def _answer(value: object) -> object:
+    return {"says": value} if isinstance(value, str) else value
+
+
+class AgentTurn(_Part):
+    """What must hold after the agent's answer; and, under ``model``, what its model answers."""
+
+    line: int = 0
+    agent: str | None = None
+    """All that the agent says; case and punctuation do not count, "..." stands for any words."""
+    says: Texts = []
+    """Words that are in the answer."""
+    matches: Texts = []
+    """Regular expressions that are found in the answer, any case."""
+    never_says: Texts = []
+    intent: str | None = None
+    """What a judge finds in the answer; only looked at with ``--judge``."""
+    nodes: Texts | None = None
+    """The way through the graph, whole; "..." stands for any nodes."""
+    tools: list[str | dict[str, dict[str, Any] | None]] | None = None
+    """The tools that are called, in this order: a name, or a name with arguments, of which there
+    may be more; an empty list for none."""
+    state: dict[str, Any] = {}
+    """The graph's state has at least these values."""
+    open: bool = False
+    """The call goes on after this answer."""
+    ended: bool | Ended = False
+    at_most: AtMost = AtMost()
+    model: Annotated[
+        list[Annotated[ModelAnswer, BeforeValidator(_answer)]], BeforeValidator(_list)
+    ] = []
+    interrupted: bool = False
+    """Written by ``make call`` for an answer that the caller cut; the next turn says where."""
+
+    @field_validator("matches")
+    @classmethod
+    def _compiles(cls, patterns: list[str]) -> list[str]:
+        for pattern in patterns:
+            try:
+                re.compile(pattern)
+            except re.error as error:
+                raise ValueError(f"{pattern!r} is no regular expression: {error}") from error
+        return patterns
+
+    @model_validator(mode="after")
+    def _not_both(self) -> AgentTurn:
+        if self.open and self.ended:
+            raise ValueError("`open` and `ended` contradict each other")
+        return self
+
+    @property
+    def wants_judge(self) -> bool:
+        """Whether a judge has to look at the answer."""
+        return self.intent is not None
+
+
+class _Trigger(_Part):
+    """Something that the caller or the call does; ``over`` are the words of the agent after which
+    it happens, while the agent is speaking.
+    """
+
+    line: int = 0
+    over: str | None = None
+
+
+class CallerSays(_Trigger):
+    """The caller says something."""
+
+    caller: str
+    heard: str | None = None
+    """What a recogniser made of it; the graph is told this where nothing is really heard."""
+
+    @field_validator("caller")
+    @classmethod
+    def _has_words(cls, words: str) -> str:
+        if not words.strip():
+            raise ValueError("has no words; for a caller who says nothing write `silence: 10`")
+        return words.strip()
+
+    @property
+    def understood(self) -> str:
+        """The words that the graph is told."""
+        return self.heard or self.caller
+
+
+class HangsUp(_Trigger):
+    """The caller hangs up."""
+
+    hangs_up: Literal[True]
+
+
+class Silence(_Part):
+    """Nobody says anything for so many seconds; the graph is told, or the call ends for it."""
+
+    line: int = 0
+    silence: float = Field(10.0, gt=0, strict=False)
+
+
+class LimitNear(_Part):
+    """The call has to end in so many seconds; the graph is told."""
+
+    line: int = 0
+    limit_near: float = Field(gt=0, strict=False)
+
+
+class TimeUp(_Part):
+    """The call has lasted as long as it may."""
+
+    line: int = 0
+    time_up: Literal[True]
+
+
+class Voicemail(_Part):
+    """An answering machine has taken the call; ``voicemail`` is what it says."""
+
+    line: int = 0
+    voicemail: str
+
+
+class Keypad(_Part):
+    """The caller presses keys."""
+
+    line: int = 0
+    keypad: str = Field(pattern=r"^[0-9*#A-D]+$")
+
+
+Cut = CallerSays | HangsUp
+"""What may happen while the agent is speaking."""
+Trigger = CallerSays | HangsUp | Silence | LimitNear | TimeUp | Voicemail | Keypad
+Step = Trigger | AgentTurn
+STEPS: Mapping[str, type[Step]] = {
+    "caller": CallerSays,
+    "hangs_up": HangsUp,
+    "silence": Silence,
+    "limit_near": LimitNear,
+    "time_up": TimeUp,
+    "voicemail": Voicemail,
+    "keypad": Keypad,
+    "agent": AgentTurn,
+}
+"""The field that says what kind of turn it is."""
+
+
+class Transcript(_Part):
+    """A conversation: the call, the turns, and how it ends."""
+
+    path: Path = Path()
+    title: str | None = None
+    graph: str | None = None
+    """Name in ``langgraph.json``; default: the first one there."""
+    metadata: dict[str, Any] = {}
+    """The dispatch's; ``direction`` is one of its keys."""
+    clock: Annotated[datetime, Field(strict=False)] | None = None
+    """What the graph's clock says when the call begins; local time."""
+    marks: Texts = []
+    """For ``pytest -m``."""
+    levels: Annotated[list[Level], BeforeValidator(_list)] = ["graph", "session", "room"]
+    """Where the conversation can be had; elsewhere it is skipped."""
+    turns: list[Step]
+    never_says: Texts = []
+    ended: bool | Ended | None = None
+    """How the call ends; false: it is still open after the last turn."""
+    ended_line: int = 0
+
+    @property
+    def name(self) -> str:
+        """The file's name without its folder and ending."""
+        return self.path.stem
+
+    @property
+    def exchanges(self) -> Sequence[Exchange]:
+        """The turns as pairs: what happens, and what must hold after it."""
+        pairs: list[Exchange] = []
+        for step in self.turns:
+            if isinstance(step, AgentTurn):
+                if not pairs:
+                    pairs.append(Exchange(None, step))
+                elif pairs[-1].expected is None:
+                    pairs[-1] = Exchange(pairs[-1].trigger, step)
+                else:
+                    pairs.append(Exchange(None, step))
+            else:
+                pairs.append(Exchange(step, None))
+        return pairs
+
+
+class Exchange(BaseModel):
+    """What happens (None: the agent speaks unasked), and what must hold after it."""
+
+    model_config = ConfigDict(frozen=True)
+
+    trigger: Trigger | None
+    expected: AgentTurn | None
+
+    def __init__(self, trigger: Trigger | None, expected: AgentTurn | None) -> None:
+        super().__init__(trigger=trigger, expected=expected)
+
+    @property
+    def line(self) -> int:
+        """Line of the file in which it begins."""
+        first = self.trigger or self.expected
+        return first.line if first else 0

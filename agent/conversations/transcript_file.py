@@ -1,0 +1,167 @@
+"""Transcripts as YAML files: a mistake is named with file, line and field."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import ValidationError
+
+from agent.conversations.transcript import STEPS, AtMost, Ended, ModelAnswer, Step, Transcript
+from agent.errors import TranscriptError
+
+_TOP = set(Transcript.model_fields) - {"path", "ended_line"}
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML in which "no", "on" and dates are words, as people who write conversations expect."""
+
+
+_Loader.yaml_implicit_resolvers = {
+    first: [(tag, found) for tag, found in resolvers if not tag.endswith(("bool", "timestamp"))]
+    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+_Loader.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile(r"^(?:true|false)$"), list("tf"))
+
+
+def read_transcript(path: Path) -> Transcript:
+    """Read a transcript.
+
+    Raises:
+        TranscriptError: it is not YAML of the documented shape; the message names the file, the
+            line and the field.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+        node = yaml.compose(text, Loader=_Loader)
+        content = yaml.load(text, Loader=_Loader)  # noqa: S506 - it is a SafeLoader
+    except (OSError, UnicodeDecodeError) as error:
+        raise TranscriptError(path, None, f"cannot be read: {error}") from error
+    except yaml.MarkedYAMLError as error:
+        at = error.problem_mark.line + 1 if error.problem_mark else None
+        raise TranscriptError(path, at, f"is not YAML: {error.problem}") from error
+    except yaml.YAMLError as error:
+        raise TranscriptError(path, None, f"is not YAML: {error}") from error
+    if not isinstance(content, dict) or not isinstance(node, yaml.MappingNode):
+        raise TranscriptError(
+            path, 1, "has no fields; it needs `turns:` with a list of `- caller: words`"
+        )
+    return _read(path, content, node)
+
+
+def _read(path: Path, content: Mapping[str, Any], node: yaml.MappingNode) -> Transcript:
+    lines = _Lines(path, node)
+    lines.check_names((), set(map(str, content)), _TOP)
+    turns = content.get("turns")
+    if not isinstance(turns, list):
+        raise lines.error(("turns",), f"`turns` must be a list of `- caller: words`, not {turns!r}")
+    steps = [_step(lines, ("turns", number), turn) for number, turn in enumerate(turns)]
+    fields = {**content, "turns": steps, "path": path, "ended_line": lines.at(("ended",))}
+    try:
+        return Transcript.model_validate(fields)
+    except ValidationError as error:
+        raise lines.wrong((), error) from error
+
+
+def _step(lines: _Lines, where: tuple[str | int, ...], turn: object) -> Step:
+    if not isinstance(turn, dict):
+        raise lines.error(where, f"a turn must be `caller: words`, not {turn!r}")
+    kinds = [name for name in STEPS if name in turn]
+    if len(kinds) > 1:
+        raise lines.error(where, f"`{kinds[0]}` and `{kinds[1]}` must be two turns")
+    if not kinds:
+        names = ", ".join(f"`{name}`" for name in STEPS)
+        close = _close(map(str, turn), STEPS)
+        raise lines.error(
+            (*where, next(iter(turn), "")), f"a turn needs one of the fields {names}{close}"
+        )
+    kind = STEPS[kinds[0]]
+    lines.check_names(where, set(map(str, turn)), set(kind.model_fields) - {"line"})
+    fields = {**turn, "line": lines.at(where)}
+    if kinds[0] == "silence" and turn["silence"] is None:
+        del fields["silence"]
+    try:
+        return kind.model_validate(fields)
+    except ValidationError as error:
+        raise lines.wrong(where, error) from error
+
+
+class _Lines:
+    """Where in the file a field is."""
+
+    def __init__(self, path: Path, root: yaml.MappingNode) -> None:
+        self._path = path
+        self._root = root
+
+    def at(self, where: tuple[str | int, ...]) -> int:
+        """Line of the field, from 1; of the nearest one around it if it is not there."""
+        node: yaml.Node = self._root
+        line = node.start_mark.line
+        for name in where:
+            key, value = next(
+                ((key, value) for key, value in _inside(node) if _name(key) == name), (None, None)
+            )
+            if value is None:
+                break
+            line = key.start_mark.line if isinstance(key, yaml.Node) else value.start_mark.line
+            node = value
+        return line + 1
+
+    def error(self, where: tuple[str | int, ...], why: str) -> TranscriptError:
+        return TranscriptError(self._path, self.at(where), why)
+
+    def check_names(self, where: tuple[str | int, ...], given: set[str], known: set[str]) -> None:
+        """Raises TranscriptError for a field that is not known."""
+        for name in sorted(given - known):
+            raise self.error((*where, name), f"unknown field {name!r}{_close([name], known)}")
+
+    def wrong(self, where: tuple[str | int, ...], error: ValidationError) -> TranscriptError:
+        """What pydantic has found, in a sentence: of a field that may be several things, what is
+        wrong with the thing that was meant.
+        """
+        first = max(error.errors(), key=lambda one: len(one["loc"]))
+        loc = first["loc"]
+        unknown = loc[-1:] if first["type"] == "extra_forbidden" else ()
+        found = (*(part for part in loc if isinstance(part, int) or part in _NAMES), *unknown)
+        field = ".".join(str(part) for part in dict.fromkeys(found) if isinstance(part, str))
+        why = first["msg"].removeprefix("Value error, ")
+        why = _SENTENCES.get(first["type"], why[:1].lower() + why[1:])
+        shows = first["type"] not in ("value_error", "missing", "extra_forbidden")
+        given = f", not {first['input']!r}" if shows else ""
+        return self.error((*where, *found), f"{f'`{field}`: ' if field else ''}{why}{given}")
+
+
+_NAMES = {
+    name
+    for model in (Transcript, *STEPS.values(), Ended, AtMost, ModelAnswer)
+    for name in model.model_fields
+}
+_SENTENCES = {
+    "string_type": "must be words; put them into quotes",
+    "list_type": "must be a list",
+    "dict_type": "must be a mapping of names to values",
+    "missing": "is missing",
+    "extra_forbidden": "there is no such field here",
+}
+
+
+def _inside(node: yaml.Node) -> Iterator[tuple[yaml.Node | int, yaml.Node]]:
+    if isinstance(node, yaml.MappingNode):
+        yield from node.value
+    elif isinstance(node, yaml.SequenceNode):
+        yield from enumerate(node.value)
+
+
+def _name(key: yaml.Node | int) -> str | int:
+    return key if isinstance(key, int) else str(key.value)
+
+
+def _close(given: Iterable[str], known: Iterable[str]) -> str:
+    for name in given:
+        if found := get_close_matches(name, list(known), n=1):
+            return f" (did you mean {found[0]!r}?)"
+    return ""

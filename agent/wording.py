@@ -1,0 +1,67 @@
+"""Compares words as people do: case, punctuation and spacing do not count (pure)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+ANY = "..."
+"""Stands for any words, or any nodes."""
+_CURLY = "\N{RIGHT SINGLE QUOTATION MARK}"
+_WORD = re.compile(rf"[^\W_]+(?:['{_CURLY}][^\W_]+)*")
+
+
+def words_of(text: str) -> list[str]:
+    """The words of a text, in a form in which they can be compared."""
+    return [word.replace(_CURLY, "'") for word in _WORD.findall(text.casefold())]
+
+
+def find_words(words: Sequence[str], text: Sequence[str], start: int = 0) -> int:
+    """Where ``words`` stand in ``text``, one after the other; -1: nowhere."""
+    for at in range(start, len(text) - len(words) + 1):
+        if list(text[at : at + len(words)]) == list(words):
+            return at
+    return -1
+
+
+def contains(text: str, words: str) -> bool:
+    """Whether ``words`` are in ``text``."""
+    return find_words(words_of(words), words_of(text)) >= 0
+
+
+def fits(pattern: Sequence[str], items: Sequence[str]) -> bool:
+    """Whether ``items`` are those of ``pattern``, where ``ANY`` stands for any number of them."""
+    if not pattern:
+        return not items
+    first, rest = pattern[0], pattern[1:]
+    if first == ANY:
+        return any(fits(rest, items[at:]) for at in range(len(items) + 1))
+    return bool(items) and items[0] == first and fits(rest, items[1:])
+
+
+def same_words(pattern: str, text: str) -> bool:
+    """Whether ``text`` says what ``pattern`` says; "..." in it stands for any words."""
+    parts = [words_of(part) for part in re.split(r"\.\.\.|…", pattern)]
+    said, at = words_of(text), 0
+    for number, part in enumerate(parts):
+        if number == len(parts) - 1 and part:
+            at_end = len(said) - len(part)
+            return at <= at_end and said[at_end:] == part and (number > 0 or at_end == 0)
+        found = find_words(part, said, at)
+        if found < 0 or (number == 0 and part and found > 0):
+            return False
+        at = found + len(part)
+    return True if len(parts) > 1 else not said
+
+
+def heard_until(text: str, words: str) -> str | None:
+    """``text`` up to the end of ``words``; None: they are not in it."""
+    found = [match.span() for match in _WORD.finditer(text.casefold())]
+    if len(text.casefold()) != len(text):
+        found = [match.span() for match in _WORD.finditer(text)]
+    at = find_words(words_of(words), words_of(text))
+    if at < 0 or not words_of(words):
+        return None
+    end = found[at + len(words_of(words)) - 1][1]
+    closing = re.match(r"[^\w\s]*", text[end:])
+    return text[: end + (closing.end() if closing else 0)]
