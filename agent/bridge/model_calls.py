@@ -114,8 +114,9 @@ class ModelCalls(BaseCallbackHandler):
         self.provider = metadata.get("ls_provider") or self.provider
 
     def _counted(self, message: BaseMessage) -> None:
-        if isinstance(message, AIMessage) and message.usage_metadata:
-            self.usage = add_usage(self.usage, message.usage_metadata)
+        usage = message.usage_metadata if isinstance(message, AIMessage) else None
+        if usage and "total_tokens" in usage:  # an answer from LangChain's cache counts none
+            self.usage = add_usage(self.usage, usage)
 
     def _begin(self, run_id: UUID, metadata: dict[str, Any] | None) -> None:
         task = (metadata or {}).get("langgraph_checkpoint_ns")

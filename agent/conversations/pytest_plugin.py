@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Iterable, Mapping
+from contextlib import asynccontextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -16,6 +18,7 @@ import pytest
 from agent.errors import LastwordError
 
 if TYPE_CHECKING:
+    from agent.conversations.conversation import Conversation, Conversations
     from agent.conversations.replay import Manner, Replayed
     from agent.conversations.transcript import Level, Transcript
 
@@ -199,7 +202,7 @@ class _Run:
         config = self._config.rootpath / self._config.getini("graphs_config")
         return load_graph(choose_graph(name, known=graph_specs(config)), config)
 
-    def manner(self, transcript: Transcript | None = None) -> Manner:
+    def manner(self, transcript: Transcript | None) -> Manner:
         """How conversations are had in this run."""
         from agent.conversations.replay import Manner
 
@@ -228,6 +231,29 @@ class _Run:
             if all_:
                 rate = f"{passed} of {all_} ({100 * passed / all_:.0f} %)"
                 terminalreporter.write_line(f"{rate}  {name}")
+
+
+@pytest.fixture
+def conversation(request: pytest.FixtureRequest) -> Conversations:
+    """Have a conversation in Python; give the graph's name, and ``metadata`` and ``clock`` as in
+    a transcript, and use it with ``async with``.
+    """
+    from agent.conversations.conversation import converse
+
+    run = _run(request.config)
+
+    @asynccontextmanager
+    async def begin(
+        graph: str | None = None,
+        *,
+        metadata: Mapping[str, Any] | None = None,
+        clock: datetime | None = None,
+    ) -> AsyncIterator[Conversation]:
+        loaded = await asyncio.to_thread(run.graph, graph)
+        async with converse(loaded, run.manner(None), metadata=metadata, clock=clock) as begun:
+            yield begun
+
+    return begin
 
 
 class Hooks:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-import tempfile
+import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import time_machine
@@ -83,26 +85,42 @@ async def replay(transcript: Transcript, graph: CallGraph, manner: Manner) -> Re
     """Have the conversation in this process: at the levels ``graph`` and ``session``.
 
     Raises:
+        TranscriptError, MetadataError: as ``had``.
+    """
+    done = Replayed(transcript, manner.level)
+    async with had(transcript, graph, manner) as (call, answers):
+        await _Conversation(done, answers, manner).have(call)
+        done.call = WholeCall([one.reply for one in done.played], call.end, call.hang_ups)
+    if done.passed:
+        done.faults += check_call(transcript, done.call)
+    return done
+
+
+@asynccontextmanager
+async def had(
+    transcript: Transcript, graph: CallGraph, manner: Manner
+) -> AsyncIterator[tuple[Conducted, ModelAnswers]]:
+    """A call for a conversation: its clock, its models' answers, a store of its own.
+
+    Raises:
         TranscriptError: its cassette cannot be read.
         MetadataError: its metadata is no dispatch's.
     """
-    cassette = _cassette(transcript, manner)
+    cassette = await asyncio.to_thread(_cassette, transcript, manner)
     answers = ModelAnswers(cassette, records=manner.record, live=manner.live)
-    done = Replayed(transcript, manner.level)
-    with ExitStack() as around, tempfile.TemporaryDirectory(prefix="lastword-") as scratch:
-        around.enter_context(answering(answers))
-        if transcript.clock is not None:
-            around.enter_context(time_machine.travel(transcript.clock.astimezone(), tick=True))
-        context = {"store_path": str(Path(scratch) / "store.sqlite3"), **manner.context}
-        async with _conducted(graph, transcript, manner, context) as call:
-            await _Conversation(done, answers, manner).have(call)
-            replies = [one.reply for one in done.played]
-            done.call = WholeCall(replies, call.end, call.hang_ups)
-    if done.passed:
-        done.faults += check_call(transcript, done.call)
+    scratch = await asyncio.to_thread(partial(TemporaryDirectory, prefix="lastword-"))
+    context = {"store_path": str(Path(scratch.name) / "store.sqlite3"), **manner.context}
+    try:
+        with ExitStack() as around:
+            around.enter_context(answering(answers))
+            if transcript.clock is not None:
+                around.enter_context(time_machine.travel(transcript.clock.astimezone(), tick=True))
+            async with _conducted(graph, transcript, manner, context) as call:
+                yield call, answers
+    finally:
+        await asyncio.to_thread(scratch.cleanup)
     if manner.record and cassette is not None:
-        cassette.save()
-    return done
+        await asyncio.to_thread(cassette.save)
 
 
 class _Conversation:
@@ -148,7 +166,7 @@ class _Conversation:
             faults.append(Fault(line, "over", str(error), error.words, error.said))
         except ConversationError as error:
             faults.append(Fault(exchange.line, "turns", str(error)))
-        faults = self._model_faults(exchange) or faults
+        faults = model_faults(self._answers, exchange) or faults
         if expected is not None and not faults:
             faults += check_reply(expected, reply) + await self._judged(expected, reply)
         played = Played(exchange, reply, faults)
@@ -157,18 +175,6 @@ class _Conversation:
         if self._manner.show is not None:
             self._manner.show(played)
 
-    def _model_faults(self, exchange: Exchange) -> list[Fault]:
-        """Questions to a model without an answer, and answers without a question."""
-        line = exchange.expected.line if exchange.expected else exchange.line
-        missing = [Fault(line, "model", why) for why in self._answers.missing]
-        self._answers.missing.clear()
-        if self._answers.left and not missing:
-            number = len(self._answers.left)
-            what = "one more answer" if number == 1 else f"{number} more answers"
-            why = f"there {'is' if number == 1 else 'are'} {what} than questions to the model"
-            missing.append(Fault(line, "model", why))
-        return missing
-
     async def _judged(self, expected: AgentTurn, reply: Reply) -> list[Fault]:
         if self._manner.judge is None or expected.intent is None:
             return []
@@ -176,11 +182,25 @@ class _Conversation:
         return [Fault(expected.line, "intent", why, expected.intent, reply.said)] if why else []
 
 
+def model_faults(answers: ModelAnswers, exchange: Exchange) -> list[Fault]:
+    """Questions to a model without an answer, and answers without a question."""
+    line = exchange.expected.line if exchange.expected else exchange.line
+    missing = [Fault(line, "model", why) for why in answers.missing]
+    answers.missing.clear()
+    if answers.left and not missing:
+        number = len(answers.left)
+        what = "is one more answer" if number == 1 else f"are {number} more answers"
+        missing.append(Fault(line, "model", f"there {what} than questions to the model"))
+    return missing
+
+
 def _is_over_farewell(trigger: object) -> bool:
     return isinstance(trigger, CallerSays | HangsUp) and trigger.over is not None
 
 
 def _cassette(transcript: Transcript, manner: Manner) -> Cassette | None:
+    if not transcript.path.name:  # it is in no file
+        return None
     path = cassette_path(transcript.path)
     if manner.record:
         return Cassette(path)

@@ -41,6 +41,8 @@ from agent.hangup.call_end import CallEnd
 from agent.wording import heard_until
 
 CALL_ID = "conversation"
+_RESULT_SECONDS = 5.0
+"""LiveKit has as long to complete its result of a turn whose call is over."""
 
 
 class CountedLine:
@@ -193,6 +195,7 @@ class SessionCall:
         await asyncio.wait({pending, self.running}, return_when=asyncio.FIRST_COMPLETED)
         if self._is_ending():
             await self.running
+            await asyncio.wait({pending}, timeout=_RESULT_SECONDS)
         pending.cancel()
         result = pending.result() if pending.done() and not pending.cancelled() else None
         reply = await self._reply(pointer)
@@ -335,13 +338,19 @@ async def session_call(
     run: Callable[[], Awaitable[CallEnd]] = partial(
         conducted.call.run, conducted.start, [conducted.line], caller_joined=joined
     )
+    failure: Exception | None = None
     try:
         async with asyncio.TaskGroup() as tasks:
             conducted.running = tasks.create_task(_of(run))
-            yield conducted
+            try:
+                yield conducted
+            except Exception as error:  # noqa: BLE001 - raised below, outside of the group
+                failure = error
             await conducted.aclose()
     finally:
         await conducted.call.session.aclose()
+    if failure is not None:
+        raise failure
 
 
 async def _of(run: Callable[[], Awaitable[CallEnd]]) -> CallEnd:

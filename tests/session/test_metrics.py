@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, cast
 
 import pytest
+from langchain_core.messages import AIMessage
+from langchain_core.messages.ai import UsageMetadata
 from langgraph.graph import START, MessagesState, StateGraph
 from langgraph.pregel import Pregel
 from livekit.agents import telemetry
@@ -18,6 +20,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from opentelemetry.trace import NoOpTracerProvider
 
 from agent.bridge import GraphLLM
+from agent.bridge.model_calls import ModelCalls
 from tests.fakes.scripted_graph import ScriptedModel
 
 Graph = Pregel[Any, Any, Any, Any]
@@ -166,3 +169,10 @@ async def test_a_node_that_fails_says_so_in_its_span(spans: InMemorySpanExporter
     await GraphLLM(graph).chat(chat_ctx=hello()).collect()
     [span] = [one for one in spans.get_finished_spans() if one.name == "graph_node"]
     assert not span.status.is_ok
+
+
+def test_an_answer_from_langchains_cache_counts_no_tokens() -> None:
+    calls = ModelCalls()
+    usage = cast("UsageMetadata", {"total_cost": 0})
+    calls.saw(AIMessage("Hello.").model_copy(update={"usage_metadata": usage}), {})
+    assert calls.usage is None

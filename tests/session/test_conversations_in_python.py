@@ -1,0 +1,81 @@
+"""Conversations in Python: LiveKit's results beside the assertions about the call's end."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import pytest
+
+from agent.conversations.conversation import Conversations, Interruption
+from agent.conversations.transcript import ModelAnswer
+
+ANNA = {"direction": "outbound", "customer": "Anna Lindt"}
+CLOCK = datetime(2026, 11, 21, 9)
+
+
+async def test_an_appointment_is_confirmed_and_the_call_ends_once(
+    conversation: Conversations,
+) -> None:
+    async with conversation("appointment", metadata=ANNA, clock=CLOCK) as call:
+        result = await call.says("Yes, this is Anna.")
+        said = result.expect.next_event().is_message(role="assistant").event().item
+        assert "half past ten" in (said.text_content or "")
+        call.expect_open()
+        result = await call.says("Yes, that works for me.")
+        result.expect.contains_function_call(name="end_call")
+        call.expect_says("confirmed", "goodbye")
+        call.expect_ended(
+            reason="confirmed", once=True, after="Goodbye", outcome={"appointment_id": 1}
+        )
+
+
+async def test_a_request_over_the_goodbye_keeps_the_call(conversation: Conversations) -> None:
+    async with conversation("appointment", metadata=ANNA, clock=CLOCK) as call:
+        await call.says("Yes, this is Anna.")
+        wait = Interruption("Thank you, Anna.", "Oh wait, what day is that?")
+        await call.says("Yes, that works for me.", interrupted=wait)
+        call.expect_open()
+        assert call.replies[2].said == "Thank you, Anna."
+        await call.says("No, that is all.")
+        call.expect_ended(reason="confirmed")
+
+
+async def test_what_the_model_answers_can_be_given(conversation: Conversations) -> None:
+    wrong = ModelAnswer(calls={"Understanding": {"intent": "wrong_person"}})
+    async with conversation("appointment", metadata=ANNA, clock=CLOCK) as call:
+        await call.says("Mumble.", model=[wrong])
+        call.expect_ended(reason="wrong_person", after="goodbye")
+
+
+async def test_a_hang_up_and_a_silence_have_their_own_ends(conversation: Conversations) -> None:
+    async with conversation("appointment", metadata=ANNA, clock=CLOCK) as call:
+        await call.hangs_up()
+        call.expect_ended(ended_by="caller", reason="caller_hung_up")
+    async with conversation("appointment", metadata=ANNA, clock=CLOCK) as call:
+        for _ in range(3):
+            await call.is_silent()
+        call.expect_ended(ended_by="limit", reason="silence", after="hanging up")
+
+
+async def test_a_wrong_assertion_shows_the_conversation(conversation: Conversations) -> None:
+    async with conversation("appointment", metadata=ANNA, clock=CLOCK) as call:
+        await call.says("No, you have the wrong number.")
+        with pytest.raises(AssertionError) as open_:
+            call.expect_open()
+        with pytest.raises(AssertionError) as reason:
+            call.expect_ended(reason="confirmed")
+        with pytest.raises(AssertionError) as after:
+            call.expect_ended(after="see you on Tuesday")
+    assert "it was ended by graph: wrong_person" in str(open_.value)
+    assert "caller  No, you have the wrong number." in str(open_.value)
+    assert "- confirmed" in str(reason.value)
+    assert "+ wrong_person" in str(reason.value)
+    assert "- see you on Tuesday" in str(after.value)
+
+
+async def test_an_open_call_has_not_ended(conversation: Conversations) -> None:
+    async with conversation("appointment", metadata=ANNA, clock=CLOCK) as call:
+        with pytest.raises(AssertionError, match="it goes on"):
+            call.expect_ended()
+        with pytest.raises(AssertionError, match="did not say 'Good day'"):
+            await call.says("Yes.", interrupted=Interruption("Good day", "Hello?"))
