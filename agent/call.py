@@ -34,8 +34,9 @@ from agent.hangup.limit_watch import LimitWatch
 from agent.hangup.limits import Due
 from agent.hangup.phases import Limits
 from agent.journal import CallJournal
+from agent.keypad import KeypadWatch
 from agent.providers.voices import Voices
-from graphs.call_signals import CallPolicy
+from graphs.call_signals import CallEvent, CallPolicy
 
 UNSPOKEN_OF_LINKS = {"https://": "", "http://": "", "www.": ""}
 """Of a web address only the name is spoken."""
@@ -95,6 +96,7 @@ class Call:
             speech_tap=speech_tap,
         )
         self._limit_watch = LimitWatch(self.session, self.graph_llm, self.closing, policy, journal)
+        self.keypad = KeypadWatch(self._tell_of_keys, lambda: self.closing.is_talking, journal)
         self._watching: list[asyncio.Task[None]] = []
         self._is_down = False
         self.session.on("conversation_item_added", self._item_added)
@@ -166,8 +168,17 @@ class Call:
         tasks: asyncio.TaskGroup,
     ) -> None:
         self._journal.write("caller_joined", caller=await caller_joined())
-        self._watching = [tasks.create_task(self._limit_watch.run())]
+        self._watching = [
+            tasks.create_task(self._limit_watch.run()),
+            tasks.create_task(self.keypad.run()),
+        ]
         await start(self.session, self._agent)
+
+    async def _tell_of_keys(self, event: CallEvent) -> None:
+        """Who presses a key does not want to hear the rest of the sentence."""
+        if self.session.current_speech is not None:
+            await self.session.interrupt()
+        await self.graph_llm.tell(event)
 
     def _make_session(self, voices: Voices) -> AgentSession[None]:
         session: AgentSession[None] = AgentSession(

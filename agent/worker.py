@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
-from contextlib import AsyncExitStack
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from functools import partial
 from pathlib import Path
+from typing import Any
 
+from langchain_core.callbacks import BaseCallbackHandler
 from livekit import api, rtc
 from livekit.agents import AgentServer, AgentSession, JobContext, JobProcess, JobRequest
 from livekit.agents.voice import room_io
@@ -16,7 +18,7 @@ from livekit.protocol.agent import Job
 
 from agent.call import Call
 from agent.call_agent import CallAgent, SpeechTap
-from agent.dispatch import Dispatch, read_dispatch
+from agent.dispatch import read_dispatch
 from agent.errors import MetadataError, UnknownGraph
 from agent.graph_memory import Memory, open_for_call, prepare_memory
 from agent.graph_registry import CallGraph, check_graph, check_server, choose_graph, load_all
@@ -27,16 +29,24 @@ from agent.hangup.phases import Limits
 from agent.journal import CallJournal
 from agent.lost_jobs import WatchfulServer
 from agent.presence import Presence
-from agent.providers.voices import make_voices
+from agent.providers.voices import Voices, make_voices
 from agent.settings import Settings
 from agent.speech_tap import WavTap
 from graphs.call_signals import CallPolicy
 
+MakeClient = Callable[[Settings], AbstractAsyncContextManager[api.LiveKitAPI]]
+MakeCall = Callable[[JobContext, Memory | None], Call]
+
 _log = logging.getLogger("lastword.worker")
 
 
-def make_worker(settings: Settings) -> AgentServer:
+def make_worker(
+    settings: Settings, take: Callable[[JobContext], Awaitable[None]] | None = None
+) -> AgentServer:
     """Build the worker, after everything that a call would need has been checked.
+
+    ``take`` conducts a call; a function of a module, as it runs in processes of its own. Default:
+    ``take_call``.
 
     Raises:
         SettingsError: LiveKit's settings are missing, or the models' keys are half-set.
@@ -72,7 +82,7 @@ def make_worker(settings: Settings) -> AgentServer:
     async def on_request(request: JobRequest) -> None:
         await answer(request, known=list(graphs), config=settings.graphs_config)
 
-    server.rtc_session(take_call, agent_name=settings.agent_name, on_request=on_request)
+    server.rtc_session(take or take_call, agent_name=settings.agent_name, on_request=on_request)
     return server
 
 
@@ -94,22 +104,31 @@ async def answer(request: JobRequest, *, known: list[str], config: Path) -> None
     await request.accept(name="Lastword")
 
 
-async def take_call(ctx: JobContext) -> None:
-    """Conduct one call in a LiveKit room; returns when its line is down."""
+async def take_call(
+    ctx: JobContext, *, client: MakeClient | None = None, make: MakeCall | None = None
+) -> None:
+    """Conduct one call in a LiveKit room; returns when its line is down.
+
+    Args:
+        ctx: the job.
+        client: makes the client of the server API; default: ``server_api``.
+        make: builds the call; default: ``make_call``.
+    """
     settings: Settings = ctx.proc.userdata["settings"]
     async with AsyncExitStack() as after_the_call:
         # Not the job's own client: LiveKit closes that one before a job that is cancelled has hung
         # up.
-        rooms = (await after_the_call.enter_async_context(server_api(settings))).room
+        rooms = (await after_the_call.enter_async_context((client or server_api)(settings))).room
         room = RoomLine(rooms, ctx.job.room.name)
         try:
             memory = await open_for_call(settings.graph_memory, after_the_call, join=ctx.connect)
-            call = make_call(ctx, memory)
+            call = (make or make_call)(ctx, memory)
         except BaseException:
             await surely(hang_up([room]))
             raise
         after_the_call.push_async_callback(call.session.aclose)
         presence = Presence(ctx, call.end)
+        ctx.room.on("sip_dtmf_received", lambda pressed: call.keypad.press(pressed.digit))
         lines = lines_of(call.policy, rooms, room, presence, ctx.job.room.name)
         end = await call.run(partial(start_in, ctx.room), lines, caller_joined=presence.joined)
         if call.policy.hang_up == "room":
@@ -162,19 +181,33 @@ async def end_lost_call(settings: Settings, graphs: dict[str, CallGraph], job: J
     closing.write_end()
 
 
-def make_call(ctx: JobContext, memory: Memory | None = None) -> Call:
-    """Build a call from its job and from what the job's process has loaded."""
+def make_call(
+    ctx: JobContext,
+    memory: Memory | None = None,
+    *,
+    graph: CallGraph | None = None,
+    voices: Voices | None = None,
+    observers: Sequence[BaseCallbackHandler] = (),
+    more_context: Mapping[str, Any] | None = None,
+) -> Call:
+    """Build a call from its job and from what the job's process has loaded.
+
+    ``graph`` and ``voices`` take the place of those that the process has loaded; the rest is as in
+    ``Call``.
+    """
     settings: Settings = ctx.proc.userdata["settings"]
     dispatch = read_dispatch(ctx.job.metadata)
     call_id = ctx.job.room.name
     return Call(
         call_id,
-        graph=_graph(ctx, dispatch, settings),
+        graph=graph or graph_of(ctx),
         dispatch=dispatch,
         journal=CallJournal(call_id),
-        voices=ctx.proc.userdata["voices"],
+        voices=voices or ctx.proc.userdata["voices"],
         memory=memory,
         speech_tap=_speech_tap(settings, call_id),
+        observers=observers,
+        more_context=more_context,
     )
 
 
@@ -197,7 +230,10 @@ def _load_by_calls(max_calls: int) -> Callable[[AgentServer], float]:
     return load
 
 
-def _graph(ctx: JobContext, dispatch: Dispatch, settings: Settings) -> CallGraph:
+def graph_of(ctx: JobContext) -> CallGraph:
+    """The graph that a job's dispatch asks for, or the worker's default."""
+    settings: Settings = ctx.proc.userdata["settings"]
+    dispatch = read_dispatch(ctx.job.metadata)
     graphs: dict[str, CallGraph] = ctx.proc.userdata["graphs"]
     return graphs[choose_graph(dispatch.graph, settings.graph, known=graphs)]
 

@@ -8,14 +8,12 @@ and LiveKit first puts settings into the environment that the fork server must s
 
 from __future__ import annotations
 
-import multiprocessing
 import sys
-from multiprocessing import forkserver
+
+from agent.forks import preload_forks
 
 if __name__ == "__main__":
-    if "forkserver" in multiprocessing.get_all_start_methods() and sys.platform == "linux":
-        multiprocessing.get_context("forkserver").set_forkserver_preload(["agent.worker"])
-        forkserver.ensure_running()
+    preload_forks("agent.worker")
 
     from agent.cli import main
 

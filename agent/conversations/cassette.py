@@ -79,13 +79,14 @@ class Cassette:
 
     Args:
         path: of the file; it is written by ``save``.
-        entries: as in the file.
+        entries: as in the file; without them it is new.
     """
 
     def __init__(self, path: Path, entries: Sequence[Mapping[str, Any]] = ()) -> None:
         self.path = path
         self._entries = [dict(entry) for entry in entries]
         self._used: set[int] = set()
+        self.is_new = not entries
 
     def find(self, request: ModelRequest) -> AIMessage | None:
         """The answer to ``request``; of several to the same question the first not yet given."""

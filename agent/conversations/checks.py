@@ -63,7 +63,8 @@ def check_call(transcript: Transcript, call: WholeCall) -> list[Fault]:
     if transcript.ended is True and call.end is None:
         found.append(Fault(line, "ended", "the call was to end, but it is open"))
     if isinstance(transcript.ended, Ended):
-        farewell = next((one.said for one in reversed(call.replies) if one.end is not None), "")
+        ended = (one.said for one in reversed(call.replies) if one.end is not None and one.said)
+        farewell = next(ended, "")
         found += _end(line, transcript.ended, call.end, farewell)
     if call.hang_ups > 1:
         found.append(Fault(line, "ended", f"the line was taken down {call.hang_ups} times"))

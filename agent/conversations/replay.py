@@ -106,7 +106,7 @@ async def had(
         TranscriptError: its cassette cannot be read.
         MetadataError: its metadata is no dispatch's.
     """
-    cassette = await asyncio.to_thread(_cassette, transcript, manner)
+    cassette = await asyncio.to_thread(cassette_of, transcript, manner)
     answers = ModelAnswers(cassette, records=manner.record, live=manner.live)
     scratch = await asyncio.to_thread(partial(TemporaryDirectory, prefix="lastword-"))
     context = {"store_path": str(Path(scratch.name) / "store.sqlite3"), **manner.context}
@@ -198,7 +198,12 @@ def _is_over_farewell(trigger: object) -> bool:
     return isinstance(trigger, CallerSays | HangsUp) and trigger.over is not None
 
 
-def _cassette(transcript: Transcript, manner: Manner) -> Cassette | None:
+def cassette_of(transcript: Transcript, manner: Manner) -> Cassette | None:
+    """The cassette of a transcript, a new one when its answers are recorded; None: it has none.
+
+    Raises:
+        TranscriptError: it cannot be read.
+    """
     if not transcript.path.name:  # it is in no file
         return None
     path = cassette_path(transcript.path)

@@ -19,6 +19,7 @@ from agent.call_agent import CallAgent
 from agent.conversations.conducted import NotSaid
 from agent.conversations.ears import ScriptedEars, scripted
 from agent.conversations.happening import happening
+from agent.conversations.journal_reading import end_of, ending_in
 from agent.conversations.kept_journal import KeptJournal
 from agent.conversations.mouth import Mouth, SilentVoice, Subtitles
 from agent.conversations.observed import Stopwatch, ToolWatch, state_at
@@ -101,18 +102,7 @@ class SessionCall:
     @property
     def end(self) -> End | None:
         """How the call has ended."""
-        if "call_ended" not in self.journal.events:
-            return None
-        fields = self.journal.entries[self.journal.last("call_ended") or 0][1]
-        source = None
-        if (at := self.journal.last("ending")) is not None:
-            source = self.journal.entries[at][1].get("source")
-        return End(
-            fields["ended_by"],
-            fields["reason"],
-            fields["outcome"],
-            None if source == "limit" else source,
-        )
+        return end_of(self.journal.entries)
 
     @property
     def hang_ups(self) -> int:
@@ -233,7 +223,7 @@ class SessionCall:
             if event.is_final:
                 understood.set()
 
-        reply = replace(await self._reply(pointer), end=self._ending())
+        reply = replace(await self._reply(pointer), end=ending_in(self._news))
         spoken = self.journal.events.count("spoken")
         session.on("user_input_transcribed", heard)
         session.on("speech_created", created.put_nowait)
@@ -262,35 +252,23 @@ class SessionCall:
         while not self._is_ending():
             await self.journal.until("ending", times=self.journal.events.count("ending") + 1)
 
+    @property
+    def _news(self) -> list[tuple[str, dict[str, Any]]]:
+        """The journal since this exchange began."""
+        return self.journal.entries[self._mark :]
+
     def _is_ending(self) -> bool:
         return not self.call.closing.is_talking
 
-    def _ending(self) -> End | None:
-        """The ending that was decided in this exchange."""
-        found = [fields for name, fields in self.journal.entries[self._mark :] if name == "ending"]
-        if not found:
-            return None
-        source = found[-1].get("source")
-        return End(
-            found[-1]["ended_by"],
-            found[-1]["reason"],
-            found[-1]["outcome"],
-            None if source == "limit" else source,
-        )
-
     async def _reply(self, pointer: RunPointer | None) -> Reply:
-        said = [
-            fields["lk.pii.words"]
-            for name, fields in self.journal.entries[self._mark :]
-            if name == "spoken"
-        ]
+        said = [fields["lk.pii.words"] for name, fields in self._news if name == "spoken"]
         graph, checkpoint = self.call.graph_llm.graph, pointer and pointer["checkpoint_id"]
         return Reply(
             said=" ".join(said),
             nodes=pointer["nodes"] if pointer else (),
             tools=self._tools.take(),
             state=await state_at(graph, CALL_ID, checkpoint),
-            end=self.end or self._ending(),
+            end=self.end or ending_in(self._news),
             is_over=self.end is not None,
         )
 

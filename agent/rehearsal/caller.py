@@ -13,7 +13,8 @@ event                        further fields
 ``agent_speaking_started``   by the energy of what was received
 ``agent_speaking_stopped``   ``t`` is the last voiced sample; written 0.8 s after it
 ``agent_text``               ``text``, ``segment``: an utterance's words, when complete
-``line_started``             ``line`` (from 0), ``text``, ``source``, ``repeated``
+``line_started``             ``line`` (from 0), ``text``, ``source``, ``repeated``; ``text`` is
+                             "" for keys and for hanging up
 ``line_finished``            ``line``, ``text``, ``source``, ``repeated``
 ``last_voiced_sample``       ``t`` is the last voiced sample that was received in the call
 ``disconnected``             ``reason``: LiveKit's name for it
@@ -45,10 +46,20 @@ from livekit.rtc.participant import PublishTrackError
 
 from agent.errors import CallFailed
 from agent.rehearsal.call_recording import RATE, CallRecording, Samples
-from agent.rehearsal.caller_job import CallerJob, Emit, SpokenLine, load_voice, read_job
+from agent.rehearsal.caller_job import (
+    NOTHING,
+    CallerJob,
+    CallerLine,
+    Emit,
+    SpokenLine,
+    load_voice,
+    read_job,
+)
 from agent.rehearsal.caller_turns import FRAME_S, AgentVoice, CallerTurns, Change
 
 TRANSCRIPTION = "lk.transcription"
+KEYS = "0123456789*#ABCD"
+"""In the order of their codes (RFC 4733, section 3.2)."""
 
 _FRAME = round(RATE * FRAME_S)
 _QUEUE_MS = 60  # of audio ahead of time: what this process may be slow by without a gap
@@ -90,13 +101,13 @@ class Caller:
         self._job = job
         self._spoken = spoken
         self._emit = emit
-        self._turns = CallerTurns(len(job.lines), job.repeat_pattern)
+        self._turns = CallerTurns(job.lines, job.repeat_pattern)
         self._room = rtc.Room()
         self._source = rtc.AudioSource(RATE, 1, queue_size_ms=_QUEUE_MS)
         self._inbox: asyncio.Queue[_Track | _Text | _Gone | _Broken] = asyncio.Queue()
         self._line_gone = asyncio.Event()
         self._voices: list[AgentVoice] = []
-        self._texts = [*job.lines, *(one.text for one in job.break_ins)]
+        self._texts = [*(one.say for one in job.lines), *(one.text for one in job.break_ins)]
         self._break_ins = list(enumerate(job.break_ins, len(job.lines)))
         self._due: list[tuple[float, int]] = []
         self._speeches = 0
@@ -218,10 +229,21 @@ class Caller:
             if line is None and self._next_line is not None:
                 line, words = self._begin(self._next_line)
                 self._emit("line_started", plays, **line)
+                await self._act(line["line"])
                 frame = next(words, None)
             frame = silence if frame is None else frame
             await self._source.capture_frame(rtc.AudioFrame(frame.tobytes(), RATE, 1, _FRAME))
             recording.caller.add(frame, plays + FRAME_S)
+
+    async def _act(self, number: int) -> None:
+        """Do what a line is besides words."""
+        line = self._job.lines[number] if number < len(self._job.lines) else CallerLine()
+        if line.does == "hang_up":
+            self._inbox.put_nowait(_Gone(time.monotonic(), "CLIENT_INITIATED"))
+            self._line_gone.set()
+        for key in line.keys:
+            participant = self._room.local_participant
+            await participant.publish_dtmf(code=KEYS.index(key), digit=key)
 
     def _break_in(self, now: float) -> None:
         """Speak next what is due by now."""
@@ -285,9 +307,12 @@ class Caller:
             with suppress(rtc.StreamError):  # the line went dead in the middle of it
                 async for more in reader:
                     words += more
-                    self._turns.agent_said(segment, words)
+                    line = self._turns.agent_said(segment, words)
+                    self._next_line = self._next_line if line is None else line
         finally:
             self._emit("agent_text", time.monotonic(), text=words, segment=segment)
+            line = self._turns.agent_finished(segment)
+            self._next_line = self._next_line if line is None else line
 
     def _finish(self, recording: CallRecording, began: float, gone: _Gone | None) -> None:
         """Report the end and write the recording; ``gone`` is None when the caller left."""
@@ -317,8 +342,8 @@ async def call(job: CallerJob, emit: Emit) -> None:
         CallFailed: the caller itself failed; the message is one sentence.
     """
     voice = load_voice(job.voice)
-    texts = [*job.lines, *(one.text for one in job.break_ins)]
-    spoken = [await asyncio.to_thread(voice, text) for text in texts]
+    texts = [*(one.say for one in job.lines), *(one.text for one in job.break_ins)]
+    spoken = [await asyncio.to_thread(voice, text) if text else NOTHING for text in texts]
     caller = asyncio.current_task()
     if caller is not None:
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, caller.cancel)

@@ -6,8 +6,10 @@ import importlib
 import json
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any, Protocol
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol
+
+import numpy as np
 
 from agent.errors import CallFailed
 from agent.rehearsal.call_recording import Samples
@@ -30,11 +32,35 @@ class SpokenLine(Protocol):
 Voice = Callable[[str], SpokenLine]
 
 
+@dataclass(frozen=True)
+class _Nothing:
+    samples: Samples = field(default_factory=lambda: np.zeros(0, np.int16))
+    source: str = "nothing"
+
+
+NOTHING: SpokenLine = _Nothing()
+"""The sound of a line without words."""
+
+
 class Emit(Protocol):
     """Takes an event, the time when it happened, and its fields."""
 
     def __call__(self, event: str, t: float, **fields: Any) -> None:
         """Pass the event on."""
+
+
+@dataclass(frozen=True)
+class CallerLine:
+    """What the caller does when it is its turn; a string in a job is what it says.
+
+    ``listen`` is to say nothing until the agent has spoken once more; ``keys`` are those that
+    ``press`` presses. With ``over`` it waits not for its turn but for these words of the agent.
+    """
+
+    say: str = ""
+    over: str | None = None
+    does: Literal["say", "listen", "press", "hang_up"] = "say"
+    keys: str = ""
 
 
 @dataclass(frozen=True)
@@ -54,8 +80,9 @@ class CallerJob:
 
     url: str
     token: str
-    lines: Sequence[str] = ()
-    """Each is spoken when the agent has spoken and has been silent for 0.8 s."""
+    lines: Sequence[CallerLine] = ()
+    """Each is spoken when the agent has spoken and has been silent for 0.8 s; strings, or objects
+    with the fields of ``CallerLine``."""
     break_ins: Sequence[BreakIn] = ()
     """What the caller says beside these lines; objects with the fields of ``BreakIn``."""
     repeat_pattern: str | None = None
@@ -77,13 +104,22 @@ def read_job(text: str) -> CallerJob:
     try:
         fields = json.loads(text)
         break_ins = [BreakIn(**one) for one in fields.pop("break_ins", ())]
-        job = CallerJob(**fields, break_ins=break_ins)
+        lines = [_line(one) for one in fields.pop("lines", ())]
+        job = CallerJob(**fields, lines=lines, break_ins=break_ins)
         re.compile(job.repeat_pattern or "")
     except (json.JSONDecodeError, TypeError, AttributeError, re.error) as error:
         raise CallFailed(f"the caller's job cannot be read: {error}") from error
-    if isinstance(job.lines, str) or not all(isinstance(line, str) for line in job.lines):
-        raise CallFailed(f"the caller's lines must be a list of strings, not {job.lines!r}")
     return job
+
+
+def _line(line: object) -> CallerLine:
+    match line:
+        case str(words):
+            return CallerLine(words)
+        case dict(fields):
+            return CallerLine(**fields)
+        case _:
+            raise CallFailed(f"the caller's lines must be strings or objects, not {line!r}")
 
 
 def load_voice(name: str) -> Voice:

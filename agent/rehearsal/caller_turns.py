@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
+
+from agent.rehearsal.caller_job import CallerLine
+from agent.wording import contains
 
 FRAME_S = 0.01
 TURN_SILENCE = 0.8
@@ -65,37 +69,72 @@ def level(frame: NDArray[np.int16]) -> float:
 class CallerTurns:
     """Which line is next, and whether it is the caller's turn.
 
-    The caller speaks when the agent has spoken since the caller's last line and has stopped. It
-    repeats that line when the agent's words match the pattern. When it has no line left it listens.
+    The caller speaks when the agent has spoken since the caller's last line and has stopped, or,
+    with a line that is to be said over the agent's words, when these have been said. It repeats
+    its last line when the agent's words match the pattern. When it has no line left it listens.
 
     Args:
-        lines: number of lines.
+        lines: what the caller does.
         say_again: regular expression for the words by which the agent asks to repeat.
     """
 
-    def __init__(self, lines: int, say_again: str | None) -> None:
+    def __init__(self, lines: Sequence[CallerLine], say_again: str | None) -> None:
         self._lines = lines
         self._say_again = re.compile(say_again, re.IGNORECASE) if say_again else None
         self._next = 0
         self._words: dict[str, str] = {}
+        self._open: set[str] = set()
+        self._cut: set[str] = set()
+        """Utterances over which the caller has spoken: the answer is another one."""
+        self._silent = True
         self._speaking = False
         self._agent_spoke = False
 
     def agent_started(self) -> None:
         """Take note that the agent speaks."""
-        self._agent_spoke = True
+        self._agent_spoke, self._silent = True, False
 
-    def agent_said(self, segment: str, words: str) -> None:
-        """Take words of the agent, as far as they are known; ``segment`` tells utterances apart."""
+    def agent_said(self, segment: str, words: str) -> int | None:
+        """Take words of the agent, as far as they are known; ``segment`` tells utterances apart.
+
+        Returns the number of the line to speak over them; None: there is none.
+        """
+        if segment in self._cut:
+            return None
         self._words[segment] = words
+        self._open.add(segment)
+        self._agent_spoke = True
+        over = self._lines[self._next].over if self._next < len(self._lines) else None
+        if over is None or self._speaking or not contains(words, over):
+            return None
+        return self._begin(self._next)
+
+    def agent_finished(self, segment: str) -> int | None:
+        """Take note that an utterance has no more words; returns as ``agent_stopped``."""
+        self._open.discard(segment)
+        return self._turn() if self._silent else None
 
     def agent_stopped(self) -> int | None:
-        """Return the number of the line to speak now; None when it is not the caller's turn."""
-        if self._speaking or not self._agent_spoke:
+        """Return the number of the line to speak now; None when it is not the caller's turn.
+
+        A pause of which the words tell that it is in mid-utterance, as on a machine that stalls, is
+        not taken for the end.
+        """
+        self._silent = True
+        return self._turn()
+
+    def _turn(self) -> int | None:
+        if self._speaking or not self._agent_spoke or self._open:
             return None
         if self._next and self._asked_again():
             return self._begin(self._next - 1)
-        return self._begin(self._next) if self._next < self._lines else None
+        if self._next >= len(self._lines):
+            return None
+        if self._lines[self._next].does == "listen":
+            self._next, self._agent_spoke = self._next + 1, False
+            self._words.clear()
+            return None
+        return self._begin(self._next)
 
     def broke_in(self) -> None:
         """Take note that the caller speaks out of turn."""
@@ -104,7 +143,7 @@ class CallerTurns:
     def finished(self, *, agent_speaking: bool) -> None:
         """Take note that the caller's line is over; the agent may be speaking already."""
         self._speaking = False
-        self._agent_spoke = agent_speaking
+        self._agent_spoke = bool(self._words) if self._cut else agent_speaking
 
     def _asked_again(self) -> bool:
         words = " ".join(self._words.values())
@@ -113,4 +152,5 @@ class CallerTurns:
     def _begin(self, line: int) -> int:
         self._speaking, self._next = True, line + 1
         self._words.clear()
+        self._cut, self._open = self._open, set()
         return line

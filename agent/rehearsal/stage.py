@@ -17,7 +17,7 @@ from livekit import api
 
 from agent.errors import LastwordError
 from agent.journal import LOGGER_NAME
-from agent.rehearsal.caller_job import VOICE, BreakIn
+from agent.rehearsal.caller_job import VOICE, BreakIn, CallerLine
 from agent.rehearsal.livekit_server import LocalServer, build_server, find_server, running_server
 from agent.rehearsal.parts import Part, json_line, running_part
 from agent.rehearsal.script import Script
@@ -39,13 +39,16 @@ class Plan:
     """One call to make: the caller's script and the dispatch's metadata.
 
     ``break_ins`` is what the caller says besides, and ``voice`` the caller's voice, as in
-    ``CallerJob``.
+    ``CallerJob``. ``acts`` take the place of the script's lines. ``repeats``: the caller says a
+    line again when the agent asks for that.
     """
 
     script: Script
     metadata: dict[str, Any]
     break_ins: Sequence[BreakIn] = ()
     voice: str = VOICE
+    acts: Sequence[CallerLine] | None = None
+    repeats: bool = True
 
 
 @dataclass
@@ -139,10 +142,10 @@ class Stage:
         job = {
             "url": self.server.url,
             "token": self._token(room, plan),
-            "lines": plan.script.lines,
+            "lines": plan.script.lines if plan.acts is None else list(map(asdict, plan.acts)),
             "break_ins": [asdict(one) for one in plan.break_ins],
             "voice": plan.voice,
-            "repeat_pattern": SAY_AGAIN,
+            "repeat_pattern": SAY_AGAIN if plan.repeats else None,
             "recording": str(folder / "recording.wav"),
             "max_seconds": MAX_SECONDS,
         }

@@ -91,6 +91,8 @@ def _event(entry: Entry) -> str:
     match entry:
         case {"kind": "silence", "count": int(count), "of": int(of)}:
             return f"silence for {entry['seconds']:.0f} s ({count} of {of})"
+        case {"kind": "keypad", "lk.pii.keys": str(keys)}:
+            return f"keys: {keys}"
         case {"kind": "limit_near"}:
             return f"the call has to end in {entry['seconds_left']:.0f} s"
         case _:

@@ -1,0 +1,258 @@
+"""A conversation in a real room: a real server, worker, graph, recogniser and voices."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import tempfile
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from math import inf
+from pathlib import Path
+from typing import Any
+
+from agent.conversations.checks import Fault, check_call, check_reply
+from agent.conversations.journal_reading import end_of, ending_in
+from agent.conversations.replay import Manner, Played, Replayed
+from agent.conversations.reply import End, Reply, ToolUse, WholeCall
+from agent.conversations.room_worker import GRAPH_ANSWERED, REPLAY_KEY
+from agent.conversations.transcript import (
+    CallerSays,
+    Exchange,
+    HangsUp,
+    Keypad,
+    LimitNear,
+    Silence,
+    TimeUp,
+    Transcript,
+    Trigger,
+    Voicemail,
+)
+from agent.errors import ConversationError
+from agent.rehearsal.caller_job import CallerLine
+from agent.rehearsal.livekit_server import build_server, find_server, running_server
+from agent.rehearsal.script import Script
+from agent.rehearsal.stage import Plan, Stage, WorkerProgram, worker_on
+from agent.rehearsal.verdict import CallFacts
+from agent.rehearsal.view import CallView
+from agent.settings import Settings
+from agent.wording import contains, heard_until
+
+Entry = Mapping[str, Any]
+PROGRAM = WorkerProgram(
+    "the worker",
+    [sys.executable, "-m", "agent.conversations.room_process", "--drain-timeout", "2"],
+)
+
+
+def out_of_reach(transcript: Transcript) -> str | None:
+    """Why a conversation cannot be had in a room; None: it can."""
+    for turn in transcript.turns:
+        match turn:
+            case Voicemail():
+                return f"line {turn.line}: no answering machine can be had here"
+            case LimitNear() | TimeUp():
+                return f"line {turn.line}: nobody waits for the longest duration of a call"
+            case _:
+                continue
+    return None
+
+
+class RoomStage:
+    """A running server and worker, in which conversations can be had one after the other."""
+
+    def __init__(self, stage: Stage, scratch: Path) -> None:
+        self._stage = stage
+        self._scratch = scratch
+        self._number = 0
+
+    async def have(
+        self, transcript: Transcript, graph: str, manner: Manner, view: CallView | None = None
+    ) -> Replayed:
+        """Have a conversation.
+
+        Raises:
+            CallFailed: a part of the call broke.
+            ConversationError: it cannot be had in a room.
+        """
+        if (why := out_of_reach(transcript)) is not None:
+            raise ConversationError(f"{transcript.path}: {why}; leave it to the other levels")
+        self._number += 1
+        store = self._scratch / f"store-{self._number}.sqlite3"
+        replayed = {
+            "transcript": str(transcript.path.resolve()),
+            "live": manner.live,
+            "record": manner.record,
+            "context": {"store_path": str(store), **manner.context},
+        }
+        plan = Plan(
+            Script(transcript.path, []),
+            {**transcript.metadata, "graph": graph, REPLAY_KEY: replayed},
+            acts=[act for turn in transcript.exchanges if (act := _act(turn.trigger))],
+            repeats=False,
+        )
+        return judged(transcript, await self._stage.ring(plan, view))
+
+
+@asynccontextmanager
+async def room_stage(
+    settings: Settings, report: Callable[[str], object]
+) -> AsyncIterator[RoomStage]:
+    """Start a local server and a worker for conversations; both are gone when the block is left.
+
+    Raises:
+        ServerUnavailable: the server cannot be had or does not start.
+        CallFailed: the worker stopped; names its last log lines.
+    """
+    binary = await asyncio.to_thread(find_server)
+    if binary is None:
+        binary = await asyncio.to_thread(build_server, report)
+    scratch = await asyncio.to_thread(tempfile.TemporaryDirectory, prefix="lastword-")
+    folder = Path(scratch.name)
+    try:
+        async with (
+            running_server(binary, log=folder / "server.log") as server,
+            worker_on(
+                server,
+                settings.model_copy(update={"calls_dir": folder / "calls"}),
+                folder,
+                program=PROGRAM,
+            ) as stage,
+        ):
+            yield RoomStage(stage, folder)
+    finally:
+        await asyncio.to_thread(scratch.cleanup)
+
+
+def _act(trigger: Trigger | None) -> CallerLine | None:
+    match trigger:
+        case CallerSays(caller=words, over=over):
+            return CallerLine(words, over)
+        case HangsUp(over=over):
+            return CallerLine(over=over, does="hang_up")
+        case Silence():
+            return CallerLine(does="listen")
+        case Keypad(keypad=keys):
+            return CallerLine(does="press", keys=keys)
+        case _:
+            return None
+
+
+def judged(transcript: Transcript, facts: CallFacts) -> Replayed:
+    """What a call was, in the terms of its transcript, and what is wrong with it."""
+    done = Replayed(transcript, "room")
+    exchanges = list(transcript.exchanges)
+    if not exchanges or exchanges[0].trigger is not None:
+        exchanges.insert(0, Exchange(None, None))
+    begins = [*_begins(exchanges, facts), inf]
+    for number, exchange in enumerate(exchanges):
+        window = _Window(begins[number], begins[number + 1], facts)
+        after = exchanges[number + 1].trigger if number + 1 < len(exchanges) else None
+        played = _played(exchange, after, window)
+        done.played.append(played)
+        done.faults += played.faults
+        if done.faults:
+            break
+    call = WholeCall([one.reply for one in done.played], _end(facts), _hang_ups(facts))
+    done.call = call
+    if done.passed:
+        done.faults += check_call(transcript, call)
+    if done.passed and facts.room_left:
+        done.faults.append(Fault(transcript.ended_line, "ended", "the room is still on the server"))
+    return done
+
+
+@dataclass(frozen=True)
+class _Window:
+    """The time of one exchange, in seconds on the machine's monotonic clock."""
+
+    start: float
+    end: float
+    facts: CallFacts
+
+    def of(self, event: str) -> list[Entry]:
+        """The worker's entries; what was spoken counts from when it began."""
+        return [
+            entry
+            for entry in self.facts.worker
+            if entry["event"] == event
+            and self.start <= entry["at"] - entry.get("seconds", 0.0) < self.end
+        ]
+
+
+def _begins(exchanges: Sequence[Exchange], facts: CallFacts) -> list[float]:
+    """When each exchange began; infinity: it never did."""
+    begins = [-inf]
+    silences = iter(
+        entry["at"]
+        for entry in facts.worker
+        if (entry["event"] == "call_event" and entry["kind"] == "silence")
+        or (entry["event"] == "ending" and entry.get("source") == "limit")
+    )
+    started = {
+        entry["line"]: entry["t"]
+        for entry in reversed(facts.caller)
+        if entry["event"] == "line_started"
+    }
+    for number, exchange in enumerate(exchanges[1:]):
+        if isinstance(exchange.trigger, Silence):
+            begins.append(next(silences, inf))
+        else:
+            begins.append(started.get(number, inf))
+    return begins
+
+
+def _played(exchange: Exchange, after: Trigger | None, window: _Window) -> Played:
+    if window.start == inf:
+        end = _end(window.facts)
+        by = f"ended by {end.ended_by}: {end.reason}" if end else "and has not ended"
+        why = f"the call never came to this, {by}"
+        return Played(exchange, Reply(), [Fault(exchange.line, "ended", why)])
+    reply = _reply(window)
+    faults = []
+    over = after.over if isinstance(after, CallerSays | HangsUp) else None
+    if over is not None and not contains(reply.said, over):
+        why = f"the agent did not say {over!r}"
+        faults.append(Fault(after.line if after else 0, "over", why, over, reply.said))
+    elif over is not None and any(entry["interrupted"] for entry in window.of("spoken")):
+        # the caller needs a moment to break in; what is heard meanwhile is nobody's mistake
+        reply = replace(reply, said=heard_until(reply.said, over) or reply.said)
+    answered = window.of(GRAPH_ANSWERED)
+    faults += [Fault(exchange.line, "model", why) for entry in answered for why in entry["missing"]]
+    if exchange.expected is not None and not faults:
+        faults += check_reply(exchange.expected, reply)
+    return Played(exchange, reply, faults)
+
+
+def _reply(window: _Window) -> Reply:
+    spoken, answered = window.of("spoken"), window.of(GRAPH_ANSWERED)
+    endings = window.of("ending")
+    over = bool(window.of("call_ended"))
+    began = [entry["at"] - entry["seconds"] for entry in spoken]
+    finished = [
+        entry["t"]
+        for entry in window.facts.caller
+        if entry["event"] == "line_finished" and window.start <= entry["t"] < window.end
+    ]
+    return Reply(
+        said=" ".join(entry["lk.pii.words"] for entry in spoken),
+        nodes=[node for entry in answered for node in entry["nodes"]],
+        tools=[ToolUse(name, args) for entry in answered for name, args in entry["tools"]],
+        state=answered[-1]["state"] if answered else None,
+        end=ending_in(_entries(endings)) or (_end(window.facts) if over else None),
+        is_over=over,
+        seconds=max(began[0] - finished[0], 0.0) if began and finished else 0.0,
+    )
+
+
+def _entries(entries: Sequence[Entry]) -> list[tuple[str, Entry]]:
+    return [(entry["event"], entry) for entry in entries]
+
+
+def _end(facts: CallFacts) -> End | None:
+    return end_of(_entries(facts.worker))
+
+
+def _hang_ups(facts: CallFacts) -> int:
+    return sum(entry["event"] == "hanging_up" for entry in facts.worker)

@@ -1,0 +1,88 @@
+"""The simulated caller speaks when it is its turn, or over the words that its line waits for."""
+
+from __future__ import annotations
+
+from agent.rehearsal.caller_job import CallerLine
+from agent.rehearsal.caller_turns import CallerTurns
+
+WAIT = CallerLine("Oh wait.", over="thank you, Anna")
+
+
+def turns(*lines: CallerLine, say_again: str | None = None) -> CallerTurns:
+    return CallerTurns(lines, say_again)
+
+
+def test_a_line_is_spoken_when_the_agent_has_stopped() -> None:
+    caller = turns(CallerLine("Hello."), CallerLine("Bye."))
+    assert caller.agent_stopped() is None, "the agent has not spoken so far"
+    caller.agent_started()
+    assert caller.agent_stopped() == 0
+    caller.finished(agent_speaking=False)
+    assert caller.agent_stopped() is None, "the agent has not answered"
+    caller.agent_started()
+    assert caller.agent_stopped() == 1
+
+
+def test_a_pause_in_mid_utterance_is_not_the_end_of_it() -> None:
+    caller = turns(CallerLine("Hello."))
+    caller.agent_started()
+    caller.agent_said("one", "Good")
+    assert caller.agent_stopped() is None
+    assert caller.agent_finished("one") == 0
+
+
+def test_words_that_end_before_the_sound_wait_for_it() -> None:
+    caller = turns(CallerLine("Hello."))
+    caller.agent_started()
+    caller.agent_said("one", "Good day.")
+    assert caller.agent_finished("one") is None
+    assert caller.agent_stopped() == 0
+
+
+def test_a_line_over_words_is_spoken_when_they_are_heard() -> None:
+    caller = turns(WAIT)
+    caller.agent_started()
+    assert caller.agent_said("one", "Thank you,") is None
+    assert caller.agent_said("one", "Thank you, Anna. Your") == 0
+    assert caller.agent_said("one", "Thank you, Anna. Your appointment") is None, "once"
+
+
+def test_words_that_never_come_leave_the_line_to_its_turn() -> None:
+    caller = turns(WAIT)
+    caller.agent_started()
+    caller.agent_said("one", "Good day.")
+    caller.agent_finished("one")
+    assert caller.agent_stopped() == 0
+
+
+def test_a_caller_who_listens_lets_the_agent_speak_twice() -> None:
+    caller = turns(CallerLine(does="listen"), CallerLine("Yes."))
+    caller.agent_started()
+    assert caller.agent_stopped() is None
+    assert caller.agent_stopped() is None, "the agent must speak anew"
+    caller.agent_started()
+    assert caller.agent_stopped() == 1
+
+
+def test_a_line_is_said_again_when_the_agent_asks_for_it() -> None:
+    caller = turns(CallerLine("Hello."), CallerLine("Bye."), say_again="say that again")
+    caller.agent_started()
+    assert caller.agent_stopped() == 0
+    caller.finished(agent_speaking=False)
+    caller.agent_started()
+    caller.agent_said("two", "Could you say that again?")
+    caller.agent_finished("two")
+    assert caller.agent_stopped() == 0
+
+
+def test_after_a_line_over_an_utterance_the_caller_waits_for_another_one() -> None:
+    caller = turns(WAIT, CallerLine("Bye."))
+    caller.agent_started()
+    assert caller.agent_said("one", "Thank you, Anna.") == 0
+    caller.agent_finished("one")
+    caller.finished(agent_speaking=True)
+    assert caller.agent_stopped() is None, "it is the first utterance that has stopped"
+    caller.agent_started()
+    caller.agent_said("two", "Of course.")
+    caller.agent_finished("two")
+    assert caller.agent_stopped() == 1
