@@ -30,10 +30,11 @@ test: $(READY)  ## Run every test, the real-room ones included
 	@$(BIN)/python -m agent.rehearsal.livekit_server
 	@$(BIN)/pytest --all-levels $(ARGS)
 
-check: $(READY)  ## Lint, format, types, import rules
+check: $(READY)  ## Lint, format, types, the sample graphs, import rules
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
+	@$(BIN)/lastword check
 	@$(BIN)/lint-imports
 
 bench-hangup: $(READY)  ## Measure the end of many calls, and against LiveKit's EndCallTool (CALLS=, PAIRS=)

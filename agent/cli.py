@@ -10,7 +10,7 @@ import signal
 import sys
 from collections.abc import Coroutine
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 from rich.console import Console
@@ -71,6 +71,34 @@ def talk(
         talk_aloud(settings, graph or dispatch.graph, metadata)
     else:
         asyncio.run(talk_typed(settings, graph or dispatch.graph, dispatch, Console()))
+
+
+@app.command()
+def check(
+    graphs: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="GRAPH", help="Names in langgraph.json; default: all."),
+    ] = None,
+    config: Annotated[
+        Path | None, typer.Option(help="The langgraph.json, if it is elsewhere.")
+    ] = None,
+    form: Annotated[
+        Literal["text", "json"], typer.Option("--format", help="For people, or for machines.")
+    ] = "text",
+) -> None:
+    """Read graphs without running them: whether calls can end, and only speech is spoken.
+
+    Exits with 1 when there is something to mend.
+    """
+    from agent.check import check_graphs
+    from agent.check.view import as_json, show
+
+    report = check_graphs(config or read_settings().graphs_config, graphs or ())
+    if form == "json":
+        typer.echo(as_json(report))
+    else:
+        show(report, Console(highlight=False))
+    raise typer.Exit(1 if report.findings else 0)
 
 
 @app.command(

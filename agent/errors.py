@@ -47,9 +47,10 @@ class UnknownGraph(GraphError):
 
 
 class BrokenGraph(GraphError):
-    """``langgraph.json`` names the graph, but what it points to does not load."""
+    """``langgraph.json`` names the graph, but what it points to does not load; ``why`` says why."""
 
     def __init__(self, name: str, spec: str, why: str) -> None:
+        self.why = why
         super().__init__(f"graph {name!r} ({spec}) does not load: {why}")
 
 

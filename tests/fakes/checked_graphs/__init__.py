@@ -1,0 +1,1 @@
+"""Graphs to be checked, good and bad. Every node raises when it is run."""
