@@ -10,7 +10,7 @@ import signal
 import sys
 from collections.abc import Coroutine
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 import typer
 from rich.console import Console
@@ -26,8 +26,14 @@ app = typer.Typer(
     pretty_exceptions_show_locals=False,
 )
 
+eval_app = typer.Typer(
+    help="Measure decisions of a graph on labelled conversations.", no_args_is_help=True
+)
+app.add_typer(eval_app, name="eval")
+
 GraphOption = Annotated[str | None, typer.Option(help="Name of the graph in langgraph.json.")]
 MetadataOption = Annotated[str, typer.Option(help="JSON that is sent with the dispatch.")]
+_Result = TypeVar("_Result")
 
 
 @app.command()
@@ -119,7 +125,77 @@ def worker(context: typer.Context) -> None:
     livekit_cli.run_app(server)
 
 
-async def until_signalled(work: Coroutine[Any, Any, int]) -> int:
+@eval_app.command()
+def ends(
+    dataset: Annotated[
+        str, typer.Argument(help='A JSONL file of labelled cases, or the word "starter".')
+    ],
+    graph: GraphOption = None,
+    history: Annotated[
+        Literal["given", "replayed"],
+        typer.Option(
+            help="given: the graph gets what both sides have said; "
+            "replayed: the caller's lines are said again, and the graph answers them."
+        ),
+    ] = "given",
+    metadata: MetadataOption = "",
+    model: Annotated[
+        str | None, typer.Option(help="Chat model of the sample graphs, as LASTWORD_CHAT_MODEL.")
+    ] = None,
+    against: Annotated[
+        str | None, typer.Option(help="Another graph, on the same cases, side by side.")
+    ] = None,
+    against_model: Annotated[
+        str | None, typer.Option(help="Another chat model, on the same cases, side by side.")
+    ] = None,
+    parallel: Annotated[int, typer.Option(min=1, help="So many cases at once.")] = 4,
+    limit: Annotated[
+        int | None, typer.Option(min=1, help="Only so many cases, spread over the file.")
+    ] = None,
+    category: Annotated[
+        list[str] | None, typer.Option(help="Only cases of this category; can be repeated.")
+    ] = None,
+    json_file: Annotated[
+        Path | None, typer.Option("--json", help="Write figures and all cases to this file.")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Write the report to this file as Markdown.")
+    ] = None,
+    fail_under_precision: Annotated[
+        float | None, typer.Option(min=0, max=1, help="Exit 1 when precision is below (0 to 1).")
+    ] = None,
+    fail_under_recall: Annotated[
+        float | None, typer.Option(min=0, max=1, help="Exit 1 when recall is below (0 to 1).")
+    ] = None,
+) -> None:
+    """Is the decision to hang up right? Labelled conversations are run through a graph."""
+    from agent.evaluation.ends import EndsRequest, measure_ends
+
+    request = EndsRequest(
+        dataset=dataset,
+        graph=graph,
+        history=history,
+        metadata=metadata,
+        model=model,
+        against=against,
+        against_model=against_model,
+        parallel=parallel,
+        limit=limit,
+        categories=tuple(category or ()),
+        json_file=json_file,
+        out=out,
+        least_precision=fail_under_precision,
+        least_recall=fail_under_recall,
+    )
+    measure_ends(
+        request,
+        read_settings(),
+        Console(highlight=False),
+        run=lambda work: asyncio.run(until_signalled(work)),
+    )
+
+
+async def until_signalled(work: Coroutine[Any, Any, _Result]) -> _Result:
     """Run ``work``; SIGTERM cancels it like Ctrl-C does, so that it ends what it has started."""
     if (this := asyncio.current_task()) is not None:
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, this.cancel)

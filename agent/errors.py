@@ -14,7 +14,10 @@ LastwordError
 ├── ServerUnavailable    livekit-server is not there and cannot be built, or does not start
 ├── AudioDeviceMissing   no microphone or loudspeaker for ``talk --audio``
 ├── CallFailed           a part of a rehearsed call broke; names the part and its last words
-└── NoOpenQuestion       an operator answered a graph that asks nothing
+├── NoOpenQuestion       an operator answered a graph that asks nothing
+├── DatasetError         a file of labelled cases cannot be used
+├── EvaluationFailed     an evaluation has no figures, or cannot write them
+└── BelowThreshold       an evaluation's figure is below what was asked for
 
 Each message is one sentence that names the thing and the way out; command lines print it and
 exit with 1.
@@ -115,3 +118,21 @@ class NoOpenQuestion(LastwordError):
 
     def __init__(self) -> None:
         super().__init__("the graph asks nothing just now, so there is nothing to answer")
+
+
+class DatasetError(LastwordError):
+    """Labelled cases cannot be used; the message names the file, the line and the field."""
+
+
+class EvaluationFailed(LastwordError):
+    """An evaluation has no figures, or cannot write them; the message says why."""
+
+
+class BelowThreshold(LastwordError):
+    """A figure of an evaluation is below what was asked for."""
+
+    def __init__(self, name: str, value: float | None, wanted: float) -> None:
+        is_ = "cannot be said" if value is None else f"is {value:.3f}"
+        super().__init__(
+            f"{name} {is_}, but --fail-under-{name} asks for {wanted:g}: read the wrong cases above"
+        )

@@ -158,3 +158,8 @@ def answer_offline() -> None:
     Conversations are replayed as they are written, whatever keys are set.
     """
     os.environ["LASTWORD_PROVIDERS"] = "offline"  # noqa: TID251 - graphs read it by themselves
+
+
+def choose_chat_model(name: str) -> None:
+    """Let the sample graphs ask the chat model ``name``; call it before they are imported."""
+    os.environ["LASTWORD_CHAT_MODEL"] = name  # noqa: TID251 - this module stands for the environment

@@ -15,7 +15,7 @@ from typing import Any
 from uuid import uuid4
 
 from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
-from langchain_core.language_models import BaseChatModel, LanguageModelInput
+from langchain_core.language_models import BaseChatModel, LangSmithParams, LanguageModelInput
 from langchain_core.messages import (
     AIMessage,
     AIMessageChunk,
@@ -128,6 +128,13 @@ class RuleChatModel(BaseChatModel):
     @override
     def _identifying_params(self) -> dict[str, Any]:
         return {"model": "rules", "rules": len(self.rules)}
+
+    @override
+    def _get_ls_params(self, stop: list[str] | None = None, **kwargs: Any) -> LangSmithParams:
+        """The name by which metrics and traces tell these answers from a language model's."""
+        return LangSmithParams(
+            ls_provider="lastword", ls_model_name="offline-rules", ls_model_type="chat"
+        )
 
     @override
     def bind_tools(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import fields, is_dataclass
 from typing import Any
 
 from langchain_core.callbacks import BaseCallbackHandler
@@ -11,9 +10,9 @@ from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.pregel import Pregel
-from pydantic import BaseModel
 
 from agent.bridge.graph_llm import GraphLLM
+from agent.call_context import fitting
 from agent.dispatch import Dispatch
 from agent.graph_registry import CallGraph
 from graphs.call_signals import CallContext
@@ -52,20 +51,5 @@ def call_llm(
         runs,
         policy=graph.policy,
         config=config,
-        context=_fitting({**context, **(more_context or {})}, schema),
+        context=fitting({**context, **(more_context or {})}, schema),
     )
-
-
-def _fitting(context: Mapping[str, Any], schema: Any) -> Any:
-    """The part of ``context`` that a graph's own context type has, and the metadata's, by name.
-
-    LangGraph makes a dataclass or a pydantic model of it; such a type takes no other fields.
-    """
-    if is_dataclass(schema):
-        names = {one.name for one in fields(schema)}
-    elif isinstance(schema, type) and issubclass(schema, BaseModel):
-        names = set(schema.model_fields)
-    else:
-        return context
-    offered = {**context["metadata"], **context}
-    return {name: value for name, value in offered.items() if name in names}

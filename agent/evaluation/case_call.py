@@ -1,0 +1,188 @@
+"""One case as a call: the bridge as it is in a call, but without a line, and typed words."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from time import perf_counter
+from typing import Any, Literal
+
+from langgraph.checkpoint.memory import InMemorySaver
+from langgraph.pregel import Pregel
+from livekit.agents import llm, utils
+
+from agent.bridge import GraphLLM
+from agent.bridge.history import call_event
+from agent.bridge.run_pointer import POINTER_KEY, RunPointer
+from agent.bridge.tool_call import END_CALL_TOOL
+from agent.call_context import fitting
+from agent.dispatch import Direction
+from agent.evaluation.dataset import Case
+from agent.evaluation.decision import Decision
+from agent.graph_registry import CallGraph
+from graphs.call_signals import CallPolicy, Silence
+from graphs.store import PracticeContext
+
+History = Literal["given", "replayed"]
+GOODBYES = ("Goodbye.", "Bye.", "Bye bye.")
+"""What a caller says to whom the line should have been cut, one after the other."""
+_PATIENCE = 10.0
+"""Seconds of a silence, where the policy does not watch for it."""
+
+
+@llm.function_tool(name=END_CALL_TOOL, description="The graph has ended the call.")
+async def _end_call(reason: str, outcome: str, source: str) -> None:
+    """Stands for the tool of a call, so that the ending comes in the stream; nobody runs it."""
+
+
+@dataclass(frozen=True)
+class CaseSetting:
+    """How the cases are held, the same for all.
+
+    Args:
+        history: ``given``: the graph gets what both sides have said, and remembers nothing of its
+            own; ``replayed``: the caller's lines are said one by one, and the graph has a memory.
+        folder: where each call has a store of its own, for graphs that look for ``store_path``.
+        direction: as in a dispatch.
+        metadata: as in a dispatch.
+    """
+
+    history: History
+    folder: Path
+    direction: Direction = "inbound"
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Reply:
+    """The graph's answer to one turn; ``reason`` is that of the ending, None without one."""
+
+    said: str
+    reason: str | None
+    failed: bool
+    seconds: float
+
+
+class CaseCall:
+    """A call of ``graph`` for one case, with its own thread, memory and store."""
+
+    def __init__(self, graph: CallGraph, setting: CaseSetting) -> None:
+        self.id = utils.shortuuid("case-")
+        self.policy: CallPolicy = graph.policy
+        self.graph_llm = _graph_llm(graph, setting, self.id)
+        self._chat = llm.ChatContext.empty()
+
+    def recall(self, case: Case) -> None:
+        """Put what both sides have said before the caller's last line into the chat."""
+        for line in case.history[:-1]:
+            self._chat.add_message(
+                role="assistant" if line.role == "agent" else "user", content=line.text
+            )
+
+    async def open(self) -> Reply:
+        """The call is connected, and the graph has the first word."""
+        return await self._answer()
+
+    async def say(self, words: str) -> Reply:
+        """The caller says ``words``; without any the graph hears of a silence, as in a call."""
+        if words.strip():
+            self._chat.add_message(role="user", content=words)
+        else:
+            self._chat.insert(call_event(_silence(self.policy)))
+        return await self._answer()
+
+    async def _answer(self) -> Reply:
+        said, calls = "", list[llm.FunctionToolCall]()
+        pointer: RunPointer | None = None
+        began = perf_counter()
+        async with self.graph_llm.chat(chat_ctx=self._chat, tools=[_end_call]) as stream:
+            async for chunk in stream:
+                if chunk.delta is None:
+                    continue
+                said += chunk.delta.content or ""
+                calls += chunk.delta.tool_calls
+                pointer = (chunk.delta.extra or {}).get(POINTER_KEY, pointer)
+        seconds = perf_counter() - began
+        if said.strip():
+            extra = {POINTER_KEY: pointer} if pointer else {}
+            self._chat.add_message(role="assistant", content=said, extra=extra)
+        return Reply(
+            said.strip(),
+            json.loads(calls[0].arguments)["reason"] if calls else None,
+            failed=bool(pointer and pointer["failures"]),
+            seconds=seconds,
+        )
+
+
+async def decide(case: Case, call: CaseCall, history: History) -> Decision:
+    """Hold the case's conversation and see what the graph decides at its end."""
+    if history == "given":
+        call.recall(case)
+        before = [line.text for line in case.history[:-1] if line.role == "agent"]
+        return await _last_turn(case, call, before[-1] if before else "")
+    return await _replay(case, call)
+
+
+async def _replay(case: Case, call: CaseCall) -> Decision:
+    """Say the caller's lines; the graph may fail, or end the call, before the last one."""
+    lines = [line.text for line in case.history if line.role == "user"]
+    opens = call.policy.first_speaker == "agent"
+    asked = ""
+    for number, words in enumerate([None, *lines[:-1]] if opens else lines[:-1], 0 if opens else 1):
+        reply = await (call.open() if words is None else call.say(words))
+        why = f"after line {number} of the caller's {len(lines)}"
+        if reply.failed:
+            return Decision(case, "failed", asked, reply.said, why=why)
+        if reply.reason is not None:
+            return Decision(case, "early", asked, reply.said, reply.reason, why=why)
+        asked = reply.said
+    return await _last_turn(case, call, asked)
+
+
+async def _last_turn(case: Case, call: CaseCall, asked: str) -> Decision:
+    """Say the caller's last line; a missed ending is waited for."""
+    reply = await call.say(case.last)
+    if reply.failed:
+        return Decision(case, "failed", asked, reply.said)
+    if reply.reason is not None:
+        return Decision(case, "ended", asked, reply.said, reply.reason, reply.seconds)
+    late = await _late(call) if case.label == "end" else None
+    return Decision(case, "went_on", asked, reply.said, seconds=reply.seconds, late=late)
+
+
+async def _late(call: CaseCall) -> int | None:
+    """Say goodbye until the graph ends the call; a failure ends nothing."""
+    for number, goodbye in enumerate(GOODBYES, 1):
+        reply = await call.say(goodbye)
+        if reply.failed:
+            return None
+        if reply.reason is not None:
+            return number
+    return None
+
+
+def _graph_llm(graph: CallGraph, setting: CaseSetting, call_id: str) -> GraphLLM:
+    context = PracticeContext(
+        call_id=call_id,
+        direction=setting.direction,
+        metadata=dict(setting.metadata),
+        store_path=str(setting.folder / f"{call_id}.sqlite3"),
+    )
+    compiled = graph.graph
+    if isinstance(compiled, Pregel):
+        # Never its own memory: nothing of an evaluation is to stay there.
+        memory = InMemorySaver() if setting.history == "replayed" else None
+        compiled = compiled.copy({"checkpointer": memory})
+    return GraphLLM(
+        compiled,
+        policy=graph.policy,
+        config={"configurable": {"thread_id": call_id}},
+        context=fitting(context, getattr(compiled, "context_schema", None)),
+    )
+
+
+def _silence(policy: CallPolicy) -> Silence:
+    seconds = policy.silence_timeout or _PATIENCE
+    return Silence(kind="silence", count=1, of=policy.silence_reminders, seconds=seconds)
