@@ -80,6 +80,30 @@ def talk(
 
 
 @app.command()
+def replay(
+    file: Annotated[Path, typer.Argument(help="A transcript: YAML, as make call writes it.")],
+    level: Annotated[
+        Literal["graph", "session", "room"],
+        typer.Option(help="The graph alone, a LiveKit session, or a real room with real audio."),
+    ] = "graph",
+    graph: GraphOption = None,
+    real_time: Annotated[
+        bool, typer.Option("--real-time", help="Take as long as the words would.")
+    ] = False,
+    live: Annotated[bool, typer.Option("--live", help="Let the real chat model answer.")] = False,
+    record: Annotated[
+        bool, typer.Option("--record", help="As --live, and keep its answers in a cassette.")
+    ] = False,
+) -> None:
+    """Have a written or recorded conversation again, and see whether it goes as it is written."""
+    from agent.conversations.replay_command import ReplayRequest, replay_file
+
+    request = ReplayRequest(file, level, graph, real_time, live, record)
+    console = Console(highlight=False)
+    raise typer.Exit(asyncio.run(until_signalled(replay_file(request, read_settings(), console))))
+
+
+@app.command()
 def check(
     graphs: Annotated[
         list[str] | None,

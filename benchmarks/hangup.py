@@ -25,8 +25,8 @@ from rich.console import Console
 from rich.table import Table
 
 from agent.errors import LastwordError
+from agent.rehearsal.caller_job import CallerLine
 from agent.rehearsal.livekit_server import LocalServer
-from agent.rehearsal.script import Script
 from agent.rehearsal.stage import Plan, Stage, stage
 from agent.rehearsal.verdict import Verdict
 from agent.settings import Settings
@@ -70,7 +70,7 @@ def plan(number: int, graph: str, *, thinks: float = 0.0) -> Plan:
     """
     farewell = FAREWELLS[number % len(FAREWELLS)]
     metadata = {"graph": graph, "farewell": farewell, "thinks": thinks}
-    return Plan(Script(GRAPHS, [LINES[number % len(LINES)]], graph), metadata)
+    return Plan([CallerLine(LINES[number % len(LINES)])], metadata)
 
 
 async def make_calls(on_stage: Stage, number: int, report: Callable[[str], object]) -> list[Ended]:

@@ -11,7 +11,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from agent.conversations.reply import End, Reply, ToolUse, WholeCall
-from agent.conversations.transcript import AgentTurn, Ended, Transcript
+from agent.transcripts.transcript import AgentTurn, Ended, Transcript
 from agent.wording import ANY, contains, fits, same_words
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from agent.conversations.reply import End, Reply
-from agent.conversations.transcript import Cut, Trigger
+from agent.transcripts.transcript import Cut, Trigger
 
 
 class NotSaid(Exception):

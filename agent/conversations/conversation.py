@@ -20,7 +20,9 @@ from agent.conversations.model_answers import ModelAnswers
 from agent.conversations.replay import Manner, Played, Replayed, had, model_faults
 from agent.conversations.reply import End, Reply, WholeCall
 from agent.conversations.script_view import script_of
-from agent.conversations.transcript import (
+from agent.graph_registry import CallGraph
+from agent.journal import EndedBy
+from agent.transcripts.transcript import (
     AgentTurn,
     CallerSays,
     Cut,
@@ -34,8 +36,6 @@ from agent.conversations.transcript import (
     Trigger,
     Voicemail,
 )
-from agent.graph_registry import CallGraph
-from agent.journal import EndedBy
 
 Answers = Sequence[str | ModelAnswer]
 

@@ -70,7 +70,7 @@ def scripted(ears: ScriptedEars, *, preemptive: bool, preemptive_tts: bool = Fal
     turn_handling = TurnHandlingOptions(
         turn_detection="stt",
         endpointing={"min_delay": 0, "max_delay": 0},
-        interruption={"mode": "vad"},
+        interruption={"mode": "vad", "resume_false_interruption": False},
         preemptive_generation={
             "enabled": preemptive,
             "preemptive_tts": preemptive_tts,

@@ -18,7 +18,11 @@ from agent.conversations.conducted import NotSaid
 from agent.conversations.happening import happening
 from agent.conversations.observed import Stopwatch, ToolWatch, state_at
 from agent.conversations.reply import End, Reply
-from agent.conversations.transcript import (
+from agent.dispatch import Dispatch
+from agent.graph_registry import CallGraph
+from agent.hangup import limits
+from agent.hangup.closers import is_closer
+from agent.transcripts.transcript import (
     CallerSays,
     Cut,
     HangsUp,
@@ -29,10 +33,6 @@ from agent.conversations.transcript import (
     Trigger,
     Voicemail,
 )
-from agent.dispatch import Dispatch
-from agent.graph_registry import CallGraph
-from agent.hangup import limits
-from agent.hangup.closers import is_closer
 from agent.wording import heard_until
 from graphs.call_signals import CallEvent
 

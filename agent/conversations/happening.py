@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from agent.conversations.transcript import Keypad, LimitNear, Silence, TimeUp, Voicemail
 from agent.errors import ConversationError
 from agent.hangup import limits
+from agent.transcripts.transcript import Keypad, LimitNear, Silence, TimeUp, Voicemail
 from graphs import call_signals
 from graphs.call_signals import CallEvent, CallPolicy
 

@@ -19,8 +19,8 @@ from langgraph.config import get_config
 from typing_extensions import override
 
 from agent.conversations.cassette import Cassette, ModelRequest, model_message, read_request
-from agent.conversations.transcript import ModelAnswer
 from agent.errors import ConversationError
+from agent.transcripts.transcript import ModelAnswer
 
 OFFLINE = ("lastword-rules", "fake", "generic-fake-chat-model", "parrot-fake-chat-model")
 """Types of models that answer without anybody's help, as LangChain names them."""

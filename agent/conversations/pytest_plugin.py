@@ -20,7 +20,7 @@ from agent.errors import LastwordError
 if TYPE_CHECKING:
     from agent.conversations.conversation import Conversation, Conversations
     from agent.conversations.replay import Manner, Replayed
-    from agent.conversations.transcript import Level, Transcript
+    from agent.transcripts.transcript import Level, Transcript
 
 CASSETTE = ".cassette.yaml"
 """As in ``agent.conversations.cassette``, which is not imported for every run of pytest."""
@@ -98,7 +98,7 @@ class ConversationFile(pytest.File):
 
     def collect(self) -> Iterable[pytest.Item]:
         """Make an item of it, or as many as it is to be repeated."""
-        from agent.conversations.transcript_file import read_transcript
+        from agent.transcripts.transcript_file import read_transcript
 
         try:
             transcript = read_transcript(self.path)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -21,7 +21,10 @@ from agent.conversations.graph_call import GraphCall
 from agent.conversations.model_answers import ModelAnswers, answering
 from agent.conversations.reply import Reply, WholeCall
 from agent.conversations.session_call import session_call
-from agent.conversations.transcript import (
+from agent.dispatch import read_dispatch_of
+from agent.errors import ConversationError
+from agent.graph_registry import CallGraph
+from agent.transcripts.transcript import (
     AgentTurn,
     CallerSays,
     Cut,
@@ -30,9 +33,6 @@ from agent.conversations.transcript import (
     Level,
     Transcript,
 )
-from agent.dispatch import read_dispatch_of
-from agent.errors import ConversationError
-from agent.graph_registry import CallGraph
 
 
 @dataclass(frozen=True)
@@ -62,13 +62,16 @@ class Replayed:
         return not self.faults
 
 
+Show = Callable[[Played], Awaitable[None]]
+
+
 @dataclass(frozen=True)
 class Manner:
     """How conversations are replayed.
 
     ``live``: the real chat model answers; ``record``: it does, and its answers are kept.
-    ``context`` has keys of the graph's own context. ``show`` is told of every exchange when it is
-    over.
+    ``context`` has keys of the graph's own context. ``judge`` is told what the agent has said and
+    what was meant, and says what is wrong, "" for nothing.
     """
 
     level: Level = "graph"
@@ -76,20 +79,22 @@ class Manner:
     record: bool = False
     context: Mapping[str, Any] = field(default_factory=dict)
     observers: Sequence[BaseCallbackHandler] = ()
-    show: Callable[[Played], None] | None = None
-    judge: Callable[[str, str], Any] | None = None
-    """Told what the agent has said and what it should, gives a coroutine of "" or what is wrong."""
+    judge: Callable[[str, str], Awaitable[str]] | None = None
 
 
-async def replay(transcript: Transcript, graph: CallGraph, manner: Manner) -> Replayed:
+async def replay(
+    transcript: Transcript, graph: CallGraph, manner: Manner, show: Show | None = None
+) -> Replayed:
     """Have the conversation in this process: at the levels ``graph`` and ``session``.
+
+    ``show`` is told of every exchange when it is over.
 
     Raises:
         TranscriptError, MetadataError: as ``had``.
     """
     done = Replayed(transcript, manner.level)
     async with had(transcript, graph, manner) as (call, answers):
-        await _Conversation(done, answers, manner).have(call)
+        await _Conversation(done, answers, manner, show).have(call)
         done.call = WholeCall([one.reply for one in done.played], call.end, call.hang_ups)
     if done.passed:
         done.faults += check_call(transcript, done.call)
@@ -126,8 +131,11 @@ async def had(
 class _Conversation:
     """A conversation that is being had."""
 
-    def __init__(self, done: Replayed, answers: ModelAnswers, manner: Manner) -> None:
+    def __init__(
+        self, done: Replayed, answers: ModelAnswers, manner: Manner, show: Show | None
+    ) -> None:
         self._done = done
+        self._show = show
         self._answers = answers
         self._manner = manner
 
@@ -172,8 +180,8 @@ class _Conversation:
         played = Played(exchange, reply, faults)
         self._done.played.append(played)
         self._done.faults += faults
-        if self._manner.show is not None:
-            self._manner.show(played)
+        if self._show is not None:
+            await self._show(played)
 
     async def _judged(self, expected: AgentTurn, reply: Reply) -> list[Fault]:
         if self._manner.judge is None or expected.intent is None:

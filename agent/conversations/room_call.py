@@ -17,11 +17,17 @@ from agent.conversations.journal_reading import end_of, ending_in
 from agent.conversations.replay import Manner, Played, Replayed
 from agent.conversations.reply import End, Reply, ToolUse, WholeCall
 from agent.conversations.room_worker import GRAPH_ANSWERED, REPLAY_KEY
-from agent.conversations.transcript import (
+from agent.errors import ConversationError
+from agent.rehearsal.livekit_server import build_server, find_server, running_server
+from agent.rehearsal.script import acts_of
+from agent.rehearsal.stage import Plan, Stage, WorkerProgram, worker_on
+from agent.rehearsal.verdict import CallFacts
+from agent.rehearsal.view import CallView
+from agent.settings import Settings
+from agent.transcripts.transcript import (
     CallerSays,
     Exchange,
     HangsUp,
-    Keypad,
     LimitNear,
     Silence,
     TimeUp,
@@ -29,14 +35,6 @@ from agent.conversations.transcript import (
     Trigger,
     Voicemail,
 )
-from agent.errors import ConversationError
-from agent.rehearsal.caller_job import CallerLine
-from agent.rehearsal.livekit_server import build_server, find_server, running_server
-from agent.rehearsal.script import Script
-from agent.rehearsal.stage import Plan, Stage, WorkerProgram, worker_on
-from agent.rehearsal.verdict import CallFacts
-from agent.rehearsal.view import CallView
-from agent.settings import Settings
 from agent.wording import contains, heard_until
 
 Entry = Mapping[str, Any]
@@ -87,9 +85,8 @@ class RoomStage:
             "context": {"store_path": str(store), **manner.context},
         }
         plan = Plan(
-            Script(transcript.path, []),
+            acts_of(transcript),
             {**transcript.metadata, "graph": graph, REPLAY_KEY: replayed},
-            acts=[act for turn in transcript.exchanges if (act := _act(turn.trigger))],
             repeats=False,
         )
         return judged(transcript, await self._stage.ring(plan, view))
@@ -123,20 +120,6 @@ async def room_stage(
             yield RoomStage(stage, folder)
     finally:
         await asyncio.to_thread(scratch.cleanup)
-
-
-def _act(trigger: Trigger | None) -> CallerLine | None:
-    match trigger:
-        case CallerSays(caller=words, over=over):
-            return CallerLine(words, over)
-        case HangsUp(over=over):
-            return CallerLine(over=over, does="hang_up")
-        case Silence():
-            return CallerLine(does="listen")
-        case Keypad(keypad=keys):
-            return CallerLine(does="press", keys=keys)
-        case _:
-            return None
 
 
 def judged(transcript: Transcript, facts: CallFacts) -> Replayed:

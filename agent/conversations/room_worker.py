@@ -28,13 +28,13 @@ from agent.call import Call
 from agent.conversations.model_answers import ModelAnswers, answering
 from agent.conversations.observed import ToolWatch, state_at
 from agent.conversations.replay import Manner, cassette_of
-from agent.conversations.transcript import AgentTurn, Silence, Transcript
-from agent.conversations.transcript_file import read_transcript
 from agent.graph_memory import Memory
 from agent.graph_registry import CallGraph
 from agent.journal import LOGGER_NAME
 from agent.providers.voices import Voices
 from agent.settings import Settings, read_settings
+from agent.transcripts.transcript import AgentTurn, Silence, Transcript
+from agent.transcripts.transcript_file import read_transcript
 from agent.worker import graph_of, make_call, make_worker, take_call
 
 REPLAY_KEY = "lastword_replay"

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from agent.conversations.checks import Fault
 from agent.conversations.replay import Played, Replayed
-from agent.conversations.transcript import (
+from agent.transcripts.transcript import (
     CallerSays,
     HangsUp,
     Keypad,

@@ -24,7 +24,11 @@ from agent.conversations.kept_journal import KeptJournal
 from agent.conversations.mouth import Mouth, SilentVoice, Subtitles
 from agent.conversations.observed import Stopwatch, ToolWatch, state_at
 from agent.conversations.reply import End, Reply
-from agent.conversations.transcript import (
+from agent.dispatch import Dispatch
+from agent.graph_registry import CallGraph
+from agent.hangup import limits
+from agent.hangup.call_end import CallEnd
+from agent.transcripts.transcript import (
     CallerSays,
     Cut,
     HangsUp,
@@ -35,10 +39,6 @@ from agent.conversations.transcript import (
     Trigger,
     Voicemail,
 )
-from agent.dispatch import Dispatch
-from agent.graph_registry import CallGraph
-from agent.hangup import limits
-from agent.hangup.call_end import CallEnd
 from agent.wording import heard_until
 
 CALL_ID = "conversation"

@@ -9,10 +9,11 @@ from rich.console import Console
 
 from agent.dispatch import read_dispatch
 from agent.graph_registry import check_graph, graph_specs
-from agent.rehearsal.script import find_script, read_script
+from agent.rehearsal.script import acts_of, find_script
 from agent.rehearsal.stage import Plan, stage
 from agent.rehearsal.view import CallView
 from agent.settings import Settings
+from agent.transcripts.transcript_file import read_transcript
 
 
 @dataclass(frozen=True)
@@ -44,15 +45,15 @@ def read_plan(rehearsal: Rehearsal) -> Plan:
     """Read script and metadata, and check that the graph is there.
 
     Raises:
-        ScriptError, MetadataError, GraphError: what was given cannot be used.
+        ScriptError, TranscriptError, MetadataError, GraphError: what was given cannot be used.
     """
     config = rehearsal.settings.graphs_config
     known = list(graph_specs(config))
     asked = read_dispatch(rehearsal.metadata)
     wanted = rehearsal.graph or asked.graph
     check_graph(wanted, known, config)
-    script = read_script(find_script(rehearsal.script, wanted))
+    script = read_transcript(find_script(rehearsal.script, wanted))
     graph = wanted or script.graph
     metadata = {**script.metadata, **asked.metadata, **({"graph": graph} if graph else {})}
     check_graph(read_dispatch(json.dumps(metadata)).graph, known, config)
-    return Plan(script, metadata)
+    return Plan(acts_of(script), metadata)

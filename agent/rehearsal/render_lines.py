@@ -15,7 +15,7 @@ import soundfile
 
 from agent.errors import LastwordError, ScriptError
 from agent.rehearsal.caller_voice import FLITE_VOICE, LINES, flite_voice, recording
-from agent.rehearsal.script import read_script
+from agent.transcripts.transcript_file import read_transcript
 
 
 def render(texts: list[str], lines: Path = LINES, voice: str = FLITE_VOICE) -> list[Path]:
@@ -40,11 +40,11 @@ def read_lines(path: Path) -> list[str]:
     """Read the caller's lines of a script or of a text file.
 
     Raises:
-        ScriptError: the file is not there, or not of the documented shape.
+        ScriptError, TranscriptError: the file is not there, or not of the documented shape.
     """
     try:
         if path.suffix != ".txt":
-            return read_script(path).lines
+            return read_transcript(path).caller_lines
         return [line.strip() for line in path.read_text().splitlines() if line.strip()]
     except OSError as error:
         raise ScriptError(f"{path} cannot be read: {error.strerror}") from error

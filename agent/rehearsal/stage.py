@@ -20,7 +20,6 @@ from agent.journal import LOGGER_NAME
 from agent.rehearsal.caller_job import VOICE, BreakIn, CallerLine
 from agent.rehearsal.livekit_server import LocalServer, build_server, find_server, running_server
 from agent.rehearsal.parts import Part, json_line, running_part
-from agent.rehearsal.script import Script
 from agent.rehearsal.verdict import CallFacts, Verdict, judge
 from agent.rehearsal.view import CallView
 from agent.settings import Settings, inherited_environment
@@ -36,18 +35,16 @@ _REGISTERED = "registered worker"
 
 @dataclass(frozen=True)
 class Plan:
-    """One call to make: the caller's script and the dispatch's metadata.
+    """One call to make: what the caller does, and the dispatch's metadata.
 
     ``break_ins`` is what the caller says besides, and ``voice`` the caller's voice, as in
-    ``CallerJob``. ``acts`` take the place of the script's lines. ``repeats``: the caller says a
-    line again when the agent asks for that.
+    ``CallerJob``. ``repeats``: the caller says a line again when the agent asks for that.
     """
 
-    script: Script
+    acts: Sequence[CallerLine]
     metadata: dict[str, Any]
     break_ins: Sequence[BreakIn] = ()
     voice: str = VOICE
-    acts: Sequence[CallerLine] | None = None
     repeats: bool = True
 
 
@@ -134,7 +131,8 @@ class Stage:
         Raises:
             CallFailed: the caller's process broke.
         """
-        stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S-%f")[:-3]
+        began = datetime.now().astimezone()
+        stamp = began.astimezone(UTC).strftime("%Y%m%d-%H%M%S-%f")[:-3]
         room = f"{plan.metadata.get('graph', 'call')}-{stamp}"
         folder = self._settings.calls_dir / room
         events = CallEvents()
@@ -142,7 +140,7 @@ class Stage:
         job = {
             "url": self.server.url,
             "token": self._token(room, plan),
-            "lines": plan.script.lines if plan.acts is None else list(map(asdict, plan.acts)),
+            "lines": [asdict(act) for act in plan.acts],
             "break_ins": [asdict(one) for one in plan.break_ins],
             "voice": plan.voice,
             "repeat_pattern": SAY_AGAIN if plan.repeats else None,
@@ -155,6 +153,7 @@ class Stage:
         await self._expect(events.over, _RECORD_SECONDS, "did not close the call")
         return CallFacts(
             metadata=plan.metadata,
+            began=began,
             caller=events.caller,
             worker=events.worker,
             folder=folder,

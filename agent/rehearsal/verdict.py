@@ -5,17 +5,18 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import soundfile
-import yaml
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from agent.rehearsal.ear import Heard, at_rate, heard
+from agent.transcripts.call_transcript import write_transcript
 
 Entry = Mapping[str, Any]
 
@@ -25,6 +26,8 @@ class CallFacts:
     """What is known of a call when it is over."""
 
     metadata: Mapping[str, Any]
+    began: datetime
+    """Local time."""
     caller: Sequence[Entry]
     worker: Sequence[Entry]
     folder: Path
@@ -99,7 +102,13 @@ def judge(facts: CallFacts) -> Verdict:
         tail=_tail(facts.worker),
         line_gone_after=measured[1] if measured else None,
         room_left=facts.room_left,
-        transcript=write_transcript(facts, ended),
+        transcript=write_transcript(
+            facts.folder / "transcript.yaml",
+            facts.metadata,
+            facts.began,
+            facts.caller,
+            facts.worker,
+        ),
         recording=recording,
     )
 
@@ -118,41 +127,6 @@ def measure_farewell(speech: Path, recording: Path) -> tuple[Heard, float | None
     found = heard(at_rate(sent, sent_rate, rate), np.ascontiguousarray(both[:, 1]), rate)
     last = found.last_sample_s
     return found, None if last is None else len(both) / rate - last
-
-
-def write_transcript(facts: CallFacts, ended: Entry) -> Path:
-    """Write the call in the form of a caller script, so that it can be called again."""
-    said = [
-        (entry["t"], {"caller": entry["text"]})
-        for entry in facts.caller
-        if entry["event"] == "line_started"
-    ]
-    spoken = [
-        (entry["at"] - entry["seconds"], {"agent": entry["lk.pii.words"], "nodes": entry["nodes"]})
-        for entry in facts.worker
-        if entry["event"] == "spoken"
-    ]
-    heard_as = [
-        (entry["at"], {"heard": entry["lk.pii.words"]})
-        for entry in facts.worker
-        if entry["event"] == "heard"
-    ]
-    turns: list[dict[str, Any]] = []
-    for _, turn in sorted([*said, *heard_as, *spoken], key=lambda pair: pair[0]):
-        if "heard" in turn and turns and "caller" in turns[-1] and "heard" not in turns[-1]:
-            turns[-1] |= turn
-        elif "heard" not in turn:
-            turns.append(turn)
-    content = {
-        "graph": facts.metadata.get("graph"),
-        "metadata": dict(facts.metadata),
-        "turns": turns,
-        "ended": {key: ended[key] for key in ("ended_by", "reason", "outcome")},
-    }
-    path = facts.folder / "transcript.yaml"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(yaml.safe_dump(content, sort_keys=False, allow_unicode=True, width=100))
-    return path
 
 
 def farewell_was_spoken(worker: Sequence[Entry]) -> bool:

@@ -48,6 +48,8 @@ class CallView:
                 self._line(at, "", f"heard: {entry['lk.pii.words']}", "dim green")
             case "spoken":
                 self._spoken(entry)
+            case "happened":
+                self._line(at, "line", entry["what"], "dim")
             case "call_event":
                 self._line(at, "line", f"the graph hears: {_event(entry)}", "dim")
             case "ending":

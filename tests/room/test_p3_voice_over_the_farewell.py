@@ -18,8 +18,7 @@ import yaml
 
 from agent.hangup.closers import is_closer
 from agent.providers.offline import espeak_tts
-from agent.rehearsal.caller_job import BreakIn
-from agent.rehearsal.script import Script
+from agent.rehearsal.caller_job import BreakIn, CallerLine
 from agent.rehearsal.stage import Plan, Stage, stage
 from agent.rehearsal.verdict import Verdict
 from agent.settings import Settings
@@ -53,7 +52,7 @@ def begins(place: str) -> float:
 
 def plan(words: str, place: str) -> Plan:
     return Plan(
-        Script(Path(), [FIRST]),
+        [CallerLine(FIRST)],
         {"graph": "farewell"},
         [BreakIn(words, 2, begins(place))],
         VOICE,

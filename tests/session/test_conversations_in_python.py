@@ -7,7 +7,7 @@ from datetime import datetime
 import pytest
 
 from agent.conversations.conversation import Conversations, Interruption
-from agent.conversations.transcript import ModelAnswer
+from agent.transcripts.transcript import ModelAnswer
 
 ANNA = {"direction": "outbound", "customer": "Anna Lindt"}
 CLOCK = datetime(2026, 11, 21, 9)

@@ -12,13 +12,15 @@ from livekit.agents.llm import ChatContext, function_tool
 
 from agent.bridge import GraphLLM
 from agent.graph_registry import load_all
-from agent.rehearsal.script import BUNDLED, Script, read_script
+from agent.rehearsal.script import BUNDLED
 from agent.settings import PROJECT_ROOT
+from agent.transcripts.transcript import Transcript
+from agent.transcripts.transcript_file import read_transcript
 from graphs.store import PracticeContext
 
 GRAPHS = load_all(PROJECT_ROOT / "langgraph.json")
 PATHS = sorted(BUNDLED.glob("*.yaml"))
-SCRIPTS = [(read_script(path), yaml.safe_load(path.read_text())["ended"]) for path in PATHS]
+SCRIPTS = [(read_transcript(path), yaml.safe_load(path.read_text())["ended"]) for path in PATHS]
 
 
 @function_tool(name="end_call", description="stands for the call's own tool")
@@ -28,7 +30,7 @@ async def end_call(reason: str, outcome: str, source: str) -> None:
 
 @pytest.mark.parametrize(("script", "ended"), SCRIPTS, ids=[path.stem for path in PATHS])
 async def test_p2_a_sample_call_ends_as_its_script_says_with_a_farewell(
-    script: Script, ended: dict[str, str], tmp_path: Path
+    script: Transcript, ended: dict[str, str], tmp_path: Path
 ) -> None:
     graph = GRAPHS[script.graph or ""]
     context = PracticeContext(
@@ -37,7 +39,7 @@ async def test_p2_a_sample_call_ends_as_its_script_says_with_a_farewell(
     memory = graph.graph.copy({"checkpointer": InMemorySaver()})
     graph_llm = GraphLLM(memory, policy=graph.policy, context=context)
     history, endings = ChatContext.empty(), []
-    for line in [None, *script.lines]:
+    for line in [None, *script.caller_lines]:
         if line is not None:
             history.add_message(role="user", content=line)
         answer = await graph_llm.chat(chat_ctx=history, tools=[end_call]).collect()

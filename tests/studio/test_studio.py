@@ -9,8 +9,9 @@ import pytest
 from langgraph_sdk import get_client
 from langgraph_sdk.client import LangGraphClient
 
-from agent.rehearsal.script import find_script, read_script
+from agent.rehearsal.script import find_script
 from agent.settings import PROJECT_ROOT
+from agent.transcripts.transcript_file import read_transcript
 from graphs.call_signals import END_TOKEN, is_end_call
 from tests.fakes.langgraph_server import langgraph_dev
 
@@ -44,12 +45,12 @@ async def test_p12_each_graph_holds_its_conversation_to_the_end_in_langgraph_dev
     config = PROJECT_ROOT / "langgraph.json"
     async with langgraph_dev(config, tmp_path) as server, get_client(url=server.url) as client:
         for graph in ("appointment", "reception", "survey"):
-            script = read_script(find_script(None, graph))
+            script = read_transcript(find_script(None, graph))
             thread = (await client.threads.create())["thread_id"]
             given: list[Any] = [OPENING]
             given += [
                 {"messages": [{"role": "human", "content": words}], "event": None, "ending": None}
-                for words in script.lines
+                for words in script.caller_lines
             ]
             over = []
             for turn_input in given:

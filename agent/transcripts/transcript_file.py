@@ -11,8 +11,8 @@ from typing import Any
 import yaml
 from pydantic import ValidationError
 
-from agent.conversations.transcript import STEPS, AtMost, Ended, ModelAnswer, Step, Transcript
 from agent.errors import TranscriptError
+from agent.transcripts.transcript import STEPS, AtMost, Ended, ModelAnswer, Step, Transcript
 
 _TOP = set(Transcript.model_fields) - {"path", "ended_line"}
 
@@ -39,6 +39,8 @@ def read_transcript(path: Path) -> Transcript:
         text = path.read_text(encoding="utf-8")
         node = yaml.compose(text, Loader=_Loader)
         content = yaml.load(text, Loader=_Loader)  # noqa: S506 - it is a SafeLoader
+    except FileNotFoundError as error:
+        raise TranscriptError(path, None, "there is no such file") from error
     except (OSError, UnicodeDecodeError) as error:
         raise TranscriptError(path, None, f"cannot be read: {error}") from error
     except yaml.MarkedYAMLError as error:
@@ -145,6 +147,7 @@ _SENTENCES = {
     "list_type": "must be a list",
     "dict_type": "must be a mapping of names to values",
     "missing": "is missing",
+    "bool_type": "must be true or false",
     "extra_forbidden": "there is no such field here",
 }
 

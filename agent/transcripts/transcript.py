@@ -231,6 +231,11 @@ class Transcript(_Part):
         return self.path.stem
 
     @property
+    def caller_lines(self) -> list[str]:
+        """What the caller says."""
+        return [turn.caller for turn in self.turns if isinstance(turn, CallerSays)]
+
+    @property
     def exchanges(self) -> Sequence[Exchange]:
         """The turns as pairs: what happens, and what must hold after it."""
         pairs: list[Exchange] = []

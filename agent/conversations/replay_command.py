@@ -1,0 +1,68 @@
+"""``lastword replay``: one conversation, had again before one's eyes."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+
+from agent.conversations.replay import Manner, Replayed, replay
+from agent.conversations.replay_view import ReplayView, show_verdict
+from agent.conversations.room_call import room_stage
+from agent.errors import ConversationError
+from agent.graph_registry import check_graph, choose_graph, graph_specs, load_graph
+from agent.rehearsal.view import CallView
+from agent.settings import Settings, answer_offline
+from agent.transcripts.transcript import Level, Transcript
+from agent.transcripts.transcript_file import read_transcript
+
+
+@dataclass(frozen=True)
+class ReplayRequest:
+    """What to replay, and how; ``graph`` wins over what the transcript says."""
+
+    path: Path
+    level: Level = "graph"
+    graph: str | None = None
+    in_real_time: bool = False
+    live: bool = False
+    record: bool = False
+
+
+async def replay_file(request: ReplayRequest, settings: Settings, console: Console) -> int:
+    """Replay a transcript and print it; returns the exit code, 0 if it went as it is written.
+
+    Raises:
+        LastwordError: something the user gave is wrong, or a part of the call broke.
+    """
+    transcript = await asyncio.to_thread(read_transcript, request.path)
+    if request.level not in transcript.levels:
+        raise ConversationError(
+            f"{request.path} is not for the level {request.level}, only for "
+            f"{', '.join(transcript.levels)}: choose one with --level"
+        )
+    asks_model = request.live or request.record
+    if not asks_model:
+        answer_offline()
+        settings = settings.model_copy(update={"providers": "offline"})
+    manner = Manner(level=request.level, live=asks_model, record=request.record)
+    config = settings.graphs_config
+    name = choose_graph(request.graph, transcript.graph, known=graph_specs(config))
+    check_graph(name, list(graph_specs(config)), config)
+    if request.level == "room":
+        done = await _in_a_room(transcript, name, manner, settings, console)
+    else:
+        view = ReplayView(console, in_real_time=request.in_real_time)
+        graph = await asyncio.to_thread(load_graph, name, config, None)
+        done = await replay(transcript, graph, manner, view.show)
+    show_verdict(done, console)
+    return 0 if done.passed else 1
+
+
+async def _in_a_room(
+    transcript: Transcript, graph: str, manner: Manner, settings: Settings, console: Console
+) -> Replayed:
+    async with room_stage(settings, console.print) as stage:
+        return await stage.have(transcript, graph, manner, CallView(console))

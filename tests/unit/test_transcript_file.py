@@ -1,0 +1,133 @@
+"""A transcript is read, or refused with file, line and field; a call that was had is one again."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from agent.errors import TranscriptError
+from agent.transcripts.call_transcript import write_transcript
+from agent.transcripts.transcript import AgentTurn, CallerSays, Ended, HangsUp, Silence
+from agent.transcripts.transcript_file import read_transcript
+
+
+def written(folder: Path, text: str) -> Path:
+    path = folder / "call.yaml"
+    path.write_text(text)
+    return path
+
+
+def test_turns_are_read_in_order_with_their_lines(tmp_path: Path) -> None:
+    text = """graph: survey
+clock: 2026-11-23 09:00
+turns:
+  - agent: "Hello, ..."
+    says: there
+    ended: {reason: declined}
+  - caller: no
+    over: hello
+  - silence:
+  - hangs_up: true
+"""
+    found = read_transcript(written(tmp_path, text))
+    assert [(type(turn), turn.line) for turn in found.turns] == [
+        (AgentTurn, 4),
+        (CallerSays, 7),
+        (Silence, 9),
+        (HangsUp, 10),
+    ]
+    assert found.turns[0] == AgentTurn(
+        line=4, agent="Hello, ...", says=["there"], ended=Ended(reason="declined")
+    )
+    assert found.caller_lines == ["no"], '"no" is a word, not YAML\'s idea of false'
+    assert found.clock == datetime(2026, 11, 23, 9)
+
+
+MISTAKES = [
+    ("turns: [", 1, "is not YAML"),
+    ("- caller: hi", 1, "has no fields"),
+    ("turnss: []", 1, "unknown field 'turnss' (did you mean 'turns'?)"),
+    ("graph: survey", 1, "`turns` must be a list"),
+    ("turns: hello", 1, "`turns` must be a list"),
+    ("turns:\n- caller: hi\n- caler: bye", 3, "(did you mean 'caller'?)"),
+    ("turns:\n- hello", 2, "a turn must be `caller: words`, not 'hello'"),
+    ("turns:\n- caller: ''", 2, "`caller`: has no words"),
+    ("turns:\n- caller: 5", 2, "`caller`: must be words; put them into quotes, not 5"),
+    ("turns:\n- caller: hi\n  agent: ho", 2, "`caller` and `agent` must be two turns"),
+    ("turns:\n- agent: hi\n  sais: x", 3, "unknown field 'sais' (did you mean 'says'?)"),
+    ("turns:\n- agent: hi\n  ended: {reson: x}", 3, "`ended.reson`: there is no such field here"),
+    ("turns:\n- agent: hi\n  ended: {ended_by: me}", 3, "`ended.ended_by`: input should be"),
+    ("turns:\n- agent: hi\n  at_most:\n    words: -1", 4, "`at_most.words`: input should be"),
+    ("turns:\n- agent: hi\n  model: [{call: {}}]", 3, "`model.call`: there is no such field"),
+    ("turns:\n- agent: hi\n  matches: '('", 3, "'(' is no regular expression"),
+    ("turns:\n- agent: hi\n  open: true\n  ended: true", 2, "contradict each other"),
+    ("turns:\n- keypad: '7x'", 2, "`keypad`: string should match"),
+    ("graph: 7\nturns: []", 1, "`graph`: must be words"),
+    ("turns: []\nmetadata: x", 2, "`metadata`: must be a mapping"),
+    ("turns: []\nclock: soon", 2, "`clock`: input should be a valid datetime"),
+    ("turns: []\nlevels: [moon]", 2, "`levels`: input should be 'graph'"),
+    ("turns: []\nended: maybe", 2, "`ended`: must be true or false, not 'maybe'"),
+]
+
+
+@pytest.mark.parametrize(("text", "line", "why"), MISTAKES)
+def test_a_mistake_is_named_with_file_line_and_field(
+    tmp_path: Path, text: str, line: int, why: str
+) -> None:
+    path = written(tmp_path, text)
+    with pytest.raises(TranscriptError) as raised:
+        read_transcript(path)
+    assert str(raised.value).startswith(f"{path}:{line}: ")
+    assert why in str(raised.value)
+
+
+def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(TranscriptError, match="there is no such file"):
+        read_transcript(tmp_path / "none.yaml")
+
+
+def spoken(at: float, words: str, **fields: Any) -> dict[str, Any]:
+    given = {"nodes": ["talk"], "seconds": 1.0, "interrupted": False, **fields}
+    return {"event": "spoken", "at": at, "lk.pii.words": words, **given}
+
+
+def test_a_call_that_was_had_is_a_transcript(tmp_path: Path) -> None:
+    caller = [
+        {"event": "joined", "t": 0.0},
+        {"event": "line_started", "t": 3.0, "text": "Hello."},
+        {"event": "line_started", "t": 6.0, "text": "Oh wait."},
+    ]
+    worker = [
+        spoken(2.0, "Good day."),
+        {"event": "heard", "at": 4.0, "lk.pii.words": "hello"},
+        spoken(6.5, "Thank you, and goodbye, dear Anna", interrupted=True, seconds=1.5),
+        {"event": "heard", "at": 7.0, "lk.pii.words": "oh wait"},
+        spoken(9.0, "Yes?"),
+        {"event": "call_event", "kind": "silence", "at": 19.0, "seconds": 10.0},
+        {"event": "call_event", "kind": "keypad", "at": 20.0, "lk.pii.keys": "1#"},
+        {
+            "event": "call_ended",
+            "at": 21.0,
+            "ended_by": "caller",
+            "reason": "caller_hung_up",
+            "outcome": None,
+        },
+    ]
+    began = datetime(2026, 11, 21, 9, 30, tzinfo=UTC)
+    path = write_transcript(tmp_path / "a" / "call.yaml", {"graph": "x"}, began, caller, worker)
+    found = read_transcript(path)
+    assert [turn.model_dump(exclude_defaults=True, exclude={"line"}) for turn in found.turns] == [
+        {"agent": "Good day.", "nodes": ["talk"]},
+        {"caller": "Hello.", "heard": "hello"},
+        {"agent": "Thank you, and goodbye, dear Anna", "nodes": ["talk"]},
+        {"caller": "Oh wait.", "heard": "oh wait", "over": "and goodbye, dear Anna"},
+        {"agent": "Yes?", "nodes": ["talk"]},
+        {},
+        {"keypad": "1#"},
+        {"hangs_up": True},
+    ]
+    assert found.ended == Ended(ended_by="caller", reason="caller_hung_up")
+    assert (found.graph, found.clock) == ("x", datetime(2026, 11, 21, 9, 30))
