@@ -2,6 +2,7 @@
 
 LastwordError
 ├── SettingsError        a setting is missing, half-set or wrong
+│   └── DeclarationError what pyproject.toml declares about graphs is of another form
 ├── GraphError           a graph cannot be loaded
 │   ├── UnknownGraph     no such name in langgraph.json
 │   ├── BrokenGraph      the name is there, what it points to does not load
@@ -34,6 +35,13 @@ class LastwordError(Exception):
 
 class SettingsError(LastwordError):
     """A setting is missing, half-set or wrong; set the variable that the message names."""
+
+
+class DeclarationError(SettingsError):
+    """What ``[tool.lastword.coverage]`` says cannot be read; the message shows its form."""
+
+    def __init__(self, file: str, why: str) -> None:
+        super().__init__(f"{file} {why}")
 
 
 class GraphError(LastwordError):

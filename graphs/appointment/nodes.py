@@ -26,7 +26,7 @@ _SLOTS_AT_A_TIME = 3
 _MESSAGES_FOR_CLASSIFIER = 6
 
 
-def begin(state: AppointmentState) -> Literal["greet", "understand"] | CallNode:
+def begin(state: AppointmentState) -> Literal["greet", "understand", CallNode]:
     """A call that has no appointment in mind yet begins with the greeting, whoever spoke."""
     if "appointment" not in state:
         return "greet"

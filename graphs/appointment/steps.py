@@ -13,7 +13,6 @@ Step = Literal[
     "remind",
     "confirm",
     "pick",
-    "read_back_slot",
     "book",
     "read_back_cancellation",
     "cancel",

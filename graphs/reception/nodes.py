@@ -38,7 +38,7 @@ def front_desk(model: BaseChatModel) -> Desk:
     return desk
 
 
-def begin(state: ReceptionState) -> Literal["desk"] | CallNode:
+def begin(state: ReceptionState) -> Literal["desk", CallNode]:
     """The desk answers the caller; a silence needs no model."""
     return event_node(state) or "desk"
 

@@ -35,7 +35,7 @@ def interviewer(model: BaseChatModel) -> Interview:
     return interview
 
 
-def begin(state: SurveyState) -> Literal["interview"] | CallNode:
+def begin(state: SurveyState) -> Literal["interview", CallNode]:
     """The model answers the caller; a silence needs no model."""
     return event_node(state) or "interview"
 

@@ -1,0 +1,34 @@
+"""Runs graphs and tells which ways they took."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from langchain_core.runnables import RunnableConfig
+
+from agent.coverage import GraphShape, Taken, WayRecorder, shape_of
+from graphs.call_signals import CallPolicy
+from tests.fakes.way_graphs import Graph
+
+Ways = dict[str, int]
+
+
+def start(way: str = "") -> dict[str, Any]:
+    return {"trail": [], "way": way}
+
+
+def shape(graph: Graph) -> GraphShape:
+    return shape_of("small", graph, CallPolicy())
+
+
+async def taken_by(graph: Graph, *inputs: Any, recorder: WayRecorder | None = None) -> Taken:
+    """What runs on ``inputs``, one after the other in one thread, take."""
+    recorder = recorder or WayRecorder()
+    config = RunnableConfig(callbacks=[recorder], configurable={"thread_id": "one"})
+    for each in inputs:
+        await graph.ainvoke(each, config)
+    return recorder.taken(shape(graph))
+
+
+def ways(taken: Taken) -> Ways:
+    return {f"{source} -> {target}": count for (source, target), count in taken.edges.items()}
