@@ -6,7 +6,6 @@ Nothing of LiveKit or LangGraph is imported before a conversation is to be had.
 from __future__ import annotations
 
 import asyncio
-from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from datetime import datetime
@@ -15,12 +14,13 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
+from agent.conversations.pytest_run import ConversationRun
 from agent.errors import LastwordError
 
 if TYPE_CHECKING:
     from agent.conversations.conversation import Conversation, Conversations
-    from agent.conversations.replay import Manner, Replayed
-    from agent.transcripts.transcript import Level, Transcript
+    from agent.conversations.replay import Replayed
+    from agent.transcripts.transcript import Transcript
 
 CASSETTE = ".cassette.yaml"
 """As in ``agent.conversations.cassette``, which is not imported for every run of pytest."""
@@ -74,12 +74,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Register what belongs to this run."""
-    config.pluginmanager.register(_Run(config), _PLUGIN)
+    """Register what belongs to one run of pytest."""
+    config.pluginmanager.register(ConversationRun(config), _PLUGIN)
 
 
-def _run(config: pytest.Config) -> _Run:
-    return cast("_Run", config.pluginmanager.get_plugin(_PLUGIN))
+def _run(config: pytest.Config) -> ConversationRun:
+    return cast("ConversationRun", config.pluginmanager.get_plugin(_PLUGIN))
 
 
 def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
@@ -167,72 +167,6 @@ def _short(path: Path) -> Path:
         return path
 
 
-class _Run:
-    """One run of pytest: its graphs, its manner, and what its conversations have shown."""
-
-    def __init__(self, config: pytest.Config) -> None:
-        self._config = config
-        self._rates: defaultdict[str, Counter[str]] = defaultdict(Counter)
-
-    @property
-    def level(self) -> Level:
-        """Where conversations are had."""
-        level: Level = self._config.getoption("--level")
-        return level
-
-    @property
-    def _asks_model(self) -> bool:
-        return bool(self._config.getoption("--live") or self._config.getoption("--record"))
-
-    def have(self, transcript: Transcript) -> Replayed:
-        """Have a conversation."""
-        from agent.conversations.replay import replay
-
-        graph = self.graph(transcript.graph)
-        manner = self.manner(transcript)
-        return asyncio.run(replay(transcript, graph, manner))
-
-    def graph(self, name: str | None) -> Any:
-        """A graph by its name; the first of ``langgraph.json`` without one."""
-        from agent.graph_registry import choose_graph, graph_specs, load_graph
-        from agent.settings import answer_offline
-
-        if not self._asks_model:
-            answer_offline()
-        config = self._config.rootpath / self._config.getini("graphs_config")
-        return load_graph(choose_graph(name, known=graph_specs(config)), config)
-
-    def manner(self, transcript: Transcript | None) -> Manner:
-        """How conversations are had in this run."""
-        from agent.conversations.replay import Manner
-
-        contexts = self._config.hook.pytest_lastword_context(transcript=transcript)
-        context = {key: value for one in contexts for key, value in one.items()}
-        return Manner(
-            level=self.level,
-            live=self._asks_model,
-            record=bool(self._config.getoption("--record")),
-            context=context,
-        )
-
-    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Count how often repeated conversations pass."""
-        name, bracket, _ = report.nodeid.rpartition("[")
-        if self._config.getoption("--repeat") > 1 and bracket and report.when == "call":
-            self._rates[name][report.outcome] += 1
-
-    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
-        """Print pass rates."""
-        if not self._rates:
-            return
-        terminalreporter.section("pass rates")
-        for name, outcomes in sorted(self._rates.items()):
-            passed, all_ = outcomes["passed"], outcomes["passed"] + outcomes["failed"]
-            if all_:
-                rate = f"{passed} of {all_} ({100 * passed / all_:.0f} %)"
-                terminalreporter.write_line(f"{rate}  {name}")
-
-
 @pytest.fixture
 def conversation(request: pytest.FixtureRequest) -> Conversations:
     """Have a conversation in Python; give the graph's name, and ``metadata`` and ``clock`` as in
@@ -250,8 +184,10 @@ def conversation(request: pytest.FixtureRequest) -> Conversations:
         clock: datetime | None = None,
     ) -> AsyncIterator[Conversation]:
         loaded = await asyncio.to_thread(run.graph, graph)
-        async with converse(loaded, run.manner(None), metadata=metadata, clock=clock) as begun:
+        manner = run.manner(None, loaded.name)
+        async with converse(loaded, manner, metadata=metadata, clock=clock) as begun:
             yield begun
+        run.saw(loaded.name, begun.replies)
 
     return begin
 

@@ -21,6 +21,7 @@ from agent.conversations.graph_call import GraphCall
 from agent.conversations.model_answers import ModelAnswers, answering
 from agent.conversations.reply import Reply, WholeCall
 from agent.conversations.session_call import session_call
+from agent.coverage import Taken
 from agent.dispatch import read_dispatch_of
 from agent.errors import ConversationError
 from agent.graph_registry import CallGraph
@@ -55,6 +56,8 @@ class Replayed:
     """None: it broke off."""
     faults: list[Fault] = field(default_factory=list)
     """Everything that is wrong, in the order of the file."""
+    taken: Taken | None = None
+    """What the graph took, when it ran in another process."""
 
     @property
     def passed(self) -> bool:

@@ -17,6 +17,7 @@ from agent.conversations.journal_reading import end_of, ending_in
 from agent.conversations.replay import Manner, Played, Replayed
 from agent.conversations.reply import End, Reply, ToolUse, WholeCall
 from agent.conversations.room_worker import GRAPH_ANSWERED, REPLAY_KEY
+from agent.coverage import Taken
 from agent.errors import ConversationError
 from agent.rehearsal.livekit_server import build_server, find_server, running_server
 from agent.rehearsal.script import acts_of
@@ -139,6 +140,9 @@ def judged(transcript: Transcript, facts: CallFacts) -> Replayed:
             break
     call = WholeCall([one.reply for one in done.played], _end(facts), _hang_ups(facts))
     done.call = call
+    reported = [entry["taken"] for entry in facts.worker if entry["event"] == GRAPH_ANSWERED]
+    if reported and reported[-1]:
+        done.taken = Taken.from_json(reported[-1])
     if done.passed:
         done.faults += check_call(transcript, call)
     if done.passed and facts.room_left:

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import time_machine
+from langgraph.pregel import Pregel
 from livekit import api
 from livekit.agents import JobContext, TurnHandlingOptions
 from livekit.agents import cli as livekit_cli
@@ -28,6 +29,7 @@ from agent.call import Call
 from agent.conversations.model_answers import ModelAnswers, answering
 from agent.conversations.observed import ToolWatch, state_at
 from agent.conversations.replay import Manner, cassette_of
+from agent.coverage import WayRecorder, shape_of
 from agent.graph_memory import Memory
 from agent.graph_registry import CallGraph
 from agent.journal import LOGGER_NAME
@@ -80,6 +82,7 @@ class _Replay:
             ]
         )
         self._tools = ToolWatch()
+        self._ways = WayRecorder()
         self._ended: asyncio.Queue[RunPointer | None] = asyncio.Queue()
         self._call: Call | None = None
 
@@ -115,11 +118,18 @@ class _Replay:
             memory,
             graph=_with_silence(graph_of(ctx), self._transcript),
             voices=_patient(ctx.proc.userdata["voices"]),
-            observers=[self._tools],
+            observers=[self._tools, self._ways],
             more_context=self._context,
         )
         self._call.graph_llm.on("run_ended", lambda _, pointer: self._ended.put_nowait(pointer))
         return self._call
+
+    def _taken(self) -> str | None:
+        """The ways of the graph so far; None for a graph that runs elsewhere."""
+        graph = graph_of(self._ctx)
+        if not isinstance(graph.graph, Pregel):
+            return None
+        return self._ways.taken(shape_of(graph.name, graph.graph, graph.policy)).to_json()
 
     async def _report(self) -> None:
         """Report what the graph has done in each of its runs."""
@@ -145,6 +155,7 @@ class _Replay:
                     "state": json.loads(json.dumps(seen, default=str)),
                     "missing": list(self._answers.missing),
                     "left": len(self._answers.left),
+                    "taken": self._taken(),
                 },
             )
 
