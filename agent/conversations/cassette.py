@@ -106,7 +106,7 @@ class Cassette:
                 "asked": request.asked,
                 "tools": sorted(request.tools),
                 "key": request.key,
-                "answer": {"says": answer.text, "calls": calls},
+                "answer": {"says": str(answer.text), "calls": calls},
             }
         )
 

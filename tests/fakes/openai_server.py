@@ -10,12 +10,17 @@ from typing import Any
 
 from aiohttp import web
 
+Answer = str | tuple[str, dict[str, Any]]
+
 
 @dataclass
 class FakeOpenAI:
-    """One answer a request, streamed word by word; a request beyond the script is an error 500."""
+    """One answer a request, streamed word by word; a request beyond the script is an error 500.
 
-    answers: Sequence[str]
+    An answer is words, or a tool call: a name and its arguments.
+    """
+
+    answers: Sequence[Answer]
     requests: list[dict[str, Any]] = field(default_factory=list)
     base_url: str = ""
 
@@ -30,16 +35,22 @@ class FakeOpenAI:
             return web.json_response(_body("chat.completion", message=_said(words)))
         response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
         await response.prepare(request)
-        for chunk in [*words.split(" "), None]:
-            delta = {} if chunk is None else _said(f"{chunk} ")
+        chunks = [f"{one} " for one in words.split(" ")] if isinstance(words, str) else [words]
+        for chunk in [*chunks, None]:
+            delta = {} if chunk is None else _said(chunk)
             event = json.dumps(_body("chat.completion.chunk", delta=delta))
             await response.write(f"data: {event}\n\n".encode())
         await response.write(b"data: [DONE]\n\n")
         return response
 
 
-def _said(words: str) -> dict[str, str]:
-    return {"role": "assistant", "content": words}
+def _said(answer: Answer) -> dict[str, Any]:
+    if isinstance(answer, str):
+        return {"role": "assistant", "content": answer}
+    name, arguments = answer
+    function = {"name": name, "arguments": json.dumps(arguments)}
+    call = {"index": 0, "id": "call_fake", "type": "function", "function": function}
+    return {"role": "assistant", "content": None, "tool_calls": [call]}
 
 
 def _body(kind: str, **choice: Any) -> dict[str, Any]:
@@ -54,7 +65,7 @@ def _body(kind: str, **choice: Any) -> dict[str, Any]:
 
 
 @asynccontextmanager
-async def fake_openai(*answers: str) -> AsyncIterator[FakeOpenAI]:
+async def fake_openai(*answers: Answer) -> AsyncIterator[FakeOpenAI]:
     """Serve ``answers`` on a free port of loopback."""
     server = FakeOpenAI(answers)
     app = web.Application()

@@ -1,0 +1,191 @@
+"""What chat models answer while a conversation is replayed: the file, a cassette, or themselves."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import pytest
+from langchain_core.globals import get_llm_cache
+from langchain_core.language_models import BaseChatModel
+from langchain_openai import ChatOpenAI
+from langgraph.graph import MessagesState, StateGraph
+from livekit.plugins import openai
+from pydantic import SecretStr
+
+from agent.conversations.cassette import cassette_path
+from agent.conversations.judge import judged_by, make_judge
+from agent.conversations.replay import Manner, Replayed, replay
+from agent.errors import SettingsError, TranscriptError
+from agent.graph_registry import CallGraph
+from agent.transcripts.transcript_file import read_transcript
+from graphs.call_signals import CallPolicy
+from tests.fakes.openai_server import FakeOpenAI, fake_openai
+
+HELLO = """turns:
+  - caller: Hello.
+  - agent: Good day.
+ended: false
+"""
+UNREACHABLE = "http://127.0.0.1:9/v1"
+"""Nobody listens there: whoever asks the model fails."""
+
+
+def chat_model(base_url: str) -> ChatOpenAI:
+    return ChatOpenAI(model="fake", api_key=SecretStr("no-key"), base_url=base_url, max_retries=0)
+
+
+def talker(model: BaseChatModel, prompt: str = "Be brief.", *, streams: bool = False) -> CallGraph:
+    """A graph with a model that nobody has told Lastword of."""
+
+    async def talk(state: MessagesState) -> dict[str, Any]:
+        asked = [("system", prompt), *state["messages"]]
+        if streams:
+            chunks = [chunk async for chunk in model.astream(asked)]
+            return {"messages": [sum(chunks[1:], start=chunks[0])]}
+        return {"messages": [await model.ainvoke(asked)]}
+
+    builder: StateGraph[Any, Any, Any, Any] = StateGraph(MessagesState)
+    builder.add_node("talk", talk)
+    builder.set_entry_point("talk")
+    policy = CallPolicy(first_speaker="caller", max_failures=9)
+    return CallGraph("talker", builder.compile(), policy)
+
+
+async def replayed(
+    folder: Path, text: str, graph: CallGraph, manner: Manner | None = None
+) -> Replayed:
+    path = folder / "hello.yaml"
+    await asyncio.to_thread(path.write_text, text)
+    transcript = await asyncio.to_thread(read_transcript, path)
+    return await replay(transcript, graph, manner or Manner())
+
+
+def whys(done: Replayed) -> str:
+    return "\n".join(f"{fault.line} {fault.field}: {fault.why}" for fault in done.faults)
+
+
+@pytest.mark.parametrize("streams", [False, True])
+async def test_a_written_answer_is_given_and_the_real_model_is_not_asked(
+    tmp_path: Path, *, streams: bool
+) -> None:
+    text = HELLO.replace("Good day.\n", "Good day.\n    model: Good day.\n")
+    done = await replayed(tmp_path, text, talker(chat_model(UNREACHABLE), streams=streams))
+    assert whys(done) == ""
+    assert done.played[1].reply.said == "Good day."
+
+
+async def test_a_question_without_an_answer_is_no_silent_pass(tmp_path: Path) -> None:
+    async with fake_openai("Good day.") as server:
+        done = await replayed(tmp_path, HELLO, talker(chat_model(server.base_url)))
+    assert server.requests == [], "nobody asked a real model unasked for"
+    assert "3 model: the graph asks its chat model in node 'talk', and nothing says" in whys(done)
+    assert "--live" in whys(done)
+
+
+async def test_an_answer_that_nobody_asks_for_is_named(tmp_path: Path) -> None:
+    text = HELLO.replace("Good day.\n", "Good day.\n    model: [Good day., Never.]\n")
+    done = await replayed(tmp_path, text, talker(chat_model(UNREACHABLE)))
+    assert "3 model: there is one more answer than questions to the model" in whys(done)
+
+
+async def test_a_model_can_be_made_to_fail(tmp_path: Path) -> None:
+    text = 'turns:\n- caller: Hi.\n- agent: "Sorry ..."\n  model: [{fails: it is down}]\n'
+    done = await replayed(tmp_path, text, talker(chat_model(UNREACHABLE)))
+    assert whys(done) == ""
+
+
+async def recorded(folder: Path) -> FakeOpenAI:
+    """Record a cassette; the server is gone afterwards."""
+    async with fake_openai("Good day.") as server:
+        manner = Manner(live=True, record=True)
+        done = await replayed(folder, HELLO, talker(chat_model(server.base_url)), manner)
+    assert whys(done) == ""
+    return server
+
+
+async def test_a_cassette_answers_instead_of_the_model_it_was_recorded_from(
+    tmp_path: Path,
+) -> None:
+    server = await recorded(tmp_path)
+    assert len(server.requests) == 1
+    text = await asyncio.to_thread(cassette_path(tmp_path / "hello.yaml").read_text)
+    assert "caller: Hello." in text
+    assert "no-key" not in text
+    done = await replayed(tmp_path, HELLO, talker(chat_model(UNREACHABLE)))
+    assert whys(done) == ""
+    assert done.played[1].reply.said == "Good day."
+
+
+async def test_a_changed_prompt_is_reported_with_what_has_changed(tmp_path: Path) -> None:
+    await recorded(tmp_path)
+    done = await replayed(tmp_path, HELLO, talker(chat_model(UNREACHABLE), "Be polite."))
+    assert "is not the one that hello.cassette.yaml has recorded" in whys(done)
+    assert "-system: Be brief." in whys(done)
+    assert "+system: Be polite." in whys(done)
+
+
+async def test_live_asks_the_model_whatever_is_written_or_recorded(tmp_path: Path) -> None:
+    await recorded(tmp_path)
+    text = HELLO.replace("Good day.\n", "Live.\n    model: Written.\n")
+    async with fake_openai("Live.") as server:
+        graph = talker(chat_model(server.base_url))
+        done = await replayed(tmp_path, text, graph, Manner(live=True))
+    assert whys(done) == ""
+    assert len(server.requests) == 1
+
+
+async def test_a_broken_cassette_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "hello.cassette.yaml"
+    await asyncio.to_thread(path.write_text, "answers: [{node: talk}]")
+    with pytest.raises(TranscriptError, match=r"hello\.cassette\.yaml: is no cassette .* --record"):
+        await replayed(tmp_path, HELLO, talker(chat_model(UNREACHABLE)))
+
+
+async def test_after_a_conversation_models_answer_for_themselves_again(tmp_path: Path) -> None:
+    before = BaseChatModel._should_stream  # noqa: SLF001 - it is this that is put back
+    await replayed(tmp_path, HELLO, talker(chat_model(UNREACHABLE)))
+    assert get_llm_cache() is None
+    assert BaseChatModel._should_stream is before  # noqa: SLF001
+
+
+@pytest.mark.parametrize(
+    ("verdict", "faults"),
+    [
+        ({"success": True, "reason": "It greets."}, ""),
+        ({"success": False, "reason": "It does not greet."}, "It does not greet."),
+    ],
+)
+async def test_livekits_judge_is_asked_whether_an_answer_means_what_it_should(
+    verdict: dict[str, Any], faults: str
+) -> None:
+    async with fake_openai(("check_intent", verdict)) as server:
+        model = openai.LLM(model="judge", api_key="no-key", base_url=server.base_url)
+        found = await judged_by(model, "Good day.", "greets the caller")
+        await model.aclose()
+    assert (found == "") is (faults == "")
+    assert faults in found
+    assert "greets the caller" in str(server.requests[0]["messages"])
+
+
+async def test_an_intent_is_looked_at_by_a_judge_only(tmp_path: Path) -> None:
+    text = HELLO.replace("Good day.\n", "Good day.\n    model: Good day.\n    intent: greets\n")
+    asked: list[tuple[str, str]] = []
+
+    async def judge(said: str, intent: str) -> str:
+        asked.append((said, intent))
+        return "It is rude."
+
+    graph = talker(chat_model(UNREACHABLE))
+    assert (await replayed(tmp_path, text, graph)).passed
+    done = await replayed(tmp_path, text, graph, Manner(judge=judge))
+    assert asked == [("Good day.", "greets")]
+    assert whys(done) == "3 intent: It is rude."
+
+
+def test_a_judge_without_a_model_says_what_to_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    monkeypatch.delenv("OPENAI_BASE_URL", raising=False)
+    with pytest.raises(SettingsError, match="set OPENAI_API_KEY, or OPENAI_BASE_URL"):
+        make_judge()
