@@ -114,17 +114,19 @@ class SessionCall:
         session.output.audio = self._mouth
         session.output.transcription = self._subtitles
         await self._may_open.wait()
-        self._opening.set_result(await session.start(agent, capture_run=True))
+        result = await session.start(agent, capture_run=True)  # it is back when all is said
+        if not self._opening.done():
+            self._opening.set_result(result)
 
     async def open(self, cut: Cut | None) -> Reply:
         """See ``Conducted``."""
         self._begin(cut)
         self._may_open.set()
-        result = await self._opening
         if self._policy.first_speaker == "caller":
+            result = await self._opening
             await result
             return Reply(result=result)
-        return await self._answer(result, cut)
+        return await self._answer(self._opening, cut)
 
     async def take(self, trigger: Trigger, cut: Cut | None) -> Reply:
         """See ``Conducted``."""

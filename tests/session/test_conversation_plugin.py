@@ -1,0 +1,105 @@
+"""Transcripts as items of pytest, in a project of their own, each run a process (P10)."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.fakes.shop_project import BUYS, CHEAP, LEAVES, Project, shop_project
+
+pytestmark = pytest.mark.timeout(120)
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    return shop_project(tmp_path)
+
+
+@pytest.mark.parametrize("level", ["graph", "session"])
+def test_p10_a_conversation_that_goes_wrong_is_printed_with_its_line_and_a_diff(
+    project: Project, level: str
+) -> None:
+    project.write(buys=BUYS, cheap=CHEAP, leaves=LEAVES)
+    ran = project.pytest("--level", level)
+    assert ran.code == 1
+    assert "1 failed, 2 passed" in ran.printed
+    assert f"cheap.yaml:6: agent: the agent said something else (level {level})" in ran.printed
+    script = ran.printed[ran.printed.index("cheap.yaml:6") :]
+    assert "\n     5  caller  I want an apple.\n>    6  agent   That is five euros." in script
+    assert "- That is two euros.\n" in script
+    assert "+ That is five euros.\n" in script
+    assert "... not reached: line 8 and after it" in script
+    assert "Traceback" not in ran.printed
+
+
+def test_p10_conversations_are_chosen_as_any_other_test(project: Project) -> None:
+    project.write(buys=BUYS, cheap=CHEAP, leaves=LEAVES)
+    assert "1 passed, 2 deselected" in project.pytest("-k", "leaves").printed
+    assert "1 failed, 1 passed, 1 deselected" in project.pytest("-m", "till").printed
+    assert "1 failed" in project.pytest("--lf").printed
+    unknown = project.pytest("--level", "moon")
+    assert unknown.code == pytest.ExitCode.USAGE_ERROR
+    assert "invalid choice: 'moon'" in unknown.printed
+
+
+def test_p10_a_mistake_in_a_file_is_an_error_that_names_it(project: Project) -> None:
+    project.write(buys=BUYS.replace("agent: That", "agnet: That"))
+    ran = project.pytest()
+    assert ran.code == pytest.ExitCode.INTERRUPTED
+    assert "buys.yaml:6: a turn needs one of the fields" in ran.printed
+    assert "(did you mean 'agent'?)" in ran.printed
+    assert "Traceback" not in ran.printed
+
+
+def test_p10_repeating_gives_a_pass_rate_with_its_interval(project: Project) -> None:
+    project.write(buys=BUYS, cheap=CHEAP)
+    printed = project.pytest("--repeat", "5").printed
+    assert "5 of 5 (100 %, 95 %: 57-100 %)  tests/conversations/buys.yaml::buys" in printed
+    assert "0 of 5 (0 %, 95 %: 0-43 %)  tests/conversations/cheap.yaml::cheap" in printed
+
+
+@pytest.mark.parametrize("workers", [[], ["-n", "2"]], ids=["one", "xdist"])
+def test_p10_ways_that_no_conversation_takes_are_named(
+    project: Project, workers: list[str]
+) -> None:
+    project.write(leaves=LEAVES, again=LEAVES)
+    ran = project.pytest("--graph-coverage=reports", "--fail-under-edges", "50", *workers)
+    assert ran.code == 1, "all conversations passed, and too few edges were taken"
+    assert "2 passed" in ran.printed
+    assert "nodes not run: sell, end" in ran.printed
+    assert "shop: 33 % of the edges were taken, 50 % are wanted" in ran.printed
+    reports = project.folder / "reports"
+    [graph] = json.loads((reports / "coverage.json").read_text())["graphs"]
+    assert graph["graph"] == "shop"
+    assert {"shop.svg", "shop.mmd", "index.html"} <= {path.name for path in reports.iterdir()}
+    project.write(buys=BUYS)
+    ran = project.pytest("--graph-coverage", "--fail-under-edges", "100", *workers)
+    assert ran.code == 0, ran.printed
+    assert "6/6 100 %" in ran.printed
+
+
+def test_p10_a_conversation_is_skipped_where_it_cannot_be_had(project: Project) -> None:
+    project.write(buys="levels: graph\n" + BUYS)
+    printed = project.pytest("--level", "session", "-rs").printed
+    assert "1 skipped" in printed
+    assert "not at the level session: graph" in printed
+
+
+def test_p10_a_project_gives_its_graphs_a_context(project: Project) -> None:
+    (project.folder / "conftest.py").write_text(
+        "def pytest_lastword_context(transcript):\n    return {'shop': f'Shop {transcript.name}'}\n"
+    )
+    project.write(buys=BUYS.replace("Hello ...", "Hello, this is shop buys."))
+    ran = project.pytest()
+    assert ran.code == 0, ran.printed
+
+
+def test_p10_the_plugin_leaves_other_projects_alone(tmp_path: Path) -> None:
+    (tmp_path / "data.yaml").write_text("turns: nonsense")
+    (tmp_path / "test_other.py").write_text(
+        "import sys\n\n\ndef test_nothing():\n    assert 'livekit.agents' not in sys.modules\n"
+    )
+    ran = Project(tmp_path).pytest("-p", "no:langsmith_plugin")
+    assert "1 passed" in ran.printed
