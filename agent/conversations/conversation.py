@@ -221,4 +221,4 @@ async def converse(
 
 
 Conversations = Callable[..., AbstractAsyncContextManager[Conversation]]
-"""What the fixture ``conversation`` gives: name of a graph, ``metadata``, ``clock``."""
+"""What the fixture ``conversation`` gives: a graph's name, ``metadata``, ``clock``, ``context``."""

@@ -170,7 +170,7 @@ def _short(path: Path) -> Path:
 @pytest.fixture
 def conversation(request: pytest.FixtureRequest) -> Conversations:
     """Have a conversation in Python; give the graph's name, and ``metadata`` and ``clock`` as in
-    a transcript, and use it with ``async with``.
+    a transcript, ``context`` for keys of the graph's own, and use it with ``async with``.
     """
     from agent.conversations.conversation import converse
 
@@ -182,9 +182,10 @@ def conversation(request: pytest.FixtureRequest) -> Conversations:
         *,
         metadata: Mapping[str, Any] | None = None,
         clock: datetime | None = None,
+        context: Mapping[str, Any] | None = None,
     ) -> AsyncIterator[Conversation]:
         loaded = await asyncio.to_thread(run.graph, graph)
-        manner = run.manner(None, loaded.name)
+        manner = run.manner(None, loaded.name, context)
         async with converse(loaded, manner, metadata=metadata, clock=clock) as begun:
             yield begun
         run.saw(loaded.name, begun.replies)

@@ -6,8 +6,8 @@ As the plugin, it imports nothing of LiveKit or LangGraph before a conversation 
 from __future__ import annotations
 
 import asyncio
-from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections import ChainMap, Counter, defaultdict
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -83,7 +83,12 @@ class ConversationRun:
         config = self._graphs_config
         return load_graph(choose_graph(name, known=graph_specs(config)), config)
 
-    def manner(self, transcript: Transcript | None, graph: str) -> Manner:
+    def manner(
+        self,
+        transcript: Transcript | None,
+        graph: str,
+        context: Mapping[str, Any] | None = None,
+    ) -> Manner:
         """How a conversation with ``graph`` is had in this run."""
         from agent.conversations.replay import Manner
 
@@ -92,7 +97,9 @@ class ConversationRun:
             level=self._config.getoption("--level"),
             live=self._asks_model,
             record=bool(self._config.getoption("--record")),
-            context={key: value for one in contexts for key, value in one.items()},
+            context={
+                key: value for one in [*contexts, context or {}] for key, value in one.items()
+            },
             observers=[self._recorder(graph)] if self._covers else [],
             judge=self._judge_of_this_run(),
         )
