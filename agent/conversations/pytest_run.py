@@ -6,7 +6,7 @@ As the plugin, it imports nothing of LiveKit or LangGraph before a conversation 
 from __future__ import annotations
 
 import asyncio
-from collections import ChainMap, Counter, defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path

@@ -10,7 +10,8 @@ from rich.console import Console
 
 from agent.conversations.replay import Manner, Replayed, replay
 from agent.conversations.replay_view import ReplayView, show_verdict
-from agent.conversations.room_call import room_stage
+from agent.conversations.room_call import out_of_reach, room_stage
+from agent.dispatch import read_dispatch_of
 from agent.errors import ConversationError
 from agent.graph_registry import check_graph, choose_graph, graph_specs, load_graph
 from agent.rehearsal.view import CallView
@@ -37,28 +38,37 @@ async def replay_file(request: ReplayRequest, settings: Settings, console: Conso
     Raises:
         LastwordError: something the user gave is wrong, or a part of the call broke.
     """
-    transcript = await asyncio.to_thread(read_transcript, request.path)
+    asks_model = request.live or request.record
+    if not asks_model:
+        answer_offline()
+        settings = settings.model_copy(update={"providers": "offline"})
+    transcript, name = await asyncio.to_thread(_read, request, settings.graphs_config)
+    manner = Manner(level=request.level, live=asks_model, record=request.record)
+    if request.level == "room":
+        done = await _in_a_room(transcript, name, manner, settings, console)
+    else:
+        view = ReplayView(console, in_real_time=request.in_real_time)
+        graph = await asyncio.to_thread(load_graph, name, settings.graphs_config, None)
+        done = await replay(transcript, graph, manner, view.show)
+    show_verdict(done, console)
+    return 0 if done.passed else 1
+
+
+def _read(request: ReplayRequest, config: Path) -> tuple[Transcript, str]:
+    """The transcript, and the name of its graph."""
+    transcript = read_transcript(request.path)
     if request.level not in transcript.levels:
         raise ConversationError(
             f"{request.path} is not for the level {request.level}, only for "
             f"{', '.join(transcript.levels)}: choose one with --level"
         )
-    asks_model = request.live or request.record
-    if not asks_model:
-        answer_offline()
-        settings = settings.model_copy(update={"providers": "offline"})
-    manner = Manner(level=request.level, live=asks_model, record=request.record)
-    config = settings.graphs_config
-    name = choose_graph(request.graph, transcript.graph, known=graph_specs(config))
-    check_graph(name, list(graph_specs(config)), config)
-    if request.level == "room":
-        done = await _in_a_room(transcript, name, manner, settings, console)
-    else:
-        view = ReplayView(console, in_real_time=request.in_real_time)
-        graph = await asyncio.to_thread(load_graph, name, config, None)
-        done = await replay(transcript, graph, manner, view.show)
-    show_verdict(done, console)
-    return 0 if done.passed else 1
+    if request.level == "room" and (why := out_of_reach(transcript)) is not None:
+        raise ConversationError(f"{request.path}: {why}; leave it to the other levels")
+    known = graph_specs(config)
+    name = choose_graph(request.graph, transcript.graph, known=known)
+    check_graph(name, list(known), config)
+    read_dispatch_of(transcript.metadata)
+    return transcript, name
 
 
 async def _in_a_room(

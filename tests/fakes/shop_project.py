@@ -86,16 +86,20 @@ class Project:
 
     def pytest(self, *arguments: str) -> Ran:
         """Run pytest as the project's developer does."""
-        command = [sys.executable, "-m", "pytest", "-p", "no:randomly", *arguments]
-        done = subprocess.run(  # noqa: S603 - it is this Python
-            command,
-            cwd=self.folder,
-            capture_output=True,
-            text=True,
-            check=False,
-            env=inherited_environment() | {"COLUMNS": "100"},
-        )
-        return Ran(done.returncode, done.stdout + done.stderr)
+        return command(self.folder, "-m", "pytest", "-p", "no:randomly", *arguments)
+
+
+def command(folder: Path, *arguments: str) -> Ran:
+    """Run this Python in ``folder``."""
+    done = subprocess.run(  # noqa: S603 - it is this Python
+        [sys.executable, *arguments],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
+        env=inherited_environment() | {"COLUMNS": "100"},
+    )
+    return Ran(done.returncode, done.stdout + done.stderr)
 
 
 def shop_project(folder: Path) -> Project:

@@ -1,0 +1,147 @@
+"""A call in a room, from what both sides reported, in the terms of its transcript."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from agent.conversations.room_call import judged, out_of_reach
+from agent.rehearsal.verdict import CallFacts
+from agent.transcripts.transcript_file import read_transcript
+
+TEXT = """turns:
+  - agent: Good day.
+  - caller: Bye.
+  - agent: "Thank you, and goodbye."
+    ended: {reason: done}
+  - caller: Oh wait.
+    over: thank you
+  - agent: Yes?
+    state: {step: 2}
+  - silence: 5
+  - agent: Are you there?
+  - hangs_up: true
+ended: {ended_by: caller}
+"""
+
+
+def spoken(began: float, seconds: float, words: str, **fields: Any) -> dict[str, Any]:
+    given = {"nodes": [], "interrupted": False, **fields}
+    return {
+        "event": "spoken",
+        "at": began + seconds,
+        "seconds": seconds,
+        "lk.pii.words": words,
+        **given,
+    }
+
+
+def answered(at: float, *nodes: str, **fields: Any) -> dict[str, Any]:
+    given = {"tools": [], "state": {}, "missing": [], "left": 0, "taken": None, **fields}
+    return {"event": "graph_answered", "at": at, "nodes": list(nodes), **given}
+
+
+def entry(event: str, at: float, **fields: Any) -> dict[str, Any]:
+    return {"event": event, "at": at, **fields}
+
+
+ENDED = {"ended_by": "caller", "reason": "caller_hung_up", "outcome": None}
+ENDING = {"ended_by": "graph", "reason": "done", "outcome": None, "source": "node"}
+CALLER = [
+    {"event": "line_started", "line": 0, "text": "Bye.", "t": 3.0},
+    {"event": "line_finished", "line": 0, "text": "Bye.", "t": 4.0},
+    {"event": "line_started", "line": 1, "text": "Oh wait.", "t": 7.0},
+    {"event": "line_finished", "line": 1, "text": "Oh wait.", "t": 8.0},
+    {"event": "line_started", "line": 3, "text": "", "t": 20.0},
+]
+WORKER = [
+    answered(0.5, "greet"),
+    spoken(1.0, 1.0, "Good day."),
+    answered(4.5, "end"),
+    entry("ending", 4.6, **ENDING),
+    entry("ending_cancelled", 7.5),
+    spoken(5.0, 2.5, "Thank you, and", interrupted=True),
+    answered(8.5, "talk", state={"step": 2}),
+    spoken(9.0, 1.0, "Yes?"),
+    entry("call_event", 15.0, kind="silence"),
+    answered(15.1, "ask"),
+    spoken(15.5, 1.0, "Are you there?"),
+    entry("hanging_up", 20.1),
+    entry("call_ended", 20.2, **ENDED),
+]
+
+
+def facts(worker: list[dict[str, Any]], **fields: Any) -> CallFacts:
+    given: dict[str, Any] = {"caller": CALLER, "room_left": False, **fields}
+    began = datetime(2026, 11, 21, tzinfo=UTC)
+    return CallFacts({}, began, worker=worker, folder=Path(), speech=Path(), **given)
+
+
+def written(folder: Path, text: str = TEXT) -> Path:
+    path = folder / "call.yaml"
+    path.write_text(text)
+    return path
+
+
+def test_each_answer_belongs_to_what_the_caller_did_before_it(tmp_path: Path) -> None:
+    text = TEXT.replace(", and goodbye", "")
+    done = judged(read_transcript(written(tmp_path, text)), facts(WORKER))
+    assert done.faults == []
+    replies = [played.reply for played in done.played]
+    assert [reply.said for reply in replies] == [
+        "Good day.",
+        "Thank you,",
+        "Yes?",
+        "Are you there?",
+        "",
+    ]
+    assert [list(reply.nodes) for reply in replies] == [["greet"], ["end"], ["talk"], ["ask"], []]
+    assert [reply.end.reason if reply.end else None for reply in replies] == [
+        None,
+        "done",
+        None,
+        None,
+        "caller_hung_up",
+    ]
+    assert [reply.seconds for reply in replies] == [0.0, 1.0, 1.0, 0.0, 0.0]
+    assert done.call is not None
+    assert done.call.end is not None
+    assert done.call.end.source is None, "the ending that was called off is not the call's"
+
+
+def test_a_wrong_answer_is_a_fault_of_its_line(tmp_path: Path) -> None:
+    done = judged(read_transcript(written(tmp_path)), facts(WORKER))
+    assert [(fault.line, fault.field) for fault in done.faults] == [(4, "agent")]
+
+
+def test_a_call_that_never_came_to_a_turn_says_how_it_ended(tmp_path: Path) -> None:
+    text = TEXT.replace(", and goodbye", "")
+    done = judged(read_transcript(written(tmp_path, text)), facts(WORKER, caller=CALLER[:2]))
+    [fault] = done.faults
+    assert fault.line == 6
+    assert fault.why == "the call never came to this, ended by caller: caller_hung_up"
+
+
+def test_a_room_that_is_left_behind_is_a_fault(tmp_path: Path) -> None:
+    text = TEXT.replace(", and goodbye", "")
+    done = judged(read_transcript(written(tmp_path, text)), facts(WORKER, room_left=True))
+    assert [fault.why for fault in done.faults] == ["the room is still on the server"]
+
+
+@pytest.mark.parametrize(
+    ("turn", "reason"),
+    [
+        ("- caller: Hello.", None),
+        ("- voicemail: Please leave a message.", "answering machine"),
+        ("- limit_near: 30", "longest duration"),
+        ("- time_up: true", "longest duration"),
+    ],
+)
+def test_what_a_room_cannot_do_is_said_before(
+    tmp_path: Path, turn: str, reason: str | None
+) -> None:
+    why = out_of_reach(read_transcript(written(tmp_path, f"turns:\n{turn}\n")))
+    assert (why is None) if reason is None else (reason in (why or ""))
