@@ -58,10 +58,12 @@ class ModelAnswers(BaseCache):
         """Written answers that nobody has asked for."""
         return self._written
 
-    @property
-    def takes_part(self) -> bool:
-        """Whether the next question may be answered here, and so must come here."""
-        return not self._live and (bool(self._written) or self._cassette is not None)
+    def concerns(self, model: BaseChatModel) -> bool:
+        """Whether the next question to ``model`` must come here."""
+        if self._live and not self._records:
+            return False
+        is_offline = model._llm_type.startswith(OFFLINE)  # noqa: SLF001 - LangChain's own key
+        return bool(self._written) or self._cassette is not None or not is_offline
 
     @override
     def lookup(self, prompt: str, llm_string: str) -> RETURN_VAL_TYPE | None:
@@ -86,7 +88,7 @@ class ModelAnswers(BaseCache):
         if self._cassette is not None:
             return self._recorded(self._cassette, request)
         if any(f"'_type', '{kind}" in llm_string for kind in OFFLINE):
-            return None
+            return None  # it needs nobody's answer
         raise self._unanswered(
             f"the graph asks its chat model in node {request.node!r}, and nothing says what it "
             "answers: write `model:` into the agent's turn, record a cassette with --record, or "
@@ -144,13 +146,13 @@ def _node() -> str:
 def answering(answers: ModelAnswers) -> Iterator[None]:
     """Let ``answers`` answer for every chat model of this process.
 
-    LangChain asks no cache for a stream, so as long as an answer may come from here models do not
-    stream; ``_should_stream`` is where LangChain decides that.
+    LangChain asks no cache for a stream, so models whose questions must come here do not stream;
+    ``_should_stream`` is where LangChain decides that.
     """
     cache, streams = get_llm_cache(), BaseChatModel._should_stream  # noqa: SLF001
 
     def should_stream(self: BaseChatModel, **kwargs: Any) -> bool:
-        return not answers.takes_part and streams(self, **kwargs)
+        return not answers.concerns(self) and streams(self, **kwargs)
 
     set_llm_cache(answers)
     BaseChatModel._should_stream = should_stream  # type: ignore[method-assign] # noqa: SLF001

@@ -76,9 +76,13 @@ async def test_a_written_answer_is_given_and_the_real_model_is_not_asked(
     assert done.played[1].reply.said == "Good day."
 
 
-async def test_a_question_without_an_answer_is_no_silent_pass(tmp_path: Path) -> None:
+@pytest.mark.parametrize("streams", [False, True])
+async def test_a_question_without_an_answer_is_no_silent_pass(
+    tmp_path: Path, *, streams: bool
+) -> None:
     async with fake_openai("Good day.") as server:
-        done = await replayed(tmp_path, HELLO, talker(chat_model(server.base_url)))
+        graph = talker(chat_model(server.base_url), streams=streams)
+        done = await replayed(tmp_path, HELLO, graph)
     assert server.requests == [], "nobody asked a real model unasked for"
     assert "3 model: the graph asks its chat model in node 'talk', and nothing says" in whys(done)
     assert "--live" in whys(done)
