@@ -60,6 +60,8 @@ _GOODBYE = re.compile(
     r"\b(?:goodbye|see you|have a (?:good|nice|great) (?:day|one|evening|weekend)|so long|farewell)"
     r"\b|\bbye$|^bye\b"
 )
+# In "goodbye to high prices" and "bye the way" nobody takes leave.
+_NO_LEAVE = re.compile(r"\b(?:good)?bye (?:to|the way|party|present|card|letter)\b")
 _DONE = re.compile(
     r"\b(?:that is (?:all|it|everything)|that will be all|that was (?:all|it|everything)"
     r"|nothing (?:else|more)|no more questions|i am (?:all set|done|good)|all set)\b"
@@ -115,7 +117,7 @@ def asks_to_repeat(text: str) -> bool:
 
 def says_goodbye(text: str) -> bool:
     """True for a leave-taking; "thanks" and "okay" are none."""
-    return bool(_GOODBYE.search(plain(text)))
+    return bool(_GOODBYE.search(_NO_LEAVE.sub(" ", plain(text))))
 
 
 def is_done(text: str) -> bool:

@@ -14,6 +14,7 @@ from uuid import uuid4
 
 import yaml
 from langchain_core.messages import AIMessage
+from langchain_core.messages.ai import UsageMetadata
 from langchain_core.messages.tool import tool_call
 
 from agent.errors import TranscriptError
@@ -163,4 +164,7 @@ def _message(answer: Mapping[str, Any]) -> AIMessage:
 def model_message(says: str, calls: Sequence[tuple[str, Mapping[str, Any]]]) -> AIMessage:
     """An answer as a model gives it."""
     made = [tool_call(name=name, args=dict(args), id=f"call_{uuid4().hex}") for name, args in calls]
-    return AIMessage(content=says, tool_calls=made, id=f"lc_run--{uuid4()}")
+    # LangChain adds a cost to the usage of what comes from a cache; alone it would be no usage.
+    nothing = UsageMetadata(input_tokens=0, output_tokens=0, total_tokens=0)
+    identifier = f"lc_run--{uuid4()}"
+    return AIMessage(content=says, tool_calls=made, id=identifier, usage_metadata=nothing)

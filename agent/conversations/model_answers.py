@@ -22,7 +22,8 @@ from agent.conversations.cassette import Cassette, ModelRequest, model_message, 
 from agent.errors import ConversationError
 from agent.transcripts.transcript import ModelAnswer
 
-OFFLINE = ("lastword-rules", "fake", "generic-fake-chat-model", "parrot-fake-chat-model")
+RULES = "lastword-rules"
+OFFLINE = (RULES, "fake", "generic-fake-chat-model", "parrot-fake-chat-model")
 """Types of models that answer without anybody's help, as LangChain names them."""
 
 
@@ -73,9 +74,14 @@ class ModelAnswers(BaseCache):
             ModelBroke: the transcript says so.
             ConversationError: there is no answer.
         """
-        if self._live:
-            return None
         request = read_request(_node(), prompt, llm_string)
+        if self._live:
+            if RULES in llm_string:
+                raise self._unanswered(
+                    f"the real chat model is asked for, but in node {request.node!r} the offline "
+                    "rules answer: set OPENAI_API_KEY, or leave --live and --record out"
+                )
+            return None
         written = next((one for one in self._written if one.node in (None, request.node)), None)
         if written is not None:
             self._written.remove(written)

@@ -81,6 +81,8 @@ def _step(lines: _Lines, where: tuple[str | int, ...], turn: object) -> Step:
         raise lines.error(
             (*where, next(iter(turn), "")), f"a turn needs one of the fields {names}{close}"
         )
+    if kinds[0] == "agent" and isinstance(turn["agent"], dict):  # `- agent: {says: ...}`
+        turn = {"agent": None, **turn["agent"], **{k: v for k, v in turn.items() if k != "agent"}}
     kind = STEPS[kinds[0]]
     lines.check_names(where, set(map(str, turn)), set(kind.model_fields) - {"line"})
     fields = {**turn, "line": lines.at(where)}

@@ -27,6 +27,7 @@ def build(
     for say in (
         nodes.still_there,
         nodes.hurry,
+        nodes.in_words,
         nodes.remind,
         nodes.repeat,
         nodes.explain,
@@ -40,7 +41,7 @@ def build(
         builder.add_edge(say.__name__, END)
     builder.add_node("pick", nodes.pick)
     builder.add_node("book", nodes.book)
-    for decide in (nodes.confirm, nodes.cancel, nodes.misdial, nodes.give_up):
+    for decide in (nodes.confirm, nodes.cancel, nodes.misdial, nodes.give_up, nodes.voicemail):
         builder.add_node(decide.__name__, decide)
         builder.add_edge(decide.__name__, END_NODE)
     builder.add_node(END_NODE, nodes.end)

@@ -16,7 +16,15 @@ from langgraph.types import Command
 from graphs.appointment import prompts
 from graphs.appointment.state import AppointmentState, Picked, Result, Stage, Understanding
 from graphs.appointment.steps import Step, chosen_slot, names, next_step
-from graphs.call_events import STILL_THERE, TIME_IS_SHORT, CallNode, event_node, heard_goodbye
+from graphs.call_events import (
+    IN_WORDS,
+    STILL_THERE,
+    TIME_IS_SHORT,
+    VOICEMAIL,
+    CallNode,
+    event_node,
+    heard_goodbye,
+)
 from graphs.call_signals import Ending, turn_certain
 from graphs.spoken_time import WEEKDAYS
 from graphs.store import Appointment, PracticeContext, SlotTaken, call_store
@@ -28,9 +36,10 @@ _MESSAGES_FOR_CLASSIFIER = 6
 
 def begin(state: AppointmentState) -> Literal["greet", "understand", CallNode]:
     """A call that has no appointment in mind yet begins with the greeting, whoever spoke."""
-    if "appointment" not in state:
+    node = event_node(state)
+    if "appointment" not in state and node != "voicemail":
         return "greet"
-    return event_node(state) or "understand"
+    return node or "understand"
 
 
 async def still_there(state: AppointmentState) -> Update:
@@ -41,6 +50,17 @@ async def still_there(state: AppointmentState) -> Update:
 async def hurry(state: AppointmentState) -> Update:
     """Say that the call has to end, and ask the open question again."""
     return _say(f"{TIME_IS_SHORT} {prompts.question(state)}")
+
+
+async def in_words(state: AppointmentState) -> Update:
+    """Keys mean nothing here; ask the open question again."""
+    return _say(f"{IN_WORDS} {prompts.question(state)}")
+
+
+async def voicemail(state: AppointmentState, runtime: Runtime[PracticeContext]) -> Update:
+    """A machine has taken the call; a question stays open for somebody who picks up after all."""
+    appointment = state.get("appointment") or await _find_appointment(runtime.context)
+    return {"result": _result(VOICEMAIL, appointment)}
 
 
 async def greet(

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from datetime import date, datetime
 
 from graphs.appointment.state import AppointmentState, Result
+from graphs.call_events import GOODBYE_THEN
 from graphs.rule_model import SAY_AGAIN
 from graphs.spoken_time import spoken_day, spoken_moment, spoken_time
 
@@ -86,7 +87,7 @@ def spoken_slots(slots: Sequence[str]) -> str:
 def farewell(state: AppointmentState, result: Result) -> str:
     """The goodbye of each ending; a short one for a caller who has heard the whole of it."""
     if state.get("said_goodbye") == result:
-        return "Goodbye then!"
+        return GOODBYE_THEN
     appointment = state.get("appointment")
     name = appointment["customer"].split()[0] if appointment else ""
     when = _when(appointment["starts_at"]) if appointment else ""
@@ -109,6 +110,8 @@ def farewell(state: AppointmentState, result: Result) -> str:
             )
         case "no_appointment":
             return f"Hello, this is {PRACTICE}. I am sorry, this call was a mistake. Goodbye!"
+        case "voicemail":
+            return f"Hello, this is {PRACTICE}. Please call us back. Thank you. Goodbye!"
 
 
 def _when(moment: str) -> str:

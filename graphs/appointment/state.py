@@ -57,7 +57,13 @@ class Result(TypedDict):
     """What came of the call; the node ``end`` turns it into farewell and ending."""
 
     reason: Literal[
-        "confirmed", "rescheduled", "cancelled", "wrong_person", "not_understood", "no_appointment"
+        "confirmed",
+        "rescheduled",
+        "cancelled",
+        "wrong_person",
+        "not_understood",
+        "no_appointment",
+        "voicemail",
     ]
     outcome: dict[str, Any]
 

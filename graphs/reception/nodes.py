@@ -7,10 +7,11 @@ from datetime import datetime
 from typing import Any, Literal, Protocol
 
 from langchain_core.language_models import BaseChatModel
-from langchain_core.messages import SystemMessage
+from langchain_core.messages import AIMessage, SystemMessage
 from langgraph.runtime import Runtime
 
-from graphs.call_events import CallNode, event_node
+from graphs.call_events import VOICEMAIL, CallNode, event_node
+from graphs.call_signals import Ending, end_call
 from graphs.reception import prompts
 from graphs.reception.state import ReceptionState
 from graphs.reception.tools import TOOLS
@@ -39,8 +40,15 @@ def front_desk(model: BaseChatModel) -> Desk:
 
 
 def begin(state: ReceptionState) -> Literal["desk", CallNode]:
-    """The desk answers the caller; a silence needs no model."""
+    """The desk answers the caller; an event needs no model."""
     return event_node(state) or "desk"
+
+
+async def voicemail(state: ReceptionState) -> dict[str, Any]:
+    """Who calls a front desk is no machine, as a rule; nobody is there to talk with."""
+    ending = Ending(reason=VOICEMAIL, outcome={"written": state.get("written", [])})
+    end_call(ending["reason"], ending["outcome"])
+    return {"ending": ending, "messages": [AIMessage(prompts.FAREWELL_VOICEMAIL)]}
 
 
 def after_tools(state: ReceptionState) -> Literal["desk", "__end__"]:

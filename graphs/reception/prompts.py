@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from graphs.call_events import GOODBYE_THEN
 from graphs.spoken_time import spoken_moment
 
 PRACTICE = "the Oak Street dental practice"
@@ -12,6 +13,7 @@ ANYTHING_ELSE = "Is there anything else I can do for you?"
 READ_BACK = "Shall I write that down?"
 NUMBER = "What number can we call you on?"
 FAREWELL = f"Thank you for calling {PRACTICE}. Have a nice day. Goodbye!"
+FAREWELL_VOICEMAIL = "I hear an answering machine. Please call us again. Goodbye!"
 FAREWELL_NOT_UNDERSTOOD = (
     "I am sorry, the line is not good enough for me to understand you. "
     "Please call again a little later. Goodbye!"
@@ -30,7 +32,8 @@ need the department and the caller's name. Then call take_message or request_cal
 answer back word for word, and only after a clear yes call write_down.
 When you did not understand, say: "Sorry, could you say that again, please?"
 When the caller says that this was all, or says goodbye, call end_call with a farewell of two
-sentences, and say nothing beside it. "Thanks" or "okay" alone is not the end: ask whether there
+sentences, and say nothing beside it; after the whole goodbye a second one is only
+"{goodbye_then}". "Thanks" or "okay" alone is not the end: ask whether there
 is anything else."""
 
 
@@ -41,6 +44,7 @@ def instructions(caller: str, now: datetime) -> str:
         now=spoken_moment(now),
         caller=caller or "not known",
         greeting=GREETING,
+        goodbye_then=GOODBYE_THEN,
     )
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from graphs.call_events import GOODBYE_THEN
 from graphs.reception import prompts
 from graphs.rule_model import SAY_AGAIN, ModelAnswer, ModelTurn, Rule
 from graphs.spoken_numbers import heard_digits
@@ -27,6 +28,7 @@ _WHAT_MESSAGE = "What is the message?"
 _MESSAGE_NAME = "And what is your name, please?"
 _CALLBACK_NAME = re.compile(r"but (?P<department>[\w ]+) can call you back")
 _NOTHING_WRITTEN = f"All right, I have not written anything down. {prompts.ANYTHING_ELSE}"
+_WHAT = "What can I do for you?"
 _WELCOME = f"You are welcome. {prompts.ANYTHING_ELSE}"
 _HOURS = re.compile(
     r"\b(?:open|opened|opening|opens|close|closed|closing|hours)\b"
@@ -107,7 +109,8 @@ def finish(turn: ModelTurn) -> ModelAnswer | None:
     """A goodbye, "that's all", or "no" to "anything else"; "thanks" is none of them."""
     no_more = turn.asked.endswith(prompts.ANYTHING_ELSE) and yes_or_no(turn.heard) == "no"
     if no_more or says_goodbye(turn.heard) or is_done(turn.heard):
-        return _end(prompts.FAREWELL, "completed")
+        heard_it = any(prompts.FAREWELL in asked for asked, _ in turn.exchanges)
+        return _end(GOODBYE_THEN if heard_it else prompts.FAREWELL, "completed")
     return None
 
 
@@ -138,7 +141,9 @@ def small_talk(turn: ModelTurn) -> ModelAnswer | None:
     """Politeness that wants a polite answer and nothing else."""
     words = plain(turn.heard)
     if prompts.ANYTHING_ELSE in turn.asked and yes_or_no(turn.heard) == "yes":
-        return ModelAnswer("What can I do for you?")
+        return ModelAnswer(_WHAT)
+    if re.search(r"\b(?:one more|another|something else)\b", words):
+        return ModelAnswer(f"Of course. {_WHAT}")
     if re.search(r"\bthank", words):
         return ModelAnswer(_WELCOME)
     if re.match(r"(?:hello|hi|hey|good (?:morning|afternoon|day))\b", words):

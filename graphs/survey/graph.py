@@ -6,7 +6,7 @@ from langchain_core.language_models import BaseChatModel
 from langgraph.graph import START, StateGraph
 from langgraph.prebuilt import ToolNode, tools_condition
 
-from graphs.call_events import hurry, still_there
+from graphs.call_events import hurry, in_words, still_there
 from graphs.call_signals import CallPolicy
 from graphs.chat_models import chat_model
 from graphs.store import PracticeContext
@@ -25,9 +25,13 @@ def build(
     builder.add_node("tools", ToolNode(TOOLS))
     builder.add_node("still_there", still_there)
     builder.add_node("hurry", hurry)
+    builder.add_node("in_words", in_words)
+    builder.add_node("pressed", nodes.pressed)
+    builder.add_node("voicemail", nodes.voicemail)
     builder.add_conditional_edges(START, nodes.begin)
     builder.add_conditional_edges("interview", tools_condition)
     builder.add_edge("tools", "interview")
+    builder.add_edge("pressed", "interview")
     return builder
 
 

@@ -1,4 +1,4 @@
-"""The survey's one node: it talks."""
+"""The survey's nodes: one that talks, and two for what is no words."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ from collections.abc import Awaitable
 from typing import Any, Literal, Protocol
 
 from langchain_core.language_models import BaseChatModel
-from langchain_core.messages import SystemMessage
+from langchain_core.messages import AIMessage, HumanMessage, SystemMessage
 
-from graphs.call_events import CallNode, event_node
+from graphs.call_events import VOICEMAIL, CallNode, event_node, open_question
 from graphs.call_signals import DEFAULT_REASON, END_TOKEN, Ending
+from graphs.spoken_numbers import number_in_words
 from graphs.survey import prompts
 from graphs.survey.state import SurveyState
 from graphs.survey.tools import TOOLS
@@ -35,9 +36,33 @@ def interviewer(model: BaseChatModel) -> Interview:
     return interview
 
 
-def begin(state: SurveyState) -> Literal["interview", CallNode]:
-    """The model answers the caller; a silence needs no model."""
-    return event_node(state) or "interview"
+def begin(state: SurveyState) -> Literal["interview", "pressed", CallNode]:
+    """The model answers the caller, and a key where a number is asked for."""
+    node = event_node(state)
+    if node == "in_words" and _rated(state) is not None:
+        return "pressed"
+    return node or "interview"
+
+
+async def pressed(state: SurveyState) -> dict[str, Any]:
+    """A key from one to five is as good as the word."""
+    return {"messages": [HumanMessage(number_in_words(_rated(state) or 0))]}
+
+
+async def voicemail(state: SurveyState) -> dict[str, Any]:
+    """A machine learns nothing about the customer."""
+    ended = Ending(reason=VOICEMAIL, outcome={"answers": state.get("answers", {})})
+    return {"ending": ended, "messages": [AIMessage(prompts.FAREWELL_VOICEMAIL)]}
+
+
+def _rated(state: SurveyState) -> int | None:
+    """The rating that the caller has pressed, if that is the open question."""
+    match state.get("event"):
+        case {"kind": "keypad", "keys": str() as keys} if open_question(state) == prompts.RATING:
+            key = keys.removesuffix("#")  # which may end what is pressed
+            return int(key) if key in prompts.RATING_KEYS else None
+        case _:
+            return None
 
 
 def ending(state: SurveyState) -> Ending:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from graphs.call_events import GOODBYE_THEN
 from graphs.call_signals import END_TOKEN
 from graphs.survey.state import Question
 
@@ -9,8 +10,10 @@ PRACTICE = "the Oak Street dental practice"
 CONSENT = "May I ask you three short questions about your visit?"
 GREETING = f"Hello, this is {PRACTICE}. {CONSENT}"
 RATING = "How was it, from one, very bad, to five, very good?"
+RATING_KEYS = ("1", "2", "3", "4", "5")
 IMPROVEMENT = "What could we do better?"
 CONTACT = "May we contact you again?"
+ANYTHING_ELSE = "Is there anything else?"
 QUESTIONS: dict[Question, str] = {
     "rating": RATING,
     "improvement": IMPROVEMENT,
@@ -18,6 +21,7 @@ QUESTIONS: dict[Question, str] = {
 }
 FAREWELL = f"Thank you very much for your time. Your answers help us. Goodbye!{END_TOKEN}"
 FAREWELL_DECLINED = f"No problem at all. Thank you, and have a nice day. Goodbye!{END_TOKEN}"
+FAREWELL_VOICEMAIL = f"Hello, this is {PRACTICE}, we will call again. Goodbye!{END_TOKEN}"
 FAREWELL_NOT_UNDERSTOOD = (
     "I am sorry, the line is not good enough for me to understand you."
     f" Thank you anyway. Goodbye!{END_TOKEN}"
@@ -35,4 +39,6 @@ contact: "{CONTACT}" Record "yes" or "no", and only a clear one.
 When you did not understand, say: "Sorry, could you say that again, please?"
 After the last answer, or when the caller does not want to take part or to go on, say goodbye in
 two sentences and write {END_TOKEN} after the goodbye; the call ends there. Write it nowhere else.
+When the caller has something more to say after the whole goodbye, listen, ask
+"{ANYTHING_ELSE}", and then only say: "{GOODBYE_THEN}{END_TOKEN}"
 "Thanks" or "okay" alone is no wish to stop."""

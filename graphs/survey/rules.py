@@ -7,11 +7,13 @@ from collections.abc import Sequence
 
 from langchain_core.messages import AIMessage
 
+from graphs.call_events import GOODBYE_THEN
+from graphs.call_signals import END_TOKEN
 from graphs.rule_model import SAY_AGAIN, ModelAnswer, ModelTurn, Rule
 from graphs.spoken_numbers import heard_number, number_in_words
 from graphs.survey import prompts
 from graphs.survey.state import Question
-from graphs.understanding import asks_to_repeat, normalise, plain, says_goodbye, yes_or_no
+from graphs.understanding import asks_to_repeat, is_done, normalise, plain, says_goodbye, yes_or_no
 
 _STOP = re.compile(
     r"\b(?:not interested|no interest|no time|not have (?:the |any )?time|too busy|have to go"
@@ -35,12 +37,26 @@ def go_on(turn: ModelTurn) -> ModelAnswer | None:
         return None
     match _recorded(turn):
         case {"question": "rating", "answer": str(rating)}:
-            word = number_in_words(int(rating))
-            return ModelAnswer(f"{word.capitalize()}, thank you. {prompts.IMPROVEMENT}")
+            word = number_in_words(int(rating)).capitalize()
+            following = prompts.ANYTHING_ELSE if _all_answered(turn) else prompts.IMPROVEMENT
+            return ModelAnswer(f"{word}, thank you. {following}")
         case {"question": "improvement"}:
             return ModelAnswer(f"Thank you. {prompts.CONTACT}")
         case _:
             return ModelAnswer(prompts.FAREWELL)
+
+
+def after_goodbye(turn: ModelTurn) -> ModelAnswer | None:
+    """All is answered, and the caller spoke over the goodbye: nothing is asked a second time."""
+    if not _all_answered(turn) or asks_to_repeat(turn.heard):
+        return None
+    number, words = heard_number(turn.heard), plain(turn.heard)
+    if number in _RATINGS and _CORRECTS.search(words):
+        return _record("rating", str(number))
+    if yes_or_no(turn.heard) == "no" or is_done(turn.heard) or says_goodbye(turn.heard):
+        heard_it = any("Goodbye!" in asked for asked, _ in turn.exchanges)
+        return ModelAnswer(f"{GOODBYE_THEN}{END_TOKEN}" if heard_it else prompts.FAREWELL)
+    return ModelAnswer(f"Thank you. {prompts.ANYTHING_ELSE}")
 
 
 def stop(turn: ModelTurn) -> ModelAnswer | None:
@@ -94,13 +110,14 @@ def ask_again(turn: ModelTurn) -> ModelAnswer | None:
     if len(last) == _UNCLEAR_LIMIT - 1 and all(SAY_AGAIN in asked for asked in last):
         return ModelAnswer(prompts.FAREWELL_NOT_UNDERSTOOD)
     questions = (prompts.CONSENT, *prompts.QUESTIONS.values())
-    open_one = next((each for each in questions if each in turn.asked), prompts.CONSENT)
-    return ModelAnswer(f"{SAY_AGAIN} {open_one}")
+    asked = " ".join(asked for asked, _ in turn.exchanges)
+    return ModelAnswer(f"{SAY_AGAIN} {max(questions, key=asked.rfind)}")
 
 
 RULES: Sequence[Rule] = (
     greet,
     go_on,
+    after_goodbye,
     stop,
     repeat,
     consent,
@@ -113,6 +130,14 @@ RULES: Sequence[Rule] = (
 
 def _record(question: Question, answer: str) -> ModelAnswer:
     return ModelAnswer(calls=[("record_answer", {"question": question, "answer": answer})])
+
+
+def _all_answered(turn: ModelTurn) -> bool:
+    """Whether the last question has its answer."""
+    calls = [
+        call for each in turn.messages if isinstance(each, AIMessage) for call in each.tool_calls
+    ]
+    return any(call["args"].get("question") == "contact" for call in calls)
 
 
 def _recorded(turn: ModelTurn) -> dict[str, str]:

@@ -21,6 +21,7 @@ from agent.errors import SettingsError, TranscriptError
 from agent.graph_registry import CallGraph
 from agent.transcripts.transcript_file import read_transcript
 from graphs.call_signals import CallPolicy
+from graphs.rule_model import RuleChatModel
 from tests.fakes.openai_server import FakeOpenAI, fake_openai
 
 HELLO = """turns:
@@ -138,6 +139,13 @@ async def test_live_asks_the_model_whatever_is_written_or_recorded(tmp_path: Pat
         done = await replayed(tmp_path, text, graph, Manner(live=True))
     assert whys(done) == ""
     assert len(server.requests) == 1
+
+
+async def test_rules_are_not_recorded_as_if_they_were_a_model(tmp_path: Path) -> None:
+    graph = talker(RuleChatModel(rules=[]))
+    done = await replayed(tmp_path, HELLO, graph, Manner(live=True, record=True))
+    assert "3 model: the real chat model is asked for, but in node 'talk'" in whys(done)
+    assert "set OPENAI_API_KEY" in whys(done)
 
 
 async def test_a_broken_cassette_is_named(tmp_path: Path) -> None:

@@ -5,15 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
 from graphs.appointment import graph as appointment
 from graphs.appointment.rules import RULES
-from graphs.call_signals import CallPolicy
+from graphs.appointment.state import AppointmentState, Intent, Picked, Stage
+from graphs.appointment.steps import Step, next_step
+from graphs.call_signals import CallPolicy, Voicemail
 from graphs.rule_model import RuleChatModel
 from graphs.spoken_time import spoken_moment
+from graphs.store import Appointment
 from tests.fakes.conversation import Conversation, ended
 
 Call = Callable[..., Conversation]
@@ -226,6 +229,33 @@ async def test_a_caller_who_speaks_over_the_farewell_can_still_move_the_appointm
     turn = await conversation.say("Wait, can I move it to another day?")
     assert turn.nodes == ["understand", "pick", "offer"]
     assert turn.ending is None
+
+
+async def test_who_picks_up_after_the_machine_is_asked_what_was_open(call: Call) -> None:
+    conversation = call()
+    await conversation.open()
+    last = await conversation.happens(Voicemail(kind="voicemail", words="Leave a message."))
+    assert last.nodes == ["voicemail", "end"]
+    assert last.ending is not None
+    assert last.ending["outcome"]["appointment_id"] == 1
+    turn = await conversation.say("Yes, this is Anna.")
+    assert turn.nodes == ["understand", "remind"]
+    assert (await status(conversation))[0] == "booked"
+
+
+def test_every_way_from_understanding_that_is_drawn_is_taken_by_some_answer() -> None:
+    anna = Appointment(id=1, customer="Anna", starts_at="2026-11-24T10:30:00", status="booked")
+    asked = AppointmentState(messages=[], appointment=anna, chosen=anna["starts_at"])
+    steps = {
+        next_step(
+            AppointmentState(**{**asked, "stage": stage, "unclear": unclear}),
+            Picked(intent=intent, choice=None, day=None, time=None),
+        )
+        for stage in get_args(Stage)
+        for intent in get_args(Intent)
+        for unclear in (0, 2)
+    }
+    assert steps == set(get_args(Step))
 
 
 def test_the_policy_names_the_end_node() -> None:

@@ -57,7 +57,11 @@ def test_the_sample_graphs_are_clean() -> None:
 
 @pytest.mark.parametrize(
     ("graph", "nodes"),
-    [("appointment", ["end"]), ("reception", ["tools"]), ("survey", ["interview"])],
+    [
+        ("appointment", ["end"]),
+        ("reception", ["tools", "voicemail"]),
+        ("survey", ["interview", "voicemail"]),
+    ],
 )
 def test_the_sample_graphs_end_where_they_say(graph: str, nodes: list[str]) -> None:
     loaded = load_graph(graph, SAMPLES)
@@ -261,7 +265,7 @@ def test_the_command_exits_with_0_when_there_is_nothing_to_mend(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     code, out, _ = lastword(monkeypatch, capsys, "survey", "--config", str(SAMPLES))
-    assert (code, out) == (0, "1 graph, 4 nodes, no findings.\n")
+    assert (code, out) == (0, "1 graph, 7 nodes, no findings.\n")
 
 
 def test_the_command_writes_json(

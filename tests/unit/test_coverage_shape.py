@@ -172,7 +172,11 @@ def test_langgraph_draws_the_sample_graphs_as_they_are_built(name: str) -> None:
 
 @pytest.mark.parametrize(
     ("name", "nodes", "edges", "ways"),
-    [("appointment", 19, 38, ("node:end",)), ("reception", 4, 9, ()), ("survey", 4, 8, ("token",))],
+    [
+        ("appointment", 21, 42, ("node:end",)),
+        ("reception", 6, 13, ()),
+        ("survey", 7, 14, ("token",)),
+    ],
 )
 def test_the_sample_graphs_have_their_shapes(
     name: str, nodes: int, edges: int, ways: tuple[str, ...]
@@ -192,9 +196,10 @@ def test_the_sample_graphs_declare_their_endings() -> None:
             "wrong_person",
             "not_understood",
             "no_appointment",
+            "voicemail",
         },
-        "reception": {"completed", "not_understood"},
-        "survey": {"completed", "stopped", "declined"},
+        "reception": {"completed", "not_understood", "voicemail"},
+        "survey": {"completed", "stopped", "declined", "voicemail"},
     }
 
 

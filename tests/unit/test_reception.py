@@ -121,6 +121,11 @@ async def test_an_unknown_department_is_not_made_up(call: Conversation) -> None:
     assert "billing can call you back" in (await call.say("Billing.")).said
 
 
+async def test_who_announces_one_more_thing_is_asked_for_it(call: Conversation) -> None:
+    turn = await call.talk("When are you open?", "Oh wait, one more thing.")
+    assert turn.said == "Of course. What can I do for you?"
+
+
 async def test_three_answers_in_a_row_that_are_not_understood_end_the_call(
     call: Conversation,
 ) -> None:

@@ -120,6 +120,19 @@ def test_a_goodbye_is_a_goodbye(said: str) -> None:
     assert says_goodbye(said)
 
 
+@pytest.mark.parametrize(
+    "said",
+    [
+        "you say goodbye to high prices",
+        "say good bye to the old chairs",
+        "bye the way when are you open",
+        "it is for the goodbye party",
+    ],
+)
+def test_a_goodbye_to_something_else_is_none(said: str) -> None:
+    assert not says_goodbye(said)
+
+
 def test_speech_is_normalised() -> None:
     assert normalise("Yes, I CAN\N{RIGHT SINGLE QUOTATION MARK}T;  that's  all!") == (
         "yes i can not that is all"

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from graphs.call_signals import Keypad
 from graphs.rule_model import RuleChatModel
 from graphs.survey import graph as survey
 from graphs.survey.rules import RULES
@@ -80,3 +81,49 @@ async def test_three_unclear_answers_in_a_row_end_the_call(call: Conversation) -
     last = await call.talk("Yes.", "Blue.", "Green.", "Red.")
     assert ended(last)
     assert all("say that again" in turn.said for turn in call.turns[2:4])
+
+
+@pytest.mark.parametrize("keys", ["4", "4#"])
+async def test_a_key_from_one_to_five_is_a_rating_where_one_is_asked_for(
+    call: Conversation, keys: str
+) -> None:
+    await call.talk("Yes.")
+    turn = await call.happens(Keypad(kind="keypad", keys=keys))
+    assert turn.nodes == ["pressed", "interview", "tools", "interview"]
+    assert turn.said.startswith("Four, thank you.")
+    assert await call.store.survey_answers("call-1") == {"rating": "4"}
+
+
+@pytest.mark.parametrize(
+    ("lines", "keys"),
+    [
+        ([], "4"),
+        (["Yes."], "0"),
+        (["Yes."], "6"),
+        (["Yes."], "44"),
+        (["Yes."], "#"),
+        (["Yes.", "Two."], "4"),
+    ],
+)
+async def test_any_other_key_is_none(call: Conversation, lines: list[str], keys: str) -> None:
+    before = await call.talk(*lines)
+    turn = await call.happens(Keypad(kind="keypad", keys=keys))
+    assert turn.nodes == ["in_words"]
+    assert turn.said.endswith(before.said.split(". ")[-1])
+
+
+async def test_what_is_answered_is_not_asked_again_after_the_goodbye(call: Conversation) -> None:
+    await call.talk("Yes.", "Two.", "Nothing.", "Yes.")
+    turn = await call.say("Wait, I said three, not two.")
+    assert turn.said == "Three, thank you. Is there anything else?"
+    assert not ended(turn)
+    last = await call.say("No.")
+    assert last.ending is not None
+    assert last.ending["outcome"]["answers"]["rating"] == "3"
+
+
+async def test_who_comes_back_from_a_goodbye_is_asked_the_question_that_was_open(
+    call: Conversation,
+) -> None:
+    await call.talk("Yes.", "Five.", "I have to go.")
+    assert "What could we do better?" in (await call.say("Oh, I can stay.")).said

@@ -46,6 +46,14 @@ turns:
     assert found.clock == datetime(2026, 11, 23, 9)
 
 
+def test_what_must_hold_may_stand_below_agent_or_beside_it(tmp_path: Path) -> None:
+    text = (
+        "turns:\n- agent:\n    says: there\n    open: true\n- agent:\n  says: there\n  open: true"
+    )
+    below, beside = read_transcript(written(tmp_path, text)).turns
+    assert below.model_copy(update={"line": 5}) == beside
+
+
 MISTAKES = [
     ("turns: [", 1, "is not YAML"),
     ("- caller: hi", 1, "has no fields"),
@@ -58,6 +66,7 @@ MISTAKES = [
     ("turns:\n- caller: 5", 2, "`caller`: must be words; put them into quotes, not 5"),
     ("turns:\n- caller: hi\n  agent: ho", 2, "`caller` and `agent` must be two turns"),
     ("turns:\n- agent: hi\n  sais: x", 3, "unknown field 'sais' (did you mean 'says'?)"),
+    ("turns:\n- agent: {sais: x}", 2, "unknown field 'sais' (did you mean 'says'?)"),
     ("turns:\n- agent: hi\n  ended: {reson: x}", 3, "`ended.reson`: there is no such field here"),
     ("turns:\n- agent: hi\n  ended: {ended_by: me}", 3, "`ended.ended_by`: input should be"),
     ("turns:\n- agent: hi\n  at_most:\n    words: -1", 4, "`at_most.words`: input should be"),
