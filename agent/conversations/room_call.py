@@ -19,6 +19,7 @@ from agent.conversations.reply import End, Reply, ToolUse, WholeCall
 from agent.conversations.room_worker import GRAPH_ANSWERED, REPLAY_KEY
 from agent.coverage import Taken
 from agent.errors import ConversationError
+from agent.rehearsal.caller_job import CallerLine
 from agent.rehearsal.livekit_server import build_server, find_server, running_server
 from agent.rehearsal.script import acts_of
 from agent.rehearsal.stage import Plan, Stage, WorkerProgram, worker_on
@@ -39,6 +40,8 @@ from agent.transcripts.transcript import (
 from agent.wording import contains, heard_until
 
 Entry = Mapping[str, Any]
+LEAVES = CallerLine(does="hang_up")
+"""The caller of a transcript whose call is still open after its last turn hangs up then."""
 PROGRAM = WorkerProgram(
     "the worker",
     [sys.executable, "-m", "agent.conversations.room_process", "--drain-timeout", "2"],
@@ -86,7 +89,7 @@ class RoomStage:
             "context": {"store_path": str(store), **manner.context},
         }
         plan = Plan(
-            acts_of(transcript),
+            [*acts_of(transcript), LEAVES],
             {**transcript.metadata, "graph": graph, REPLAY_KEY: replayed},
             repeats=False,
         )
@@ -129,6 +132,7 @@ def judged(transcript: Transcript, facts: CallFacts) -> Replayed:
     exchanges = list(transcript.exchanges)
     if not exchanges or exchanges[0].trigger is not None:
         exchanges.insert(0, Exchange(None, None))
+    facts = _until_left(facts, len(exchanges) - 1)
     begins = [*_begins(exchanges, facts), inf]
     for number, exchange in enumerate(exchanges):
         window = _Window(begins[number], begins[number + 1], facts)
@@ -148,6 +152,19 @@ def judged(transcript: Transcript, facts: CallFacts) -> Replayed:
     if done.passed and facts.room_left:
         done.faults.append(Fault(transcript.ended_line, "ended", "the room is still on the server"))
     return done
+
+
+def _until_left(facts: CallFacts, number: int) -> CallFacts:
+    """What there was before the caller left after the last turn, of which a transcript knows."""
+    left = [
+        entry["t"]
+        for entry in facts.caller
+        if entry["event"] == "line_started" and entry["line"] == number
+    ]
+    if not left:
+        return facts
+    worker = [entry for entry in facts.worker if entry["at"] < left[0]]
+    return replace(facts, worker=worker, caller=[one for one in facts.caller if one["t"] < left[0]])
 
 
 @dataclass(frozen=True)
@@ -197,12 +214,14 @@ def _played(exchange: Exchange, after: Trigger | None, window: _Window) -> Playe
         why = f"the call never came to this, {by}"
         return Played(exchange, Reply(), [Fault(exchange.line, "ended", why)])
     reply = _reply(window)
+    if isinstance(after, HangsUp) and not reply.said:
+        reply = replace(reply, said=_last_heard(window))
     faults = []
     over = after.over if isinstance(after, CallerSays | HangsUp) else None
     if over is not None and not contains(reply.said, over):
         why = f"the agent did not say {over!r}"
         faults.append(Fault(after.line if after else 0, "over", why, over, reply.said))
-    elif over is not None and any(entry["interrupted"] for entry in window.of("spoken")):
+    elif over is not None and (isinstance(after, HangsUp) or _was_cut(window)):
         # the caller needs a moment to break in; what is heard meanwhile is nobody's mistake
         reply = replace(reply, said=heard_until(reply.said, over) or reply.said)
     answered = window.of(GRAPH_ANSWERED)
@@ -210,6 +229,16 @@ def _played(exchange: Exchange, after: Trigger | None, window: _Window) -> Playe
     if exchange.expected is not None and not faults:
         faults += check_reply(exchange.expected, reply)
     return Played(exchange, reply, faults)
+
+
+def _was_cut(window: _Window) -> bool:
+    return any(entry["interrupted"] for entry in window.of("spoken"))
+
+
+def _last_heard(window: _Window) -> str:
+    """What the caller had read of an answer; LiveKit keeps none that nobody was there to hear."""
+    texts = [one for one in window.facts.caller if one["event"] == "agent_text"]
+    return str(texts[-1]["text"]) if texts and texts[-1]["t"] >= window.start else ""
 
 
 def _reply(window: _Window) -> Reply:

@@ -125,6 +125,37 @@ def test_a_call_that_never_came_to_a_turn_says_how_it_ended(tmp_path: Path) -> N
     assert fault.why == "the call never came to this, ended by caller: caller_hung_up"
 
 
+def test_a_call_that_is_still_open_after_its_last_turn_is_left_by_the_caller(
+    tmp_path: Path,
+) -> None:
+    text = "turns:\n- agent: Good day.\n- caller: Hello.\n- agent: Yes?\nended: false\n"
+    caller = [
+        {"event": "line_started", "line": 0, "text": "Hello.", "t": 3.0},
+        {"event": "line_started", "line": 1, "text": "", "t": 9.0},
+    ]
+    worker = [
+        spoken(1.0, 1.0, "Good day."),
+        spoken(5.0, 1.0, "Yes?"),
+        entry("hanging_up", 9.1),
+        entry("call_ended", 9.2, **ENDED),
+    ]
+    done = judged(read_transcript(written(tmp_path, text)), facts(worker, caller=caller))
+    assert done.faults == []
+    assert done.call is not None
+    assert (done.call.end, done.call.hang_ups) == (None, 0)
+
+
+def test_words_over_which_the_caller_hangs_up_are_those_that_were_read(tmp_path: Path) -> None:
+    text = "turns:\n- agent: Good\n- hangs_up: true\n  over: good\nended: {ended_by: caller}\n"
+    caller = [
+        {"event": "line_started", "line": 0, "text": "", "t": 3.0},
+        {"event": "agent_text", "text": "Good day to", "segment": "one", "t": 3.1},
+    ]
+    worker = [entry("hanging_up", 3.2), entry("call_ended", 3.3, **ENDED)]
+    done = judged(read_transcript(written(tmp_path, text)), facts(worker, caller=caller))
+    assert done.faults == []
+
+
 def test_a_room_that_is_left_behind_is_a_fault(tmp_path: Path) -> None:
     text = TEXT.replace(", and goodbye", "")
     done = judged(read_transcript(written(tmp_path, text)), facts(WORKER, room_left=True))
