@@ -26,9 +26,15 @@ call: $(READY)  ## Make a whole call on this machine (GRAPH=, SCRIPT=, METADATA=
 talk: $(READY)  ## Talk to a graph yourself (GRAPH=, AUDIO=1 for microphone and loudspeaker)
 	@$(BIN)/lastword talk $(if $(GRAPH),--graph '$(GRAPH)') $(if $(METADATA),--metadata '$(METADATA)') $(if $(AUDIO),--audio)
 
-test: $(READY)  ## Run every test, the real-room ones included
+test: $(READY)  ## Run every test, the real-room ones included (ARGS= chooses some)
 	@$(BIN)/python -m agent.rehearsal.livekit_server
-	@$(BIN)/pytest --all-levels $(ARGS)
+ifdef ARGS
+	@$(BIN)/pytest $(ARGS)
+else
+	@$(BIN)/pytest --all-levels --graph-coverage --fail-under-edges 100
+	@$(BIN)/pytest -q tests/conversations --level session
+	@$(BIN)/pytest -q tests/conversations --level room -m aloud -n 2
+endif
 
 check: $(READY)  ## Lint, format, types, the sample graphs, import rules
 	@$(BIN)/ruff check .

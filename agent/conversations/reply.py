@@ -34,6 +34,8 @@ class Reply:
 
     said: str = ""
     """What the caller has heard of it."""
+    heard: str | None = None
+    """What a recogniser has made of the caller's words; None where nothing is really heard."""
     nodes: Sequence[str] = ()
     tools: Sequence[ToolUse] = ()
     state: Mapping[str, Any] | None = None

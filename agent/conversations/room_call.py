@@ -37,9 +37,10 @@ from agent.transcripts.transcript import (
     Trigger,
     Voicemail,
 )
-from agent.wording import contains, heard_until
+from agent.wording import contains, heard_until, words_of
 
 Entry = Mapping[str, Any]
+TRIES = 3
 LEAVES = CallerLine(does="hang_up")
 """The caller of a transcript whose call is still open after its last turn hangs up then."""
 PROGRAM = WorkerProgram(
@@ -74,12 +75,24 @@ class RoomStage:
     ) -> Replayed:
         """Have a conversation.
 
+        One that goes wrong after the recogniser has misheard the caller was not the one that is
+        written; it is had again, ``TRIES`` times at most.
+
         Raises:
             CallFailed: a part of the call broke.
             ConversationError: it cannot be had in a room.
         """
         if (why := out_of_reach(transcript)) is not None:
             raise ConversationError(f"{transcript.path}: {why}; leave it to the other levels")
+        for _ in range(TRIES):
+            done = await self._once(transcript, graph, manner, view)
+            if done.passed or not was_misheard(done):
+                break
+        return done
+
+    async def _once(
+        self, transcript: Transcript, graph: str, manner: Manner, view: CallView | None
+    ) -> Replayed:
         self._number += 1
         store = self._scratch / f"store-{self._number}.sqlite3"
         replayed = {
@@ -152,6 +165,16 @@ def judged(transcript: Transcript, facts: CallFacts) -> Replayed:
     if done.passed and facts.room_left:
         done.faults.append(Fault(transcript.ended_line, "ended", "the room is still on the server"))
     return done
+
+
+def was_misheard(done: Replayed) -> bool:
+    """Whether the recogniser has heard other words than the caller said."""
+    return any(
+        isinstance(one.exchange.trigger, CallerSays)
+        and one.reply.heard is not None
+        and words_of(one.reply.heard) != words_of(one.exchange.trigger.caller)
+        for one in done.played
+    )
 
 
 def _until_left(facts: CallFacts, number: int) -> CallFacts:
@@ -253,6 +276,7 @@ def _reply(window: _Window) -> Reply:
     ]
     return Reply(
         said=" ".join(entry["lk.pii.words"] for entry in spoken),
+        heard=" ".join(entry["lk.pii.words"] for entry in window.of("heard")),
         nodes=[node for entry in answered for node in entry["nodes"]],
         tools=[ToolUse(name, args) for entry in answered for name, args in entry["tools"]],
         state=answered[-1]["state"] if answered else None,

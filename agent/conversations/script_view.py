@@ -62,6 +62,8 @@ def _exchange(played: Played) -> Iterator[str]:
     exchange, reply = played.exchange, played.reply
     if exchange.trigger is not None:
         yield _line(exchange.trigger.line, *told(exchange.trigger))
+        if reply.heard is not None and isinstance(exchange.trigger, CallerSays):
+            yield _line(0, "", f"heard: {reply.heard}")
     if reply.said or reply.nodes:
         way = f"   [{' → '.join(reply.nodes)}]" if reply.nodes else ""
         line = exchange.expected.line if exchange.expected else 0

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from agent.conversations.replay import Manner, replay
+from agent.graph_registry import load_graph
 from agent.settings import PROJECT_ROOT
 from agent.transcripts.transcript import STEPS, AtMost, Ended, ModelAnswer, Transcript
 from agent.transcripts.transcript_file import read_transcript
@@ -51,3 +53,15 @@ def test_each_sample_graph_has_at_least_22_conversations_and_some_to_be_heard() 
         assert len(of_graph) >= 22
         assert any("aloud" in one.marks for one in of_graph)
         assert all(one.clock is not None and one.title for one in of_graph)
+
+
+async def test_the_conversation_in_the_readme_goes_as_it_is_written(tmp_path: Path) -> None:
+    readme = (PROJECT_ROOT / "README.md").read_text()
+    [block] = re.findall(r"```yaml\n(.*?)```", readme, re.DOTALL)
+    path = tmp_path / "readme.yaml"
+    path.write_text(block)
+    transcript = read_transcript(path)
+    graph = load_graph(transcript.graph or "", PROJECT_ROOT / "langgraph.json")
+    done = await replay(transcript, graph, Manner())
+    assert done.faults == []
+    assert f"{len(FILES)} conversations in" in readme

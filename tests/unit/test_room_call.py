@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from agent.conversations.room_call import judged, out_of_reach
+from agent.conversations.room_call import judged, out_of_reach, was_misheard
 from agent.rehearsal.verdict import CallFacts
 from agent.transcripts.transcript_file import read_transcript
 
@@ -154,6 +154,20 @@ def test_words_over_which_the_caller_hangs_up_are_those_that_were_read(tmp_path:
     worker = [entry("hanging_up", 3.2), entry("call_ended", 3.3, **ENDED)]
     done = judged(read_transcript(written(tmp_path, text)), facts(worker, caller=caller))
     assert done.faults == []
+
+
+@pytest.mark.parametrize(("heard", "misheard"), [("hello", False), ("yellow", True), ("", True)])
+def test_a_caller_who_was_misheard_is_known(tmp_path: Path, heard: str, *, misheard: bool) -> None:
+    text = "turns:\n- caller: Hello.\n- agent: Yes?\n"
+    caller = [{"event": "line_started", "line": 0, "text": "Hello.", "t": 3.0}]
+    worker = [
+        spoken(1.0, 1.0, "Good day."),
+        entry("heard", 4.0, **{"lk.pii.words": heard}),
+        spoken(5.0, 1.0, "Pardon?"),
+    ]
+    done = judged(read_transcript(written(tmp_path, text)), facts(worker, caller=caller))
+    assert not done.passed
+    assert was_misheard(done) is misheard
 
 
 def test_a_room_that_is_left_behind_is_a_fault(tmp_path: Path) -> None:
