@@ -135,6 +135,8 @@ class SessionCall:
             return await self._answered(pending, cut)
         if self.end is not None:
             return Reply(end=self.end, is_over=True)
+        while not self._ended.empty():  # a turn may have had several runs
+            self._ended.get_nowait()
         match trigger:
             case HangsUp():
                 self._begin(None)
