@@ -26,7 +26,7 @@ def lastword(
     ("arguments", "sentence"),
     [
         (["call", "--graph", "survye"], "there is no graph 'survye' in langgraph.json"),
-        (["call", "--script", "README.md"], "README.md is not YAML: mapping values are not"),
+        (["call", "--script", "README.md"], "README.md:4: is not YAML: mapping values are not"),
         (["call", "--graph", "x", "--script", "survey"], "there is no graph 'x' in langgraph.json"),
         (["call", "--metadata", "{graph"], "the dispatch metadata is not JSON"),
         (["call", "--metadata", '{"graph": "x"}', "--script", "survey"], "there is no graph 'x'"),
