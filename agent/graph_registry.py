@@ -97,7 +97,7 @@ def load_graph(name: str, config: Path, url: str | None = None) -> CallGraph:
         sys.path.append(beside)
     try:
         module = importlib.import_module(module_name)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise BrokenGraph(name, spec, f"{type(error).__name__}: {error}") from error
     graph = getattr(module, variable, None)
     if not isinstance(graph, Pregel):

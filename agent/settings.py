@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal
 
@@ -152,12 +154,22 @@ def inherited_environment() -> dict[str, str]:
     return dict(os.environ)  # noqa: TID251 - the one place that hands it on
 
 
-def answer_offline() -> None:
-    """Let chat models that are made from now on in this process answer by rules.
+@contextmanager
+def offline_answers() -> Iterator[None]:
+    """Let chat models that are made meanwhile in this process answer by rules.
 
     Conversations are replayed as they are written, whatever keys are set.
     """
-    os.environ["LASTWORD_PROVIDERS"] = "offline"  # noqa: TID251 - graphs read it by themselves
+    environment = os.environ  # noqa: TID251 - graphs read it by themselves
+    before = environment.get("LASTWORD_PROVIDERS")
+    environment["LASTWORD_PROVIDERS"] = "offline"
+    try:
+        yield
+    finally:
+        if before is None:
+            environment.pop("LASTWORD_PROVIDERS", None)
+        else:
+            environment["LASTWORD_PROVIDERS"] = before
 
 
 def choose_chat_model(name: str) -> None:

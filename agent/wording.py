@@ -8,7 +8,10 @@ from collections.abc import Sequence
 ANY = "..."
 """Stands for any words, or any nodes."""
 _CURLY = "\N{RIGHT SINGLE QUOTATION MARK}"
-_WORD = re.compile(rf"[^\W_]+(?:['{_CURLY}][^\W_]+)*")
+_UNSPACED = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff"
+"""Thai, Lao, Burmese, Khmer, Japanese and Chinese: no spaces, so each sign counts as a word."""
+_LETTER = rf"[^\W_{_UNSPACED}]"
+_WORD = re.compile(rf"[{_UNSPACED}]|{_LETTER}+(?:['{_CURLY}]{_LETTER}+)*")
 
 
 def words_of(text: str) -> list[str]:

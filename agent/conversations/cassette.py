@@ -50,7 +50,10 @@ def read_request(node: str, prompt: str, model: str) -> ModelRequest:
         prompt: the messages, in LangChain's JSON.
         model: the model and what it is called with, in LangChain's text for caches.
     """
-    messages = [one["kwargs"] for one in json.loads(prompt)]
+    try:
+        messages = [one["kwargs"] for one in json.loads(prompt)]
+    except (ValueError, KeyError, TypeError):  # a model that completes a text has no messages
+        return ModelRequest(node, prompt, _tools(model))
     return ModelRequest(node, "\n".join(map(_line, messages)), _tools(model))
 
 
@@ -87,7 +90,6 @@ class Cassette:
         self.path = path
         self._entries = [dict(entry) for entry in entries]
         self._used: set[int] = set()
-        self.is_new = not entries
 
     def find(self, request: ModelRequest) -> AIMessage | None:
         """The answer to ``request``; of several to the same question the first not yet given."""
@@ -125,12 +127,19 @@ class Cassette:
         found = "\n".join(line.rstrip("\n") for line in lines)
         return found or "the messages are the same, the tools are not"
 
+    @property
+    def has_answers(self) -> bool:
+        """Whether there is anything in it."""
+        return bool(self._entries)
+
     def save(self) -> None:
-        """Write the file."""
+        """Write the file; what was there stays whole until then."""
         text = yaml.safe_dump(
             {"answers": self._entries}, sort_keys=False, allow_unicode=True, width=100
         )
-        self.path.write_text(_ABOUT + text, encoding="utf-8")
+        written = self.path.with_suffix(".new")
+        written.write_text(_ABOUT + text, encoding="utf-8")
+        written.replace(self.path)
 
 
 def cassette_path(transcript: Path) -> Path:
@@ -150,7 +159,7 @@ def read_cassette(path: Path) -> Cassette:
         for entry in entries:
             _message(entry["answer"])
             entry["key"], entry["asked"]
-    except (OSError, yaml.YAMLError, KeyError, TypeError) as error:
+    except (OSError, ValueError, yaml.YAMLError, KeyError, TypeError) as error:
         raise TranscriptError(
             path, None, f"is no cassette ({error}); record it again with --record"
         ) from error

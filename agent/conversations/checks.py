@@ -37,6 +37,15 @@ class Fault:
         return [line.rstrip("\n") for line in lines]
 
 
+class _Nothing:
+    def __repr__(self) -> str:
+        return "nothing"
+
+
+NOTHING = _Nothing()
+"""Stands for a value that is not there."""
+
+
 def check_reply(expected: AgentTurn, reply: Reply) -> list[Fault]:
     """What is wrong with an answer."""
     return [
@@ -63,10 +72,10 @@ def check_call(transcript: Transcript, call: WholeCall) -> list[Fault]:
     if transcript.ended is True and call.end is None:
         found.append(Fault(line, "ended", "the call was to end, but it is open"))
     if isinstance(transcript.ended, Ended):
-        ended = (one.said for one in reversed(call.replies) if one.end is not None and one.said)
+        ended = (one.said for one in reversed(call.replies) if one.is_over and one.said)
         farewell = next(ended, "")
         found += _end(line, transcript.ended, call.end, farewell)
-    if call.hang_ups > 1:
+    if call.end is not None and call.hang_ups != 1:
         found.append(Fault(line, "ended", f"the line was taken down {call.hang_ups} times"))
     return found
 
@@ -129,10 +138,11 @@ def _state(expected: AgentTurn, state: Mapping[str, Any] | None) -> Iterator[Fau
 
 
 def _ending(expected: AgentTurn, reply: Reply) -> Iterator[Fault]:
-    if expected.open and reply.end is not None:
-        yield Fault(expected.line, "open", f"the call was to go on, but {_told(reply.end)}")
-    if expected.ended is True and reply.end is None:
-        yield Fault(expected.line, "ended", "the call was to end here, but it goes on")
+    field = "ended" if expected.ended is not None else "open"
+    if (expected.open or expected.ended is False) and reply.end is not None:
+        yield Fault(expected.line, field, f"the call was to go on, but {_told(reply.end)}")
+    if (expected.open is False or expected.ended is True) and reply.end is None:
+        yield Fault(expected.line, field, "the call was to end here, but it goes on")
     if isinstance(expected.ended, Ended):
         yield from _end(expected.line, expected.ended, reply.end, reply.said)
 
@@ -175,13 +185,14 @@ def _missing(wanted: Any, found: Any, path: str = "") -> list[tuple[str, Any, An
         return [
             fault
             for key, value in wanted.items()
-            for fault in _missing(value, found.get(key), f"{path}.{key}" if path else str(key))
+            for fault in _missing(value, found.get(key, NOTHING), f"{path}.{key}" if path else key)
         ]
     if isinstance(wanted, list) and isinstance(found, list) and len(wanted) == len(found):
         pairs = enumerate(zip(wanted, found, strict=True))
         return [fault for at, pair in pairs for fault in _missing(*pair, f"{path}[{at}]")]
-    is_any = wanted == ANY and found is not None
-    return [] if wanted == found or is_any else [(path, wanted, found)]
+    is_any = wanted == ANY and found not in (None, NOTHING)
+    is_nothing = wanted is None and found is NOTHING
+    return [] if wanted == found or is_any or is_nothing else [(path, wanted, found)]
 
 
 def _plain(value: Any) -> Any:

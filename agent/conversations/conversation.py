@@ -91,8 +91,8 @@ class Conversation:
             model: what the graph's chat model answers.
 
         Raises:
-            AssertionError: the interruption was to come after words that were not said, or the
-                model was asked more or less often than it has answers.
+            AssertionError: the call is over, the interruption was to come after words that were
+                not said, or the model was asked more or less often than it has answers.
         """
         return await self._turn(CallerSays(caller=words), interrupted, model)
 
@@ -117,7 +117,10 @@ class Conversation:
 
         Raises:
             AssertionError: it has not; the message has the whole conversation.
+            ValueError: no words are given.
         """
+        if not words:
+            raise ValueError("expect_says needs the words that it is to expect")
         self._check(check_reply(AgentTurn(says=list(words)), self.replies[-1]))
 
     def expect_open(self) -> None:
@@ -143,7 +146,7 @@ class Conversation:
             reason: why.
             ended_by: who ended it.
             outcome: what the outcome has at least.
-            once: the line was taken down one single time, and nothing was said after that.
+            once: the line was taken down one single time.
             after: words that the caller has heard in the turn that ended the call.
 
         Raises:
@@ -161,11 +164,21 @@ class Conversation:
     ) -> RunResult[Any]:
         cut = interrupted.turn if interrupted is not None else None
         result = await self._exchange(trigger, cut, model)
-        return result if cut is None else await self._exchange(cut, None, ())
+        return result if cut is None else await self._exchange(cut, None, (), is_over_answer=True)
 
     async def _exchange(
-        self, trigger: Trigger | None, cut: Cut | None, model: Answers
+        self,
+        trigger: Trigger | None,
+        cut: Cut | None,
+        model: Answers,
+        *,
+        is_over_answer: bool = False,
     ) -> RunResult[Any]:
+        if trigger is not None and self._call.end is not None and not is_over_answer:
+            end = self._call.end
+            raise AssertionError(
+                f"the call is over, ended by {end.ended_by}: {end.reason}; nothing can follow"
+            )
         written = [ModelAnswer(says=one) if isinstance(one, str) else one for one in model]
         self._answers.expect(written)
         exchange = Exchange(trigger, None)

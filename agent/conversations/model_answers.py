@@ -47,6 +47,8 @@ class ModelAnswers(BaseCache):
         self._records = records
         self._live = live
         self._written: list[ModelAnswer] = []
+        self.refused = False
+        """Whether there was ever a question without an answer."""
         self.missing: list[str] = []
         """Questions to which there was no answer, as sentences."""
 
@@ -113,6 +115,7 @@ class ModelAnswers(BaseCache):
 
     def _unanswered(self, why: str) -> ConversationError:
         self.missing.append(why)
+        self.refused = True
         return ConversationError(why)
 
     @override
@@ -153,17 +156,34 @@ def answering(answers: ModelAnswers) -> Iterator[None]:
     """Let ``answers`` answer for every chat model of this process.
 
     LangChain asks no cache for a stream, so models whose questions must come here do not stream;
-    ``_should_stream`` is where LangChain decides that.
+    ``_should_stream`` is where LangChain decides that. A model that was told to use no cache, or
+    one of its own, is asked as one that was not.
     """
     cache, streams = get_llm_cache(), BaseChatModel._should_stream  # noqa: SLF001
+    sync, later = BaseChatModel._generate_with_cache, BaseChatModel._agenerate_with_cache  # noqa: SLF001
+
+    def without_its_cache(model: BaseChatModel) -> BaseChatModel:
+        if model.cache is None or not answers.concerns(model):
+            return model
+        return model.model_copy(update={"cache": None})
+
+    def generate(self: BaseChatModel, *given: Any, **named: Any) -> Any:
+        return sync(without_its_cache(self), *given, **named)
+
+    async def agenerate(self: BaseChatModel, *given: Any, **named: Any) -> Any:
+        return await later(without_its_cache(self), *given, **named)
 
     def should_stream(self: BaseChatModel, **kwargs: Any) -> bool:
         return not answers.concerns(self) and streams(self, **kwargs)
 
     set_llm_cache(answers)
     BaseChatModel._should_stream = should_stream  # type: ignore[method-assign] # noqa: SLF001
+    BaseChatModel._generate_with_cache = generate  # type: ignore[method-assign] # noqa: SLF001
+    BaseChatModel._agenerate_with_cache = agenerate  # type: ignore[method-assign] # noqa: SLF001
     try:
         yield
     finally:
         BaseChatModel._should_stream = streams  # type: ignore[method-assign] # noqa: SLF001
+        BaseChatModel._generate_with_cache = sync  # type: ignore[method-assign] # noqa: SLF001
+        BaseChatModel._agenerate_with_cache = later  # type: ignore[method-assign] # noqa: SLF001
         set_llm_cache(cache)

@@ -75,6 +75,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     """Register what belongs to one run of pytest."""
+    if config.getoption("--repeat") < 1:
+        raise pytest.UsageError("--repeat needs a number from 1 on")
     config.pluginmanager.register(ConversationRun(config), _PLUGIN)
 
 

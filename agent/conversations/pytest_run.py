@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -39,6 +39,7 @@ class ConversationRun:
         self._taken: dict[str, list[Taken]] = defaultdict(list)
         self._rates: defaultdict[str, Counter[str]] = defaultdict(Counter)
         self._is_under: list[str] = []
+        self._coverages: list[Coverage] = []
 
     @property
     def _asks_model(self) -> bool:
@@ -76,12 +77,11 @@ class ConversationRun:
     def graph(self, name: str | None) -> CallGraph:
         """A graph by its name; the first of ``langgraph.json`` without one."""
         from agent.graph_registry import choose_graph, graph_specs, load_graph
-        from agent.settings import answer_offline
+        from agent.settings import offline_answers
 
-        if not self._asks_model:
-            answer_offline()
         config = self._graphs_config
-        return load_graph(choose_graph(name, known=graph_specs(config)), config)
+        with nullcontext() if self._asks_model else offline_answers():
+            return load_graph(choose_graph(name, known=graph_specs(config)), config)
 
     def manner(
         self,
@@ -112,7 +112,7 @@ class ConversationRun:
 
         shown = taken or Taken()
         for reply in replies:
-            if reply.end is not None and reply.end.ended_by == "graph" and reply.nodes:
+            if reply.is_over and reply.end and reply.end.ended_by == "graph" and reply.nodes:
                 shown.add_ending(reply.end.source or "node", reply.end.reason)
         self._taken[graph].append(shown)
 
@@ -148,7 +148,8 @@ class ConversationRun:
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Count how often repeated conversations pass."""
         name, bracket, _ = report.nodeid.rpartition("[")
-        if self._config.getoption("--repeat") > 1 and bracket and report.when == "call":
+        is_transcript = report.nodeid.partition("::")[0].endswith((".yaml", ".yml"))
+        if is_transcript and bracket and report.when == "call":
             self._rates[name][report.outcome] += 1
 
     @pytest.hookimpl(optionalhook=True)
@@ -169,9 +170,19 @@ class ConversationRun:
             shown = {graph: self._sum(graph).to_json() for graph in self._taken}
             self._config.workeroutput[_TAKEN] = shown  # type: ignore[attr-defined]
             return
+        if self._config.option.collectonly:
+            return
+        from agent.errors import LastwordError
+
+        try:
+            self._coverages = self.coverages()
+        except LastwordError as error:
+            self._is_under = [f"no graph coverage: {error}"]
+            session.exitstatus = session.exitstatus or pytest.ExitCode.TESTS_FAILED
+            return
         percent = self._config.getoption("--fail-under-edges")
         if percent is not None:
-            found = [line for each in self.coverages() for line in each.under(percent)]
+            found = [line for each in self._coverages for line in each.under(percent)]
             self._is_under = [line.partition(";")[0] for line in found]  # the table names them
             if self._is_under and session.exitstatus == pytest.ExitCode.OK:
                 session.exitstatus = pytest.ExitCode.TESTS_FAILED
@@ -190,10 +201,11 @@ class ConversationRun:
         from langgraph.pregel import Pregel
 
         from agent.coverage import declared_endings, shape_of
+        from agent.errors import BrokenGraph
 
         loaded = self.graph(name)
         if not isinstance(loaded.graph, Pregel):
-            raise pytest.UsageError(f"graph {name!r} is not in this process")
+            raise BrokenGraph(name, type(loaded.graph).__name__, "it is not in this process")
         endings = declared_endings(self._graphs_config).get(name, ())
         return shape_of(name, loaded.graph, loaded.policy, endings)
 
@@ -214,7 +226,7 @@ class ConversationRun:
 
         from agent.coverage import coverage_table, write_reports
 
-        coverages = self.coverages()
+        coverages = self._coverages
         console = Console(width=100, highlight=False)
         with console.capture() as printed:
             console.print(coverage_table(coverages))

@@ -33,7 +33,9 @@ from agent.transcripts.transcript import (
     HangsUp,
     Level,
     Transcript,
+    Trigger,
 )
+from agent.wording import heard_until
 
 
 @dataclass(frozen=True)
@@ -127,7 +129,7 @@ async def had(
                 yield call, answers
     finally:
         await asyncio.to_thread(scratch.cleanup)
-    if manner.record and cassette is not None:
+    if manner.record and cassette is not None and cassette.has_answers and not answers.refused:
         await asyncio.to_thread(cassette.save)
 
 
@@ -167,16 +169,17 @@ class _Conversation:
             elif trigger is None:
                 why = "the agent has had its turn; the caller must do something first"
                 faults.append(Fault(exchange.line, "agent", why))
-            elif call.end is not None and not _is_over_farewell(trigger):
+            elif call.end is not None and not self._was_said_over(trigger):
                 why = f"the call was over before this, ended by {call.end.ended_by}"
                 faults.append(Fault(exchange.line, "ended", f"{why}: {call.end.reason}"))
             else:
                 reply = await call.take(trigger, cut)
         except NotSaid as error:
-            line = cut.line if cut is not None else exchange.line
-            faults.append(Fault(line, "over", str(error), error.words, error.said))
+            faults.append(_not_said(error, cut or exchange))
         except ConversationError as error:
             faults.append(Fault(exchange.line, "turns", str(error)))
+        if not faults and cut and cut.over and heard_until(reply.said, cut.over) is None:
+            faults.append(_not_said(NotSaid(cut.over, reply.said), cut))
         faults = model_faults(self._answers, exchange) or faults
         if expected is not None and not faults:
             faults += check_reply(expected, reply) + await self._judged(expected, reply)
@@ -186,11 +189,21 @@ class _Conversation:
         if self._show is not None:
             await self._show(played)
 
+    def _was_said_over(self, trigger: Trigger) -> bool:
+        """Whether it belongs to the exchange in which the call ended."""
+        before = self._done.played[-2:-1]
+        over = isinstance(trigger, CallerSays | HangsUp) and trigger.over is not None
+        return over and not (before and before[0].reply.is_over)
+
     async def _judged(self, expected: AgentTurn, reply: Reply) -> list[Fault]:
         if self._manner.judge is None or expected.intent is None:
             return []
         why = await self._manner.judge(reply.said, expected.intent)
         return [Fault(expected.line, "intent", why, expected.intent, reply.said)] if why else []
+
+
+def _not_said(error: NotSaid, at: Cut | Exchange) -> Fault:
+    return Fault(at.line, "over", str(error), error.words, error.said)
 
 
 def model_faults(answers: ModelAnswers, exchange: Exchange) -> list[Fault]:
@@ -203,10 +216,6 @@ def model_faults(answers: ModelAnswers, exchange: Exchange) -> list[Fault]:
         what = "is one more answer" if number == 1 else f"are {number} more answers"
         missing.append(Fault(line, "model", f"there {what} than questions to the model"))
     return missing
-
-
-def _is_over_farewell(trigger: object) -> bool:
-    return isinstance(trigger, CallerSays | HangsUp) and trigger.over is not None
 
 
 def cassette_of(transcript: Transcript, manner: Manner) -> Cassette | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,9 +14,9 @@ from agent.conversations.replay_view import ReplayView, show_verdict
 from agent.conversations.room_call import out_of_reach, room_stage
 from agent.dispatch import read_dispatch_of
 from agent.errors import ConversationError
-from agent.graph_registry import check_graph, choose_graph, graph_specs, load_graph
+from agent.graph_registry import CallGraph, check_graph, choose_graph, graph_specs, load_graph
 from agent.rehearsal.view import CallView
-from agent.settings import Settings, answer_offline
+from agent.settings import Settings, offline_answers
 from agent.transcripts.transcript import Level, Transcript
 from agent.transcripts.transcript_file import read_transcript
 
@@ -40,7 +41,6 @@ async def replay_file(request: ReplayRequest, settings: Settings, console: Conso
     """
     asks_model = request.live or request.record
     if not asks_model:
-        answer_offline()
         settings = settings.model_copy(update={"providers": "offline"})
     transcript, name = await asyncio.to_thread(_read, request, settings.graphs_config)
     manner = Manner(level=request.level, live=asks_model, record=request.record)
@@ -48,10 +48,15 @@ async def replay_file(request: ReplayRequest, settings: Settings, console: Conso
         done = await _in_a_room(transcript, name, manner, settings, console)
     else:
         view = ReplayView(console, in_real_time=request.in_real_time)
-        graph = await asyncio.to_thread(load_graph, name, settings.graphs_config, None)
+        graph = await asyncio.to_thread(_load, name, settings.graphs_config, asks_model)
         done = await replay(transcript, graph, manner, view.show)
     show_verdict(done, console)
     return 0 if done.passed else 1
+
+
+def _load(name: str, config: Path, asks_model: bool) -> CallGraph:
+    with nullcontext() if asks_model else offline_answers():
+        return load_graph(name, config)
 
 
 def _read(request: ReplayRequest, config: Path) -> tuple[Transcript, str]:

@@ -254,6 +254,15 @@ def _played(exchange: Exchange, after: Trigger | None, window: _Window) -> Playe
     return Played(exchange, reply, faults)
 
 
+def _has_last_word(window: _Window) -> bool:
+    """Whether the ending that was decided in it is the call's."""
+    decided = [
+        entry for entry in window.facts.worker if entry["event"] in ("ending", "ending_cancelled")
+    ]
+    last = decided[-1] if decided and _end(window.facts) is not None else None
+    return last is not None and last["event"] == "ending" and last in window.of("ending")
+
+
 def _was_cut(window: _Window) -> bool:
     return any(entry["interrupted"] for entry in window.of("spoken"))
 
@@ -267,7 +276,7 @@ def _last_heard(window: _Window) -> str:
 def _reply(window: _Window) -> Reply:
     spoken, answered = window.of("spoken"), window.of(GRAPH_ANSWERED)
     endings = window.of("ending")
-    over = bool(window.of("call_ended"))
+    over = bool(window.of("call_ended")) or _has_last_word(window)
     began = [entry["at"] - entry["seconds"] for entry in spoken]
     finished = [
         entry["t"]

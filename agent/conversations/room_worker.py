@@ -72,6 +72,7 @@ class _Replay:
         self._transcript = transcript
         self._context = context
         self._cassette = cassette_of(transcript, manner)
+        self._records = manner.record
         self._answers = ModelAnswers(self._cassette, records=manner.record, live=manner.live)
         self._answers.expect(
             [
@@ -99,8 +100,9 @@ class _Replay:
                     await take_call(self._ctx, client=lambda _: ticket, make=self._make)
                 finally:
                     self._ended.put_nowait(None)
-        if self._cassette is not None and self._cassette.is_new:
-            self._cassette.save()
+        cassette = self._cassette if self._records and not self._answers.refused else None
+        if cassette is not None and cassette.has_answers:
+            cassette.save()
 
     def _ticket(self) -> api.LiveKitAPI:
         """A client whose permission was given by the real clock: the server has no other."""

@@ -10,7 +10,7 @@ from functools import partial
 from typing import Any
 
 from langchain_core.callbacks import BaseCallbackHandler
-from livekit.agents import AgentSession, SpeechCreatedEvent
+from livekit.agents import AgentSession, SpeechCreatedEvent, utils
 from livekit.agents.voice.run_result import RunResult
 
 from agent.bridge.run_pointer import RunPointer
@@ -41,7 +41,6 @@ from agent.transcripts.transcript import (
 )
 from agent.wording import heard_until
 
-CALL_ID = "conversation"
 _RESULT_SECONDS = 5.0
 """LiveKit has as long to complete its result of a turn whose call is over."""
 
@@ -80,8 +79,9 @@ class SessionCall:
         self._subtitles = Subtitles()
         self._ears = ScriptedEars()
         self._tools = ToolWatch()
+        self._id = utils.shortuuid("conversation-")
         self.call = Call(
-            CALL_ID,
+            self._id,
             graph=replace(graph, policy=_without_clock(graph)),
             dispatch=dispatch,
             journal=self.journal,
@@ -159,7 +159,7 @@ class SessionCall:
         self, trigger: Silence | LimitNear | TimeUp | Voicemail | Keypad, cut: Cut | None
     ) -> Reply:
         what = happening(trigger, self._policy, self._reminders)
-        self._begin(cut)
+        self._begin(None if isinstance(what, limits.TimeUp) else cut)
         if isinstance(what, limits.TimeUp):
             await self.call.reach(what)
             await self.running
@@ -189,7 +189,9 @@ class SessionCall:
         await asyncio.wait({pending, self.running}, return_when=asyncio.FIRST_COMPLETED)
         if self._is_ending():
             await self.running
-            await asyncio.wait({pending}, timeout=_RESULT_SECONDS)
+            # an opening that ended the call has no result: LiveKit's start was cut short
+            seconds_left = _RESULT_SECONDS if self._opening.done() else 0.0
+            await asyncio.wait({pending}, timeout=seconds_left)
         pending.cancel()
         result = pending.result() if pending.done() and not pending.cancelled() else None
         reply = await self._reply(pointer)
@@ -271,7 +273,7 @@ class SessionCall:
             said=" ".join(said),
             nodes=pointer["nodes"] if pointer else (),
             tools=self._tools.take(),
-            state=await state_at(graph, CALL_ID, checkpoint),
+            state=await state_at(graph, self._id, checkpoint),
             end=self.end or ending_in(self._news),
             is_over=self.end is not None,
         )
@@ -320,13 +322,15 @@ async def session_call(
     run: Callable[[], Awaitable[CallEnd]] = partial(
         conducted.call.run, conducted.start, [conducted.line], caller_joined=joined
     )
-    failure: Exception | None = None
+    failure: BaseException | None = None
     try:
         async with asyncio.TaskGroup() as tasks:
             conducted.running = tasks.create_task(_of(run))
             try:
                 yield conducted
-            except Exception as error:  # noqa: BLE001 - raised below, outside of the group
+            except (asyncio.CancelledError, KeyboardInterrupt, SystemExit):
+                raise
+            except BaseException as error:  # noqa: BLE001 - raised below, outside of the group
                 failure = error
             await conducted.aclose()
     finally:

@@ -8,9 +8,18 @@ from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    field_validator,
+    model_validator,
+)
 
 from agent.journal import EndedBy
+from agent.wording import words_of
 
 Level = Literal["graph", "session", "room"]
 
@@ -20,7 +29,16 @@ def _list(value: object) -> object:
     return value if isinstance(value, list) else [value]
 
 
+def _has_words(texts: list[str]) -> list[str]:
+    """Words that nobody can say would always be found, or never."""
+    for text in texts:
+        if not words_of(text):
+            raise ValueError(f"{text!r} has no words in it")
+    return texts
+
+
 Texts = Annotated[list[str], BeforeValidator(_list)]
+Words = Annotated[Texts, AfterValidator(_has_words)]
 
 
 class _Part(BaseModel):
@@ -39,6 +57,12 @@ class Ended(_Part):
     source: Literal["node", "token", "event", "tool", "failure"] | None = None
     after: str | None = None
     """Words that the caller has heard in the turn that ended the call."""
+
+    @field_validator("after")
+    @classmethod
+    def _can_be_said(cls, after: str | None) -> str | None:
+        _has_words([after] if after is not None else [])
+        return after
 
 
 class AtMost(_Part):
@@ -61,6 +85,10 @@ class ModelAnswer(_Part):
     """Only for the model of this node."""
 
 
+OneTool = Annotated[dict[str, dict[str, Any] | None], Field(min_length=1, max_length=1)]
+"""A tool and its arguments; a second name in it would be looked at by nobody."""
+
+
 def _answer(value: object) -> object:
     return {"says": value} if isinstance(value, str) else value
 
@@ -71,23 +99,24 @@ class AgentTurn(_Part):
     line: int = 0
     agent: str | None = None
     """All that the agent says; case and punctuation do not count, "..." stands for any words."""
-    says: Texts = []
+    says: Words = []
     """Words that are in the answer."""
     matches: Texts = []
     """Regular expressions that are found in the answer, any case."""
-    never_says: Texts = []
+    never_says: Words = []
     intent: str | None = None
     """What a judge finds in the answer; only looked at with ``--judge``."""
     nodes: Texts | None = None
     """The way through the graph, whole; "..." stands for any nodes."""
-    tools: list[str | dict[str, dict[str, Any] | None]] | None = None
+    tools: list[str | OneTool] | None = None
     """The tools that are called, in this order: a name, or a name with arguments, of which there
     may be more; an empty list for none."""
     state: dict[str, Any] = {}
     """The graph's state has at least these values."""
-    open: bool = False
-    """The call goes on after this answer."""
-    ended: bool | Ended = False
+    open: bool | None = None
+    """The call goes on after this answer; false: it ends here."""
+    ended: bool | Ended | None = None
+    """The call ends here, and how; false: it goes on."""
     at_most: AtMost = AtMost()
     model: Annotated[
         list[Annotated[ModelAnswer, BeforeValidator(_answer)]], BeforeValidator(_list)
@@ -107,7 +136,7 @@ class AgentTurn(_Part):
 
     @model_validator(mode="after")
     def _not_both(self) -> AgentTurn:
-        if self.open and self.ended:
+        if self.open is not None and self.ended is not None and self.open != (not self.ended):
             raise ValueError("`open` and `ended` contradict each other")
         return self
 
@@ -124,6 +153,12 @@ class _Trigger(_Part):
 
     line: int = 0
     over: str | None = None
+
+    @field_validator("over")
+    @classmethod
+    def _can_be_said(cls, over: str | None) -> str | None:
+        _has_words([over] if over is not None else [])
+        return over
 
 
 class CallerSays(_Trigger):
@@ -204,6 +239,22 @@ STEPS: Mapping[str, type[Step]] = {
 """The field that says what kind of turn it is."""
 
 
+def _time(value: object) -> object:
+    """A date and a time; a bare number would be taken for seconds since 1970."""
+    if isinstance(value, datetime):
+        return value
+    try:
+        found = datetime.fromisoformat(str(value)) if isinstance(value, str) else None
+    except ValueError:
+        found = None
+    if found is None or found.year <= _FIRST_YEAR:
+        raise ValueError(f'must be like "2026-11-23 09:00", not {value!r}')
+    return found
+
+
+_FIRST_YEAR = 1970
+
+
 class Transcript(_Part):
     """A conversation: the call, the turns, and how it ends."""
 
@@ -213,14 +264,20 @@ class Transcript(_Part):
     """Name in ``langgraph.json``; default: the first one there."""
     metadata: dict[str, Any] = {}
     """The dispatch's; ``direction`` is one of its keys."""
-    clock: Annotated[datetime, Field(strict=False)] | None = None
+    clock: Annotated[datetime, BeforeValidator(_time), Field(strict=False)] | None = None
     """What the graph's clock says when the call begins; local time."""
-    marks: Texts = []
+    marks: Annotated[
+        list[Annotated[str, Field(pattern=r"^[A-Za-z]\w*$")]], BeforeValidator(_list)
+    ] = []
     """For ``pytest -m``."""
-    levels: Annotated[list[Level], BeforeValidator(_list)] = ["graph", "session", "room"]
+    levels: Annotated[list[Level], BeforeValidator(_list), Field(min_length=1)] = [
+        "graph",
+        "session",
+        "room",
+    ]
     """Where the conversation can be had; elsewhere it is skipped."""
     turns: list[Step]
-    never_says: Texts = []
+    never_says: Words = []
     ended: bool | Ended | None = None
     """How the call ends; false: it is still open after the last turn."""
     ended_line: int = 0

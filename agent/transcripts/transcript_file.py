@@ -10,6 +10,7 @@ from typing import Any
 
 import yaml
 from pydantic import ValidationError
+from pydantic_core import ErrorDetails
 
 from agent.errors import TranscriptError
 from agent.transcripts.transcript import STEPS, AtMost, Ended, ModelAnswer, Step, Transcript
@@ -18,14 +19,37 @@ _TOP = set(Transcript.model_fields) - {"path", "ended_line"}
 
 
 class _Loader(yaml.SafeLoader):
-    """YAML in which "no", "on" and dates are words, as people who write conversations expect."""
+    """YAML in which "no", "9:30" and dates are words, as people who write conversations expect."""
 
 
+_AMBIGUOUS = ("bool", "timestamp", "int", "float")
 _Loader.yaml_implicit_resolvers = {
-    first: [(tag, found) for tag, found in resolvers if not tag.endswith(("bool", "timestamp"))]
+    first: [(tag, found) for tag, found in resolvers if not tag.endswith(_AMBIGUOUS)]
     for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
 }
-_Loader.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile(r"^(?:true|false)$"), list("tf"))
+for _tag, _pattern, _first in (
+    ("bool", r"^(?:true|false)$", "tf"),
+    ("int", r"^-?(?:0|[1-9][0-9]{0,17})$", "-0123456789"),
+    ("float", r"^-?[0-9]{1,18}\.[0-9]{1,18}$", "-0123456789"),
+):
+    _Loader.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", re.compile(_pattern), list(_first))
+
+
+def _mapping(loader: _Loader, node: yaml.MappingNode) -> dict[Any, Any]:
+    """A field that is written twice would count once; YAML forbids it, PyYAML does not."""
+    seen: set[str] = set()
+    for key, _ in node.value:
+        if not isinstance(key, yaml.ScalarNode):
+            continue
+        if key.value in seen and key.tag != "tag:yaml.org,2002:merge":
+            why = f"`{key.value}` is there twice; for several write a list"
+            raise yaml.constructor.ConstructorError(None, None, why, key.start_mark)
+        seen.add(key.value)
+    loader.flatten_mapping(node)
+    return loader.construct_mapping(node, deep=True)
+
+
+_Loader.add_constructor("tag:yaml.org,2002:map", _mapping)
 
 
 def read_transcript(path: Path) -> Transcript:
@@ -46,7 +70,7 @@ def read_transcript(path: Path) -> Transcript:
     except yaml.MarkedYAMLError as error:
         at = error.problem_mark.line + 1 if error.problem_mark else None
         raise TranscriptError(path, at, f"is not YAML: {error.problem}") from error
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError, AttributeError, RecursionError) as error:
         raise TranscriptError(path, None, f"is not YAML: {error}") from error
     if not isinstance(content, dict) or not isinstance(node, yaml.MappingNode):
         raise TranscriptError(
@@ -58,6 +82,7 @@ def read_transcript(path: Path) -> Transcript:
 def _read(path: Path, content: Mapping[str, Any], node: yaml.MappingNode) -> Transcript:
     lines = _Lines(path, node)
     lines.check_names((), set(map(str, content)), _TOP)
+    lines.check_filled((), content)
     turns = content.get("turns")
     if not isinstance(turns, list):
         raise lines.error(("turns",), f"`turns` must be a list of `- caller: words`, not {turns!r}")
@@ -85,6 +110,7 @@ def _step(lines: _Lines, where: tuple[str | int, ...], turn: object) -> Step:
         turn = {"agent": None, **turn["agent"], **{k: v for k, v in turn.items() if k != "agent"}}
     kind = STEPS[kinds[0]]
     lines.check_names(where, set(map(str, turn)), set(kind.model_fields) - {"line"})
+    lines.check_filled(where, turn)
     fields = {**turn, "line": lines.at(where)}
     if kinds[0] == "silence" and turn["silence"] is None:
         del fields["silence"]
@@ -123,18 +149,24 @@ class _Lines:
         for name in sorted(given - known):
             raise self.error((*where, name), f"unknown field {name!r}{_close([name], known)}")
 
+    def check_filled(self, where: tuple[str | int, ...], fields: Mapping[str, Any]) -> None:
+        """Raises TranscriptError for a field with nothing behind it, which would check nothing."""
+        for name, value in fields.items():
+            if value is None and name not in ("agent", "silence"):
+                raise self.error((*where, name), f"`{name}`: has nothing behind it")
+
     def wrong(self, where: tuple[str | int, ...], error: ValidationError) -> TranscriptError:
         """What pydantic has found, in a sentence: of a field that may be several things, what is
         wrong with the thing that was meant.
         """
-        first = max(error.errors(), key=lambda one: len(one["loc"]))
+        first = max(error.errors(), key=_tells)
         loc = first["loc"]
         unknown = loc[-1:] if first["type"] == "extra_forbidden" else ()
         found = (*(part for part in loc if isinstance(part, int) or part in _NAMES), *unknown)
         field = ".".join(str(part) for part in dict.fromkeys(found) if isinstance(part, str))
         why = first["msg"].removeprefix("Value error, ")
         why = _SENTENCES.get(first["type"], why[:1].lower() + why[1:])
-        shows = first["type"] not in ("value_error", "missing", "extra_forbidden")
+        shows = first["type"] not in _SELF_EVIDENT
         given = f", not {first['input']!r}" if shows else ""
         return self.error((*where, *found), f"{f'`{field}`: ' if field else ''}{why}{given}")
 
@@ -144,14 +176,23 @@ _NAMES = {
     for model in (Transcript, *STEPS.values(), Ended, AtMost, ModelAnswer)
     for name in model.model_fields
 }
+_SELF_EVIDENT = ("value_error", "missing", "extra_forbidden", "too_short", "too_long")
 _SENTENCES = {
     "string_type": "must be words; put them into quotes",
     "list_type": "must be a list",
     "dict_type": "must be a mapping of names to values",
     "missing": "is missing",
+    "too_long": "one tool is one entry of the list",
+    "too_short": "must not be empty",
     "bool_type": "must be true or false",
     "extra_forbidden": "there is no such field here",
 }
+
+
+def _tells(error: ErrorDetails) -> tuple[int, bool]:
+    """How much an error tells: of a mapping that could have been words, what the mapping lacks."""
+    is_words = error["type"] == "string_type"
+    return len(error["loc"]), not (is_words and isinstance(error["input"], dict))
 
 
 def _inside(node: yaml.Node) -> Iterator[tuple[yaml.Node | int, yaml.Node]]:

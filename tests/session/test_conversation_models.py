@@ -148,6 +148,36 @@ async def test_rules_are_not_recorded_as_if_they_were_a_model(tmp_path: Path) ->
     assert "set OPENAI_API_KEY" in whys(done)
 
 
+async def test_a_cassette_survives_a_recording_that_is_refused(tmp_path: Path) -> None:
+    await recorded(tmp_path)
+    path = cassette_path(tmp_path / "hello.yaml")
+    before = await asyncio.to_thread(path.read_text)
+    graph = talker(RuleChatModel(rules=[]))
+    await replayed(tmp_path, HELLO, graph, Manner(live=True, record=True))
+    assert await asyncio.to_thread(path.read_text) == before
+
+
+async def test_a_graph_without_a_model_gets_no_cassette(tmp_path: Path) -> None:
+    async def talk(state: MessagesState) -> dict[str, Any]:
+        return {"messages": [("ai", "Good day.")]}
+
+    builder: StateGraph[Any, Any, Any, Any] = StateGraph(MessagesState)
+    builder.add_node("talk", talk)
+    builder.set_entry_point("talk")
+    graph = CallGraph("plain", builder.compile(), CallPolicy(first_speaker="caller"))
+    done = await replayed(tmp_path, HELLO, graph, Manner(live=True, record=True))
+    assert whys(done) == ""
+    assert not await asyncio.to_thread(cassette_path(tmp_path / "hello.yaml").exists)
+
+
+async def test_a_model_that_was_told_to_use_no_cache_is_not_asked_either(tmp_path: Path) -> None:
+    async with fake_openai("Good day.") as server:
+        model = chat_model(server.base_url).model_copy(update={"cache": False})
+        done = await replayed(tmp_path, HELLO, talker(model))
+    assert server.requests == []
+    assert "3 model: the graph asks its chat model" in whys(done)
+
+
 async def test_a_broken_cassette_is_named(tmp_path: Path) -> None:
     path = tmp_path / "hello.cassette.yaml"
     await asyncio.to_thread(path.write_text, "answers: [{node: talk}]")

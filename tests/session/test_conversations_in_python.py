@@ -73,6 +73,21 @@ async def test_a_wrong_assertion_shows_the_conversation(conversation: Conversati
     assert "- see you on Tuesday" in str(after.value)
 
 
+async def test_nothing_can_follow_the_end(conversation: Conversations) -> None:
+    async with conversation("appointment", metadata=ANNA, clock=CLOCK) as call:
+        await call.says("No, you have the wrong number.")
+        with pytest.raises(AssertionError, match="the call is over, ended by graph: wrong_person"):
+            await call.says("Hello?")
+        with pytest.raises(ValueError, match="needs the words"):
+            call.expect_says()
+
+
+async def test_an_outcome_of_pytests_own_passes_through(conversation: Conversations) -> None:
+    with pytest.raises(pytest.fail.Exception, match="meant"):
+        async with conversation("appointment", metadata=ANNA, clock=CLOCK):
+            pytest.fail("meant")
+
+
 async def test_an_open_call_has_not_ended(conversation: Conversations) -> None:
     async with conversation("appointment", metadata=ANNA, clock=CLOCK) as call:
         with pytest.raises(AssertionError, match="it goes on"):

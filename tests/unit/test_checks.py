@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -19,6 +20,7 @@ class Visit(BaseModel):
 
 
 CONFIRMED = End("graph", "confirmed", {"id": 7, "slots": [1, 2]}, "node")
+LEFT = End("caller", "caller_hung_up")
 REPLY = Reply(
     said="Thank you, Anna. Goodbye!",
     nodes=["understand", "confirm", "end"],
@@ -61,6 +63,7 @@ BAD: list[tuple[dict[str, Any], str]] = [
     ({"state": {"none": "..."}}, "state"),
     ({"state": {"missing": 1}}, "state"),
     ({"open": True}, "open"),
+    ({"ended": False}, "ended"),
     ({"ended": {"reason": "cancelled"}}, "ended.reason"),
     ({"ended": {"ended_by": "caller"}}, "ended.ended_by"),
     ({"ended": {"source": "token"}}, "ended.source"),
@@ -111,6 +114,12 @@ def whole(*replies: Reply, end: End | None = CONFIRMED, hang_ups: int = 1) -> Wh
         ({"ended": {"reason": "cancelled"}}, whole(REPLY), ["ended.reason"]),
         ({"never_says": "goodbye"}, whole(REPLY), ["never_says"]),
         ({}, whole(REPLY, hang_ups=2), ["ended"]),
+        ({}, whole(REPLY, hang_ups=0), ["ended"]),
+        (
+            {"ended": {"after": "goodbye"}},
+            whole(replace(REPLY, is_over=False), Reply(end=LEFT, is_over=True), end=LEFT),
+            ["ended.after"],
+        ),
     ],
 )
 def test_a_call_is_checked_as_a_whole(

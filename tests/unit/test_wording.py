@@ -34,6 +34,7 @@ def test_a_text_says_what_its_pattern_says(pattern: str, text: str, *, same: boo
 def test_words_are_found_whole() -> None:
     assert contains("Tuesday, at half past ten.", "half past ten")
     assert not contains("Tuesday, at half past eleven.", "half past el")
+    assert contains("日本語です。", "日本"), "languages without spaces have words too"
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,104 @@
+"""Turns that cannot be had as they are written are faults, at both levels alike (P10)."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import pytest
+from langgraph.checkpoint.memory import InMemorySaver
+from langgraph.graph import MessagesState, StateGraph
+
+from agent.conversations.replay import Manner, Replayed, replay
+from agent.graph_registry import CallGraph
+from agent.transcripts.transcript import Level
+from agent.transcripts.transcript_file import read_transcript
+from graphs.call_signals import CallPolicy
+
+BOTH = pytest.mark.parametrize("level", ["graph", "session"])
+
+
+async def talk(state: MessagesState) -> dict[str, Any]:
+    """Count what the caller has said; "bye" ends the call."""
+    said = [message.text for message in state["messages"] if message.type == "human"]
+    words = "Thank you, goodbye, and have a nice day. <end>" if said[-1:] == ["bye"] else ""
+    return {"messages": [("ai", words or f"That was number {len(said)}.")]}
+
+
+def talker(policy: CallPolicy | None = None, **compiled: Any) -> CallGraph:
+    builder: StateGraph[Any, Any, Any, Any] = StateGraph(MessagesState)
+    builder.add_node("talk", talk)
+    builder.set_entry_point("talk")
+    policy = policy or CallPolicy(first_speaker="caller")
+    return CallGraph("talker", builder.compile(**compiled), policy)
+
+
+async def had(folder: Path, turns: str, level: Level, graph: CallGraph | None = None) -> Replayed:
+    path = folder / "call.yaml"
+    await asyncio.to_thread(path.write_text, f"turns:\n{turns}")
+    transcript = await asyncio.to_thread(read_transcript, path)
+    async with asyncio.timeout(30):
+        return await replay(transcript, graph or talker(), Manner(level=level))
+
+
+def faults(done: Replayed) -> list[tuple[int, str]]:
+    return [(fault.line, fault.field) for fault in done.faults]
+
+
+@BOTH
+@pytest.mark.parametrize(
+    ("turns", "found"),
+    [
+        ("- caller: one\n- caller: two\n  over: number 1\n- agent: That was number 2.\n", []),
+        ("- caller: one\n- caller: two\n  over: never said\n", [(3, "over")]),
+        ("- caller: one\n  over: never said\n", [(2, "over")]),
+        ("- time_up: true\n- caller: one\n  over: never said\n", [(3, "over")]),
+        ("- caller: bye\n- caller: one\n", [(3, "ended")]),
+        ("- caller: bye\n- caller: thanks\n  over: goodbye\n", []),
+        (
+            "- caller: bye\n- caller: thanks\n  over: goodbye\n- caller: oh\n  over: nice day\n",
+            [(5, "over")],
+        ),
+        ("- caller: bye\n- hangs_up: true\n  over: goodbye\n- caller: one\n", [(5, "ended")]),
+        ("- agent: hello\n", [(2, "agent")]),
+        ("- caller: one\n- agent:\n- agent: two\n", [(4, "agent")]),
+    ],
+)
+async def test_p10_a_turn_that_cannot_be_had_is_a_fault_of_its_line(
+    tmp_path: Path, turns: str, found: list[tuple[int, str]], level: Level
+) -> None:
+    done = await had(tmp_path, turns, level)
+    assert faults(done) == found
+
+
+@BOTH
+async def test_p10_conversations_do_not_share_what_a_graph_remembers(
+    tmp_path: Path, level: Level
+) -> None:
+    graph = talker(checkpointer=InMemorySaver())
+    for _ in range(2):
+        done = await had(tmp_path, "- caller: one\n- agent: That was number 1.\n", level, graph)
+        assert faults(done) == []
+
+
+@BOTH
+async def test_p10_a_goodbye_that_was_called_off_is_not_the_calls(
+    tmp_path: Path, level: Level
+) -> None:
+    turns = (
+        "- caller: bye\n- caller: I need one more thing\n  over: goodbye\n- hangs_up: true\n"
+        "ended: {ended_by: caller, after: goodbye}\n"
+    )
+    done = await had(tmp_path, turns, level)
+    assert faults(done) == [(6, "ended.after")]
+
+
+@BOTH
+async def test_p10_an_ending_in_the_opening_is_as_quick_as_any(
+    tmp_path: Path, level: Level
+) -> None:
+    graph = talker(CallPolicy(end_token="number"))
+    async with asyncio.timeout(4):
+        done = await had(tmp_path, "- agent: That was 0.\nended: {source: token}\n", level, graph)
+    assert faults(done) == []
