@@ -80,6 +80,24 @@ def test_p10_ways_that_no_conversation_takes_are_named(
     assert "6/6 100 %" in ran.printed
 
 
+def test_p10_an_ending_that_was_called_off_counts_as_none(project: Project) -> None:
+    text = BUYS[: BUYS.index("ended:")].replace("... goodbye", "Thank you.")
+    project.write(buys=text + "  - caller: I want a pear.\n    over: thank you\nended: false\n")
+    printed = project.pytest("--graph-coverage").printed
+    assert "1 passed" in printed
+    assert "endings not seen" in printed
+
+
+def test_p10_graphs_that_cannot_be_covered_are_one_sentence(project: Project) -> None:
+    (project.folder / "langgraph.json").write_text('{"graphs": {"shop": "no:graph"}}')
+    project.write(buys=BUYS)
+    ran = project.pytest("--graph-coverage")
+    assert ran.code == 1
+    assert "no graph coverage: graph 'shop' (no:graph) does not load" in ran.printed
+    assert "INTERNALERROR" not in ran.printed
+    assert "Traceback" not in ran.printed
+
+
 def test_p10_a_conversation_is_skipped_where_it_cannot_be_had(project: Project) -> None:
     project.write(buys="levels: graph\n" + BUYS)
     printed = project.pytest("--level", "session", "-rs").printed

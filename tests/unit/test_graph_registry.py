@@ -39,6 +39,16 @@ def test_a_module_beside_the_config_is_found(
     assert load_graph("front", path).policy == CallPolicy()
 
 
+def test_a_module_that_leaves_does_not_take_the_command_with_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    (tmp_path / "leaving_graph.py").write_text("import sys\n\nsys.exit(0)\n")
+    path = config(tmp_path, {"graphs": {"front": "leaving_graph:graph"}})
+    with pytest.raises(BrokenGraph, match="does not load: SystemExit: 0"):
+        load_graph("front", path)
+
+
 def test_an_entry_may_be_an_object_with_a_path(tmp_path: Path) -> None:
     path = config(tmp_path, {"graphs": {"front": {"path": GOOD, "description": "x"}}})
     assert graph_specs(path) == {"front": GOOD}
