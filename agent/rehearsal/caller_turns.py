@@ -103,7 +103,8 @@ class CallerTurns:
             return None
         self._words[segment] = words
         self._open.add(segment)
-        self._agent_spoke = True
+        if self._cut:  # its sound may go on where that of the cut one stopped
+            self._agent_spoke = True
         over = self._lines[self._next].over if self._next < len(self._lines) else None
         if over is None or self._speaking or not contains(words, over):
             return None

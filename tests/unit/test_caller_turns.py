@@ -39,6 +39,14 @@ def test_words_that_end_before_the_sound_wait_for_it() -> None:
     assert caller.agent_stopped() == 0
 
 
+def test_words_that_come_before_their_sound_are_no_turn_of_the_callers() -> None:
+    caller = turns(CallerLine("Hello."))
+    caller.agent_said("one", "Good day.")
+    assert caller.agent_finished("one") is None
+    caller.agent_started()
+    assert caller.agent_stopped() == 0
+
+
 def test_a_line_over_words_is_spoken_when_they_are_heard() -> None:
     caller = turns(WAIT)
     caller.agent_started()
