@@ -103,6 +103,9 @@ def test_p10_a_conversation_is_skipped_where_it_cannot_be_had(project: Project) 
     printed = project.pytest("--level", "session", "-rs").printed
     assert "1 skipped" in printed
     assert "not at the level session: graph" in printed
+    project.write(buys="turns:\n  - voicemail: Please leave a message.\n")
+    printed = project.pytest("--level", "room", "-rs").printed
+    assert "line 2: no answering machine can be had here" in printed
 
 
 def test_p10_a_project_gives_its_graphs_a_context(project: Project) -> None:
