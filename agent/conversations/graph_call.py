@@ -8,15 +8,14 @@ from dataclasses import replace
 from typing import Any
 
 from langchain_core.callbacks import BaseCallbackHandler
-from livekit.agents import llm, utils
+from livekit.agents import utils
 
+from agent.bridge.bare_chat import BareChat
 from agent.bridge.call_llm import call_llm
-from agent.bridge.history import call_event
-from agent.bridge.run_pointer import POINTER_KEY, RunPointer
-from agent.bridge.tool_call import END_CALL_TOOL
+from agent.bridge.run_pointer import RunPointer
 from agent.conversations.conducted import NotSaid
 from agent.conversations.happening import happening
-from agent.conversations.observed import Stopwatch, ToolWatch, state_at
+from agent.conversations.observed import ToolWatch, state_at
 from agent.conversations.reply import End, Reply
 from agent.dispatch import Dispatch
 from agent.graph_registry import CallGraph
@@ -35,11 +34,6 @@ from agent.transcripts.transcript import (
 )
 from agent.wording import heard_until
 from graphs.call_signals import CallEvent
-
-
-@llm.function_tool(name=END_CALL_TOOL, description="The graph has ended the call.")
-async def _end_call(reason: str, outcome: str, source: str) -> None:
-    """Stands in the chat for the tool that LiveKit would run."""
 
 
 class GraphCall:
@@ -66,7 +60,7 @@ class GraphCall:
         self._llm = call_llm(
             self._id, graph, dispatch, observers=watching, more_context=more_context
         )
-        self._chat = llm.ChatContext.empty()
+        self._chat = BareChat(self._llm)
         self._reminders = 0
         self.end: End | None = None
         self.hang_ups = 0
@@ -86,7 +80,7 @@ class GraphCall:
                 return self._hang_up(Reply(), End("caller", "caller_hung_up"))
             case CallerSays() as said:
                 self._reminders = 0
-                self._chat.add_message(role="user", content=said.understood)
+                self._chat.add("user", said.understood)
                 return await self._answer(None, cut)
             case _:
                 return await self._happens(trigger, cut)
@@ -106,51 +100,19 @@ class GraphCall:
 
     async def _answer(self, event: CallEvent | None, cut: Cut | None) -> Reply:
         if event is not None:
-            self._chat.insert(call_event(event))
-        watch = Stopwatch()
-        text, pointer, call = await self._run()
-        seconds = watch.seconds
-        self._keep(text, pointer, call)
+            self._chat.happens(event)
+        answer = await self._chat.answer()
         reply = Reply(
-            said=text,
-            nodes=pointer["nodes"] if pointer else (),
+            said=answer.said,
+            nodes=answer.pointer["nodes"] if answer.pointer else (),
             tools=self._tools.take(),
-            state=await self._state(pointer),
-            end=None if call is None else _end(json.loads(call.arguments)),
-            seconds=seconds,
+            state=await self._state(answer.pointer),
+            end=None if answer.ending is None else _end(answer.ending),
+            seconds=answer.seconds,
         )
         if cut is not None and cut.over is not None:
             return self._cut(reply, cut, cut.over)
         return reply if reply.end is None else self._hang_up(reply, reply.end)
-
-    async def _run(self) -> tuple[str, RunPointer | None, llm.FunctionToolCall | None]:
-        text, pointer, call = "", None, None
-        stream = self._llm.chat(chat_ctx=self._chat.copy(), tools=[_end_call])
-        async with stream:
-            async for chunk in stream:
-                if chunk.delta is None:
-                    continue
-                text += chunk.delta.content or ""
-                pointer = (chunk.delta.extra or {}).get(POINTER_KEY, pointer)
-                call = next(iter(chunk.delta.tool_calls), call)
-        return text.strip(), pointer, call
-
-    def _keep(
-        self, text: str, pointer: RunPointer | None, call: llm.FunctionToolCall | None
-    ) -> None:
-        """Put the answer into the chat, as LiveKit does when it has been heard."""
-        if text:
-            extra = {POINTER_KEY: pointer} if pointer else {}
-            self._chat.add_message(role="assistant", content=text, extra=extra)
-        if call is not None:
-            self._chat.insert(
-                llm.FunctionCall(
-                    call_id=call.call_id,
-                    name=call.name,
-                    arguments=call.arguments,
-                    extra=call.extra or {},
-                )
-            )
 
     async def _state(self, pointer: RunPointer | None) -> Mapping[str, Any] | None:
         checkpoint = pointer["checkpoint_id"] if pointer else None
@@ -163,12 +125,7 @@ class GraphCall:
             raise NotSaid(over, reply.said)
         if isinstance(cut, CallerSays) and self._is_in_vain(reply, cut.understood):
             return self._hang_up(reply, reply.end)
-        last = next(
-            item
-            for item in reversed(self._chat.items)
-            if isinstance(item, llm.ChatMessage) and item.role == "assistant"
-        )
-        last.content, last.interrupted = [heard], True
+        self._chat.cut(heard)
         reply = replace(reply, said=heard)
         return self._hang_up(reply, reply.end) if self._is_left(reply, cut) else reply
 

@@ -128,6 +128,12 @@ class ModelAnswers(BaseCache):
                 request = read_request(_node(), prompt, llm_string)
                 self._cassette.add(request, generation.message)  # type: ignore[arg-type]
 
+    def keep(self) -> None:
+        """Write what was recorded; a conversation in which a question was refused keeps nothing."""
+        cassette = self._cassette if self._records and not self.refused else None
+        if cassette is not None and cassette.has_answers:
+            cassette.save()
+
     @override
     def clear(self, **kwargs: Any) -> None:
         """Forget what was to be answered."""

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import ExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -121,16 +121,22 @@ async def had(
     scratch = await asyncio.to_thread(partial(TemporaryDirectory, prefix="lastword-"))
     context = {"store_path": str(Path(scratch.name) / "store.sqlite3"), **manner.context}
     try:
-        with ExitStack() as around:
-            around.enter_context(answering(answers))
-            if transcript.clock is not None:
-                around.enter_context(time_machine.travel(transcript.clock.astimezone(), tick=True))
+        with as_written(transcript, answers):
             async with _conducted(graph, transcript, manner, context) as call:
                 yield call, answers
     finally:
         await asyncio.to_thread(scratch.cleanup)
-    if manner.record and cassette is not None and cassette.has_answers and not answers.refused:
-        await asyncio.to_thread(cassette.save)
+    await asyncio.to_thread(answers.keep)
+
+
+@contextmanager
+def as_written(transcript: Transcript, answers: ModelAnswers) -> Iterator[None]:
+    """Let this process have a transcript's clock, and its models the answers."""
+    with ExitStack() as around:
+        around.enter_context(answering(answers))
+        if transcript.clock is not None:
+            around.enter_context(time_machine.travel(transcript.clock.astimezone(), tick=True))
+        yield
 
 
 class _Conversation:
@@ -146,9 +152,7 @@ class _Conversation:
 
     async def have(self, call: Conducted) -> None:
         """Have it to its end, or to the first thing that goes wrong."""
-        exchanges = list(self._done.transcript.exchanges)
-        if not exchanges or exchanges[0].trigger is not None:
-            exchanges.insert(0, Exchange(None, None))
+        exchanges = self._done.transcript.exchanges
         nexts = [*(one.trigger for one in exchanges[1:]), None]
         for number, (exchange, after) in enumerate(zip(exchanges, nexts, strict=True)):
             cut = after if isinstance(after, CallerSays | HangsUp) and after.over else None
@@ -175,11 +179,11 @@ class _Conversation:
             else:
                 reply = await call.take(trigger, cut)
         except NotSaid as error:
-            faults.append(_not_said(error, cut or exchange))
+            faults.append(not_said(error, cut or exchange))
         except ConversationError as error:
             faults.append(Fault(exchange.line, "turns", str(error)))
         if not faults and cut and cut.over and heard_until(reply.said, cut.over) is None:
-            faults.append(_not_said(NotSaid(cut.over, reply.said), cut))
+            faults.append(not_said(NotSaid(cut.over, reply.said), cut))
         faults = model_faults(self._answers, exchange) or faults
         if expected is not None and not faults:
             faults += check_reply(expected, reply) + await self._judged(expected, reply)
@@ -202,7 +206,8 @@ class _Conversation:
         return [Fault(expected.line, "intent", why, expected.intent, reply.said)] if why else []
 
 
-def _not_said(error: NotSaid, at: Cut | Exchange) -> Fault:
+def not_said(error: NotSaid, at: Cut | Exchange) -> Fault:
+    """The fault of a turn that was to come over words that were not said."""
     return Fault(at.line, "over", str(error), error.words, error.said)
 
 

@@ -13,16 +13,16 @@ from pathlib import Path
 from typing import Any
 
 from agent.conversations.checks import Fault, check_call, check_reply
+from agent.conversations.conducted import NotSaid
 from agent.conversations.journal_reading import end_of, ending_in
-from agent.conversations.replay import Manner, Played, Replayed
+from agent.conversations.replay import Manner, Played, Replayed, not_said
 from agent.conversations.reply import End, Reply, ToolUse, WholeCall
 from agent.conversations.room_worker import GRAPH_ANSWERED, REPLAY_KEY
 from agent.coverage import Taken
 from agent.errors import ConversationError
 from agent.rehearsal.caller_job import CallerLine
-from agent.rehearsal.livekit_server import build_server, find_server, running_server
 from agent.rehearsal.script import acts_of
-from agent.rehearsal.stage import Plan, Stage, WorkerProgram, worker_on
+from agent.rehearsal.stage import Plan, Stage, WorkerProgram, stage
 from agent.rehearsal.verdict import CallFacts
 from agent.rehearsal.view import CallView
 from agent.settings import Settings
@@ -37,7 +37,7 @@ from agent.transcripts.transcript import (
     Trigger,
     Voicemail,
 )
-from agent.wording import contains, heard_until, words_of
+from agent.wording import heard_until, words_of
 
 Entry = Mapping[str, Any]
 TRIES = 3
@@ -65,8 +65,8 @@ def out_of_reach(transcript: Transcript) -> str | None:
 class RoomStage:
     """A running server and worker, in which conversations can be had one after the other."""
 
-    def __init__(self, stage: Stage, scratch: Path) -> None:
-        self._stage = stage
+    def __init__(self, on_stage: Stage, scratch: Path) -> None:
+        self._stage = on_stage
         self._scratch = scratch
         self._number = 0
 
@@ -119,22 +119,12 @@ async def room_stage(
         ServerUnavailable: the server cannot be had or does not start.
         CallFailed: the worker stopped; names its last log lines.
     """
-    binary = await asyncio.to_thread(find_server)
-    if binary is None:
-        binary = await asyncio.to_thread(build_server, report)
     scratch = await asyncio.to_thread(tempfile.TemporaryDirectory, prefix="lastword-")
     folder = Path(scratch.name)
+    there = settings.model_copy(update={"calls_dir": folder / "calls"})
     try:
-        async with (
-            running_server(binary, log=folder / "server.log") as server,
-            worker_on(
-                server,
-                settings.model_copy(update={"calls_dir": folder / "calls"}),
-                folder,
-                program=PROGRAM,
-            ) as stage,
-        ):
-            yield RoomStage(stage, folder)
+        async with stage(there, report=report, program=PROGRAM) as on_stage:
+            yield RoomStage(on_stage, folder)
     finally:
         await asyncio.to_thread(scratch.cleanup)
 
@@ -142,9 +132,7 @@ async def room_stage(
 def judged(transcript: Transcript, facts: CallFacts) -> Replayed:
     """What a call was, in the terms of its transcript, and what is wrong with it."""
     done = Replayed(transcript, "room")
-    exchanges = list(transcript.exchanges)
-    if not exchanges or exchanges[0].trigger is not None:
-        exchanges.insert(0, Exchange(None, None))
+    exchanges = transcript.exchanges
     facts = _until_left(facts, len(exchanges) - 1)
     begins = [*_begins(exchanges, facts), inf]
     for number, exchange in enumerate(exchanges):
@@ -240,13 +228,13 @@ def _played(exchange: Exchange, after: Trigger | None, window: _Window) -> Playe
     if isinstance(after, HangsUp) and not reply.said:
         reply = replace(reply, said=_last_heard(window))
     faults = []
-    over = after.over if isinstance(after, CallerSays | HangsUp) else None
-    if over is not None and not contains(reply.said, over):
-        why = f"the agent did not say {over!r}"
-        faults.append(Fault(after.line if after else 0, "over", why, over, reply.said))
-    elif over is not None and (isinstance(after, HangsUp) or _was_cut(window)):
-        # the caller needs a moment to break in; what is heard meanwhile is nobody's mistake
-        reply = replace(reply, said=heard_until(reply.said, over) or reply.said)
+    if isinstance(after, CallerSays | HangsUp) and after.over is not None:
+        heard = heard_until(reply.said, after.over)
+        if heard is None:
+            faults.append(not_said(NotSaid(after.over, reply.said), after))
+        elif isinstance(after, HangsUp) or _was_cut(window):
+            # the caller needs a moment to break in; what is heard meanwhile is nobody's mistake
+            reply = replace(reply, said=heard)
     answered = window.of(GRAPH_ANSWERED)
     faults += [Fault(exchange.line, "model", why) for entry in answered for why in entry["missing"]]
     if exchange.expected is not None and not faults:

@@ -12,13 +12,12 @@ import logging
 import sys
 import time
 from collections.abc import Mapping
-from contextlib import ExitStack
 from dataclasses import replace
 from datetime import timedelta
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import time_machine
 from langgraph.pregel import Pregel
 from livekit import api
 from livekit.agents import JobContext, TurnHandlingOptions
@@ -26,10 +25,10 @@ from livekit.agents import cli as livekit_cli
 
 from agent.bridge.run_pointer import RunPointer
 from agent.call import Call
-from agent.conversations.model_answers import ModelAnswers, answering
+from agent.conversations.model_answers import ModelAnswers
 from agent.conversations.observed import ToolWatch, state_at
-from agent.conversations.replay import Manner, cassette_of
-from agent.coverage import WayRecorder, shape_of
+from agent.conversations.replay import Manner, as_written, cassette_of
+from agent.coverage import GraphShape, WayRecorder, shape_of
 from agent.graph_memory import Memory
 from agent.graph_registry import CallGraph
 from agent.journal import LOGGER_NAME
@@ -71,9 +70,8 @@ class _Replay:
         self._ctx = ctx
         self._transcript = transcript
         self._context = context
-        self._cassette = cassette_of(transcript, manner)
-        self._records = manner.record
-        self._answers = ModelAnswers(self._cassette, records=manner.record, live=manner.live)
+        cassette = cassette_of(transcript, manner)
+        self._answers = ModelAnswers(cassette, records=manner.record, live=manner.live)
         self._answers.expect(
             [
                 answer
@@ -89,20 +87,14 @@ class _Replay:
 
     async def run(self) -> None:
         ticket = self._ticket()
-        with ExitStack() as around:
-            around.enter_context(answering(self._answers))
-            if self._transcript.clock is not None:
-                clock = self._transcript.clock.astimezone()
-                around.enter_context(time_machine.travel(clock, tick=True))
+        with as_written(self._transcript, self._answers):
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._report())
                 try:
                     await take_call(self._ctx, client=lambda _: ticket, make=self._make)
                 finally:
                     self._ended.put_nowait(None)
-        cassette = self._cassette if self._records and not self._answers.refused else None
-        if cassette is not None and cassette.has_answers:
-            cassette.save()
+        await asyncio.to_thread(self._answers.keep)
 
     def _ticket(self) -> api.LiveKitAPI:
         """A client whose permission was given by the real clock: the server has no other."""
@@ -126,12 +118,13 @@ class _Replay:
         self._call.graph_llm.on("run_ended", lambda _, pointer: self._ended.put_nowait(pointer))
         return self._call
 
-    def _taken(self) -> str | None:
-        """The ways of the graph so far; None for a graph that runs elsewhere."""
+    @cached_property
+    def _shape(self) -> GraphShape | None:
+        """What the graph is; None for one that runs elsewhere."""
         graph = graph_of(self._ctx)
         if not isinstance(graph.graph, Pregel):
             return None
-        return self._ways.taken(shape_of(graph.name, graph.graph, graph.policy)).to_json()
+        return shape_of(graph.name, graph.graph, graph.policy)
 
     async def _report(self) -> None:
         """Report what the graph has done in each of its runs."""
@@ -157,7 +150,7 @@ class _Replay:
                     "state": json.loads(json.dumps(seen, default=str)),
                     "missing": list(self._answers.missing),
                     "left": len(self._answers.left),
-                    "taken": self._taken(),
+                    "taken": self._shape and self._ways.taken(self._shape).to_json(),
                 },
             )
 

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from functools import partial
 from typing import Any
 
 from langchain_core.callbacks import BaseCallbackHandler
@@ -319,13 +318,11 @@ async def session_call(
     async def joined() -> str:
         return "caller"
 
-    run: Callable[[], Awaitable[CallEnd]] = partial(
-        conducted.call.run, conducted.start, [conducted.line], caller_joined=joined
-    )
+    run = conducted.call.run(conducted.start, [conducted.line], caller_joined=joined)
     failure: BaseException | None = None
     try:
         async with asyncio.TaskGroup() as tasks:
-            conducted.running = tasks.create_task(_of(run))
+            conducted.running = tasks.create_task(run)
             try:
                 yield conducted
             except (asyncio.CancelledError, KeyboardInterrupt, SystemExit):
@@ -337,7 +334,3 @@ async def session_call(
         await conducted.call.session.aclose()
     if failure is not None:
         raise failure
-
-
-async def _of(run: Callable[[], Awaitable[CallEnd]]) -> CallEnd:
-    return await run()

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from time import perf_counter
 from typing import Any, Literal
 
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.pregel import Pregel
-from livekit.agents import llm, utils
+from livekit.agents import utils
 
 from agent.bridge import GraphLLM
-from agent.bridge.history import call_event
-from agent.bridge.run_pointer import POINTER_KEY, RunPointer
-from agent.bridge.tool_call import END_CALL_TOOL
+from agent.bridge.bare_chat import BareChat
 from agent.call_context import fitting
 from agent.dispatch import Direction
 from agent.evaluation.dataset import Case
@@ -30,11 +26,6 @@ GOODBYES = ("Goodbye.", "Bye.", "Bye bye.")
 """What a caller says to whom the line should have been cut, one after the other."""
 _PATIENCE = 10.0
 """Seconds of a silence, where the policy does not watch for it."""
-
-
-@llm.function_tool(name=END_CALL_TOOL, description="The graph has ended the call.")
-async def _end_call(reason: str, outcome: str, source: str) -> None:
-    """Stands for the tool of a call, so that the ending comes in the stream; nobody runs it."""
 
 
 @dataclass(frozen=True)
@@ -72,14 +63,12 @@ class CaseCall:
         self.id = utils.shortuuid("case-")
         self.policy: CallPolicy = graph.policy
         self.graph_llm = _graph_llm(graph, setting, self.id)
-        self._chat = llm.ChatContext.empty()
+        self._chat = BareChat(self.graph_llm)
 
     def recall(self, case: Case) -> None:
         """Put what both sides have said before the caller's last line into the chat."""
         for line in case.history[:-1]:
-            self._chat.add_message(
-                role="assistant" if line.role == "agent" else "user", content=line.text
-            )
+            self._chat.add("assistant" if line.role == "agent" else "user", line.text)
 
     async def open(self) -> Reply:
         """The call is connected, and the graph has the first word."""
@@ -88,31 +77,18 @@ class CaseCall:
     async def say(self, words: str) -> Reply:
         """The caller says ``words``; without any the graph hears of a silence, as in a call."""
         if words.strip():
-            self._chat.add_message(role="user", content=words)
+            self._chat.add("user", words)
         else:
-            self._chat.insert(call_event(_silence(self.policy)))
+            self._chat.happens(_silence(self.policy))
         return await self._answer()
 
     async def _answer(self) -> Reply:
-        said, calls = "", list[llm.FunctionToolCall]()
-        pointer: RunPointer | None = None
-        began = perf_counter()
-        async with self.graph_llm.chat(chat_ctx=self._chat, tools=[_end_call]) as stream:
-            async for chunk in stream:
-                if chunk.delta is None:
-                    continue
-                said += chunk.delta.content or ""
-                calls += chunk.delta.tool_calls
-                pointer = (chunk.delta.extra or {}).get(POINTER_KEY, pointer)
-        seconds = perf_counter() - began
-        if said.strip():
-            extra = {POINTER_KEY: pointer} if pointer else {}
-            self._chat.add_message(role="assistant", content=said, extra=extra)
+        answer = await self._chat.answer()
         return Reply(
-            said.strip(),
-            json.loads(calls[0].arguments)["reason"] if calls else None,
-            failed=bool(pointer and pointer["failures"]),
-            seconds=seconds,
+            answer.said,
+            None if answer.ending is None else answer.ending["reason"],
+            failed=bool(answer.pointer and answer.pointer["failures"]),
+            seconds=answer.seconds,
         )
 
 

@@ -216,6 +216,7 @@ async def stage(
     port: int | None = None,
     report: Callable[[str], object],
     closing_tone: bool = False,
+    program: WorkerProgram = LASTWORD,
 ) -> AsyncIterator[Stage]:
     """Start a local server and the worker; both are gone when the block is left.
 
@@ -224,6 +225,7 @@ async def stage(
         port: of the local server; a free one when None.
         report: gets a line when something takes long.
         closing_tone: end each utterance with a tone, to measure its end exactly.
+        program: the worker.
 
     Raises:
         ServerUnavailable: the server cannot be had or does not start.
@@ -237,7 +239,9 @@ async def stage(
         try:
             async with (
                 running_server(binary, port=port, log=folder / "server.log") as server,
-                worker_on(server, settings, folder, closing_tone=closing_tone) as on_stage,
+                worker_on(
+                    server, settings, folder, closing_tone=closing_tone, program=program
+                ) as on_stage,
             ):
                 yield on_stage
         except* LastwordError as failures:

@@ -140,11 +140,6 @@ class AgentTurn(_Part):
             raise ValueError("`open` and `ended` contradict each other")
         return self
 
-    @property
-    def wants_judge(self) -> bool:
-        """Whether a judge has to look at the answer."""
-        return self.intent is not None
-
 
 class _Trigger(_Part):
     """Something that the caller or the call does; ``over`` are the words of the agent after which
@@ -294,18 +289,15 @@ class Transcript(_Part):
 
     @property
     def exchanges(self) -> Sequence[Exchange]:
-        """The turns as pairs: what happens, and what must hold after it."""
-        pairs: list[Exchange] = []
+        """The turns as pairs: what happens, and what must hold then; the opening is the first."""
+        pairs = [Exchange(None, None)]
         for step in self.turns:
-            if isinstance(step, AgentTurn):
-                if not pairs:
-                    pairs.append(Exchange(None, step))
-                elif pairs[-1].expected is None:
-                    pairs[-1] = Exchange(pairs[-1].trigger, step)
-                else:
-                    pairs.append(Exchange(None, step))
-            else:
+            if not isinstance(step, AgentTurn):
                 pairs.append(Exchange(step, None))
+            elif pairs[-1].expected is None:
+                pairs[-1] = Exchange(pairs[-1].trigger, step)
+            else:
+                pairs.append(Exchange(None, step))
         return pairs
 
 
