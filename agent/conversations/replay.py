@@ -217,10 +217,14 @@ def model_faults(answers: ModelAnswers, exchange: Exchange) -> list[Fault]:
     missing = [Fault(line, "model", why) for why in answers.missing]
     answers.missing.clear()
     if answers.left and not missing:
-        number = len(answers.left)
-        what = "is one more answer" if number == 1 else f"are {number} more answers"
-        missing.append(Fault(line, "model", f"there {what} than questions to the model"))
+        missing.append(unasked(len(answers.left), line))
     return missing
+
+
+def unasked(number: int, line: int) -> Fault:
+    """The fault of so many answers that no model was asked for."""
+    what = "is one more answer" if number == 1 else f"are {number} more answers"
+    return Fault(line, "model", f"there {what} than questions to the model")
 
 
 def cassette_of(transcript: Transcript, manner: Manner) -> Cassette | None:

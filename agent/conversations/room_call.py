@@ -15,7 +15,7 @@ from typing import Any
 from agent.conversations.checks import Fault, check_call, check_reply
 from agent.conversations.conducted import NotSaid
 from agent.conversations.journal_reading import end_of, ending_in
-from agent.conversations.replay import Manner, Played, Replayed, not_said
+from agent.conversations.replay import Manner, Played, Replayed, not_said, unasked
 from agent.conversations.reply import End, Reply, ToolUse, WholeCall
 from agent.conversations.room_worker import GRAPH_ANSWERED, REPLAY_KEY
 from agent.coverage import Taken
@@ -145,9 +145,11 @@ def judged(transcript: Transcript, facts: CallFacts) -> Replayed:
             break
     call = WholeCall([one.reply for one in done.played], _end(facts), _hang_ups(facts))
     done.call = call
-    reported = [entry["taken"] for entry in facts.worker if entry["event"] == GRAPH_ANSWERED]
-    if reported and reported[-1]:
-        done.taken = Taken.from_json(reported[-1])
+    reported = [entry for entry in facts.worker if entry["event"] == GRAPH_ANSWERED]
+    if reported and reported[-1]["taken"]:
+        done.taken = Taken.from_json(reported[-1]["taken"])
+    if done.passed and reported and reported[-1]["left"]:
+        done.faults.append(unasked(reported[-1]["left"], exchanges[-1].line))
     if done.passed:
         done.faults += check_call(transcript, call)
     if done.passed and facts.room_left:

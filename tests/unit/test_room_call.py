@@ -170,6 +170,13 @@ def test_a_caller_who_was_misheard_is_known(tmp_path: Path, heard: str, *, mishe
     assert was_misheard(done) is misheard
 
 
+def test_written_answers_that_no_model_was_asked_for_are_a_fault(tmp_path: Path) -> None:
+    text = "turns:\n- agent: Good day.\n  model: [Good day., Never.]\n"
+    worker = [answered(0.5, "greet", left=1), spoken(1.0, 1.0, "Good day.")]
+    done = judged(read_transcript(written(tmp_path, text)), facts(worker, caller=[]))
+    assert [fault.field for fault in done.faults] == ["model"]
+
+
 def test_a_room_that_is_left_behind_is_a_fault(tmp_path: Path) -> None:
     text = TEXT.replace(", and goodbye", "")
     done = judged(read_transcript(written(tmp_path, text)), facts(WORKER, room_left=True))
