@@ -6,6 +6,7 @@ Run as ``python -m tests.fakes.plain_worker start``. LiveKit's settings are in t
 from __future__ import annotations
 
 import json
+import sys
 from typing import Any
 
 from langchain_core.messages import AIMessage
@@ -26,7 +27,8 @@ async def talk(state: MessagesState) -> dict[str, Any]:
 
 
 def tell(**facts: Any) -> None:
-    print(json.dumps(facts), flush=True)  # noqa: T201 - the test reads it
+    sys.stdout.write(f"{json.dumps(facts)}\n")  # at a stretch: another process writes there too
+    sys.stdout.flush()
 
 
 @server.rtc_session(agent_name="plain")

@@ -35,16 +35,19 @@ def ticket(server: LocalServer, room: str) -> str:
     )
 
 
+async def active_agent(line: rtc.Room) -> None:
+    """Wait until the agent can be sent something: what is sent to it before that is lost."""
+    active = asyncio.Event()
+    line.on("participant_active", lambda _who: active.set())
+    ready = rtc.ParticipantState.PARTICIPANT_STATE_ACTIVE
+    if not any(who.state == ready for who in line.remote_participants.values()):
+        await active.wait()
+
+
 async def test_p2_a_plain_worker_sees_the_ending_as_an_event(
     server: LocalServer, room: str
 ) -> None:
-    env = (
-        inherited_environment()
-        | server.environment
-        | {
-            "PYTHONPATH": str(PROJECT_ROOT),
-        }
-    )
+    env = inherited_environment() | server.environment | {"PYTHONPATH": str(PROJECT_ROOT)}
     line, gone = rtc.Room(), asyncio.Event()
     line.on("disconnected", lambda _reason: gone.set())
     items: list[str] = []
@@ -53,6 +56,7 @@ async def test_p2_a_plain_worker_sees_the_ending_as_an_event(
             if fact.get("message") == "registered worker":
                 await line.connect(server.url, ticket(server, room))
             elif "ready" in fact:
+                await active_agent(line)
                 await line.local_participant.send_text("hello", topic="lk.chat")
             elif "item" in fact:
                 items.append(fact["item"])
