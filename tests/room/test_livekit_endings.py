@@ -16,6 +16,7 @@ import pytest_asyncio
 from livekit import api, rtc
 
 from agent.rehearsal.livekit_server import LocalServer, build_server, find_server, running_server
+from tests.fakes.operator_stop import tell_to_stop
 from tests.fakes.told_calls import (
     SETTING_UP,
     Fact,
@@ -508,10 +509,10 @@ async def stop_the_server(tmp_path: Path, room: str) -> None:
         async with SETTING_UP:
             await caller.join()
             await agent.join()
-        server.process.send_signal(signal.SIGTERM)
+        await tell_to_stop(server)
         await agent.speak()
         assert await people(server, room) == ["agent", "caller"]
-        server.process.send_signal(signal.SIGTERM)
+        await tell_to_stop(server)
         assert await first_reason(caller, agent) in ("SERVER_SHUTDOWN", "UNKNOWN_REASON")
         await asyncio.gather(caller.leave(), agent.leave())
 

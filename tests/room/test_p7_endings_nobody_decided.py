@@ -20,6 +20,7 @@ from agent.rehearsal.livekit_server import LocalServer, build_server, find_serve
 from agent.rehearsal.parts import json_line
 from agent.rehearsal.stage import a_caller
 from tests.fakes.journalled_worker import JournalledWorker, WrittenJournal, journalled_worker
+from tests.fakes.operator_stop import tell_to_stop
 from tests.fakes.room_caller import RoomCaller, delete_room, room_caller
 from tests.fakes.signal_proxy import signal_proxy
 
@@ -212,9 +213,9 @@ async def test_a_server_that_shuts_down_ends_the_call_and_the_record_says_what_i
         caller, journal = RoomCaller(doomed, room), worker.calls[room]
         await caller.join(AGENT, LONG)
         await speaking(journal, caller)
-        doomed.process.send_signal(signal.SIGTERM)
+        await tell_to_stop(doomed)
         assert await doomed.rooms() == [room], "a first SIGTERM waits until all calls are over"
-        doomed.process.send_signal(signal.SIGTERM)
+        await tell_to_stop(doomed)
         ended_by, reason, why, line_gone = await record(journal, 60)
         assert (ended_by, line_gone) == ("error", False)
         assert why in ("SERVER_SHUTDOWN", "UNKNOWN_REASON"), "the message of it may be missed"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from time import perf_counter
@@ -32,6 +32,8 @@ LINES = {
 }
 FRAME = SAMPLE_RATE // 50
 STALL_S = 0.05
+ROUNDS = 4
+"""What holds the event loop up does so every time; a busy machine does so now and then."""
 
 
 @pytest.fixture(scope="module")
@@ -59,6 +61,18 @@ async def heartbeat() -> AsyncIterator[list[float]]:
         yield gaps
     finally:
         beating = False
+
+
+async def stall(work: Callable[[], Awaitable[object]]) -> float:
+    """Seconds for which ``work`` holds the event loop up, at the least."""
+    longest = []
+    for _ in range(ROUNDS):
+        async with heartbeat() as gaps:
+            await work()
+        longest.append(max(gaps))
+        if longest[-1] < STALL_S:
+            break
+    return min(longest)
 
 
 def in_frames(samples: np.ndarray) -> list[rtc.AudioFrame]:
@@ -133,11 +147,13 @@ async def test_speech_that_is_cancelled_ends_at_once() -> None:
 async def test_speaking_does_not_block_the_event_loop() -> None:
     synthesize("a")
     long = " ".join([SENTENCE] * 60)
-    async with heartbeat() as gaps:
+
+    async def speaks() -> None:
         assert (await asyncio.to_thread(synthesize, long)).size
         async with EspeakTTS() as tts, tts.synthesize(long) as stream:
             await anext(stream)
-    assert max(gaps) < STALL_S
+
+    assert await stall(speaks) < STALL_S
 
 
 @pytest.mark.parametrize(("line", "words"), LINES.items())
@@ -149,9 +165,7 @@ async def test_a_recorded_line_is_heard(ears: SphinxSTT, line: str, words: str) 
 
 async def test_hearing_does_not_block_the_event_loop(ears: SphinxSTT) -> None:
     frames = in_frames(speak("Could you say that again, please?").samples)
-    async with heartbeat() as gaps:
-        await hear(ears, frames)
-    assert max(gaps) < STALL_S
+    assert await stall(lambda: hear(ears, frames)) < STALL_S
 
 
 async def test_a_whole_recording_is_heard_at_once(ears: SphinxSTT) -> None:

@@ -1,0 +1,29 @@
+"""An operator who stops a server: it hears one signal at a time, and drops a second one till then.
+
+Told once, livekit-server waits until all calls are over; told again, it ends them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+
+from agent.rehearsal.livekit_server import LocalServer
+
+HEARD = "exit requested"
+"""What the server logs at each signal (livekit-server 1.11, cmd/server/main.go)."""
+SECONDS = 20.0
+
+
+async def tell_to_stop(server: LocalServer) -> None:
+    """Send SIGTERM and wait until the server has heard it."""
+    times = await _heard(server) + 1
+    server.process.send_signal(signal.SIGTERM)
+    async with asyncio.timeout(SECONDS):
+        while await _heard(server) < times:  # noqa: ASYNC110 - a file tells nobody of its growth
+            await asyncio.sleep(0.05)
+
+
+async def _heard(server: LocalServer) -> int:
+    log = await asyncio.to_thread(server.log.read_text)
+    return log.count(HEARD)
