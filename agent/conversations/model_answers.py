@@ -164,7 +164,15 @@ def answering(answers: ModelAnswers) -> Iterator[None]:
     LangChain asks no cache for a stream, so models whose questions must come here do not stream;
     ``_should_stream`` is where LangChain decides that. A model that was told to use no cache, or
     one of its own, is asked as one that was not.
+
+    Raises:
+        ConversationError: another conversation is open in this process.
     """
+    if isinstance(get_llm_cache(), ModelAnswers):
+        raise ConversationError(
+            "another conversation is open in this process, and a model's answer could be for "
+            "either: end that one first"
+        )
     cache, streams = get_llm_cache(), BaseChatModel._should_stream  # noqa: SLF001
     sync, later = BaseChatModel._generate_with_cache, BaseChatModel._agenerate_with_cache  # noqa: SLF001
 

@@ -186,7 +186,9 @@ class _Conversation:
             faults.append(not_said(NotSaid(cut.over, reply.said), cut))
         faults = model_faults(self._answers, exchange) or faults
         if expected is not None and not faults:
-            faults += check_reply(expected, reply) + await self._judged(expected, reply)
+            faults += check_reply(expected, reply) + await intent_faults(
+                self._manner, expected, reply
+            )
         played = Played(exchange, reply, faults)
         self._done.played.append(played)
         self._done.faults += faults
@@ -199,11 +201,13 @@ class _Conversation:
         over = isinstance(trigger, CallerSays | HangsUp) and trigger.over is not None
         return over and not (before and before[0].reply.is_over)
 
-    async def _judged(self, expected: AgentTurn, reply: Reply) -> list[Fault]:
-        if self._manner.judge is None or expected.intent is None:
-            return []
-        why = await self._manner.judge(reply.said, expected.intent)
-        return [Fault(expected.line, "intent", why, expected.intent, reply.said)] if why else []
+
+async def intent_faults(manner: Manner, expected: AgentTurn, reply: Reply) -> list[Fault]:
+    """What the judge, if there is one, finds wrong with an answer."""
+    if manner.judge is None or expected.intent is None:
+        return []
+    why = await manner.judge(reply.said, expected.intent)
+    return [Fault(expected.line, "intent", why, expected.intent, reply.said)] if why else []
 
 
 def not_said(error: NotSaid, at: Cut | Exchange) -> Fault:

@@ -15,7 +15,14 @@ from typing import Any
 from agent.conversations.checks import Fault, check_call, check_reply
 from agent.conversations.conducted import NotSaid
 from agent.conversations.journal_reading import end_of, ending_in
-from agent.conversations.replay import Manner, Played, Replayed, not_said, unasked
+from agent.conversations.replay import (
+    Manner,
+    Played,
+    Replayed,
+    intent_faults,
+    not_said,
+    unasked,
+)
 from agent.conversations.reply import End, Reply, ToolUse, WholeCall
 from agent.conversations.room_worker import GRAPH_ANSWERED, REPLAY_KEY
 from agent.coverage import Taken
@@ -106,7 +113,8 @@ class RoomStage:
             {**transcript.metadata, "graph": graph, REPLAY_KEY: replayed},
             repeats=False,
         )
-        return judged(transcript, await self._stage.ring(plan, view))
+        done = judged(transcript, await self._stage.ring(plan, view))
+        return await with_intents(done, manner)
 
 
 @asynccontextmanager
@@ -154,6 +162,17 @@ def judged(transcript: Transcript, facts: CallFacts) -> Replayed:
         done.faults += check_call(transcript, call)
     if done.passed and facts.room_left:
         done.faults.append(Fault(transcript.ended_line, "ended", "the room is still on the server"))
+    return done
+
+
+async def with_intents(done: Replayed, manner: Manner) -> Replayed:
+    """Let the judge look at the answers of a call that was else as it is written."""
+    for number, played in enumerate(done.played if done.passed else ()):
+        expected = played.exchange.expected
+        if expected is not None:
+            faults = await intent_faults(manner, expected, played.reply)
+            done.played[number] = replace(played, faults=faults)
+            done.faults += faults
     return done
 
 

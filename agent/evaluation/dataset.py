@@ -79,7 +79,7 @@ def read_dataset(path: Path) -> list[Case]:
             shape; the message names file, line and field.
     """
     try:
-        lines = path.read_text(encoding="utf-8").split("\n")
+        lines = path.read_text(encoding="utf-8-sig").split("\n")
     except (OSError, UnicodeDecodeError) as error:
         raise DatasetError(f"{path} cannot be read: {error}") from error
     cases: list[Case] = []

@@ -9,6 +9,8 @@ from typing import Any
 
 import yaml
 
+from agent.wording import words_of
+
 Entry = Mapping[str, Any]
 _WORDS_BEFORE_A_CUT = 4
 """So many of the agent's last words say where the caller broke in."""
@@ -77,7 +79,7 @@ def _of_worker(entries: Sequence[Entry]) -> Iterator[tuple[float, dict[str, Any]
                     at - seconds,
                     {**turn, **({"interrupted": True} if entry["interrupted"] else {})},
                 )
-            case {"event": "heard", "at": at}:
+            case {"event": "heard", "at": at} if words_of(entry["lk.pii.words"]):
                 yield at, {"heard": entry["lk.pii.words"]}
             case {"event": "call_event", "kind": "silence", "seconds": seconds, "at": at}:
                 yield at, {"silence": seconds}

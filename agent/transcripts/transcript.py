@@ -121,8 +121,6 @@ class AgentTurn(_Part):
     model: Annotated[
         list[Annotated[ModelAnswer, BeforeValidator(_answer)]], BeforeValidator(_list)
     ] = []
-    interrupted: bool = False
-    """Written by ``make call`` for an answer that the caller cut; the next turn says where."""
 
     @field_validator("matches")
     @classmethod
@@ -162,6 +160,13 @@ class CallerSays(_Trigger):
     caller: str
     heard: str | None = None
     """What a recogniser made of it; the graph is told this where nothing is really heard."""
+
+    @field_validator("heard")
+    @classmethod
+    def _was_heard(cls, heard: str | None) -> str | None:
+        if heard is not None and not words_of(heard):
+            raise ValueError("has no words; of a caller whom nobody has heard write `silence: 10`")
+        return heard
 
     @field_validator("caller")
     @classmethod

@@ -60,7 +60,7 @@ def read_transcript(path: Path) -> Transcript:
             line and the field.
     """
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")
         node = yaml.compose(text, Loader=_Loader)
         content = yaml.load(text, Loader=_Loader)  # noqa: S506 - it is a SafeLoader
     except FileNotFoundError as error:

@@ -7,6 +7,7 @@ from datetime import datetime
 import pytest
 
 from agent.conversations.conversation import Conversations, Interruption
+from agent.errors import ConversationError
 from agent.transcripts.transcript import ModelAnswer
 
 ANNA = {"direction": "outbound", "customer": "Anna Lindt"}
@@ -55,6 +56,17 @@ async def test_a_hang_up_and_a_silence_have_their_own_ends(conversation: Convers
         for _ in range(3):
             await call.is_silent()
         call.expect_ended(ended_by="limit", reason="silence", after="hanging up")
+
+
+async def test_a_second_conversation_waits_until_the_first_is_over(
+    conversation: Conversations,
+) -> None:
+    async with conversation("appointment", metadata=ANNA, clock=CLOCK) as call:
+        with pytest.raises(ConversationError, match="another conversation is open"):
+            async with conversation("appointment", metadata=ANNA, clock=CLOCK):
+                pass
+        await call.says("Yes, this is Anna.")
+        call.expect_open()
 
 
 async def test_a_wrong_assertion_shows_the_conversation(conversation: Conversations) -> None:

@@ -43,6 +43,12 @@ def written(folder: Path, *rows: object) -> Path:
     return file
 
 
+def test_a_file_of_an_editor_that_marks_its_encoding_is_read(tmp_path: Path) -> None:
+    file = written(tmp_path, GOOD)
+    file.write_text(file.read_text(), encoding="utf-8-sig")
+    assert [case.id for case in read_dataset(file)] == ["a"]
+
+
 def test_a_line_is_a_case_and_blank_lines_are_none(tmp_path: Path) -> None:
     spoken = {**GOOD, "id": "b", "language": "de", "note": "why"}
     first, second = read_dataset(written(tmp_path, GOOD, "", spoken, ""))

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from agent.conversations.room_call import judged, out_of_reach, was_misheard
+from agent.conversations.replay import Manner
+from agent.conversations.room_call import judged, out_of_reach, was_misheard, with_intents
 from agent.rehearsal.verdict import CallFacts
 from agent.transcripts.transcript_file import read_transcript
 
@@ -110,6 +111,30 @@ def test_each_answer_belongs_to_what_the_caller_did_before_it(tmp_path: Path) ->
     assert done.call is not None
     assert done.call.end is not None
     assert done.call.end.source is None, "the ending that was called off is not the call's"
+
+
+async def test_a_judge_looks_at_the_answers_of_a_call_that_is_else_as_written(
+    tmp_path: Path,
+) -> None:
+    asked: list[tuple[str, str]] = []
+
+    async def judge(said: str, intent: str) -> str:
+        asked.append((said, intent))
+        return "" if intent == "greets" else "It does not."
+
+    text = TEXT.replace(", and goodbye", "").replace("Good day.", "Good day.\n    intent: greets")
+    text = text.replace("Yes?", "Yes?\n    intent: asks for the time")
+    manner = Manner(judge=judge)
+    transcript = read_transcript(written(tmp_path, text))
+    done = await with_intents(judged(transcript, facts(WORKER)), manner)
+    assert asked == [("Good day.", "greets"), ("Yes?", "asks for the time")]
+    [fault] = done.faults
+    assert (fault.line, fault.field, fault.why) == (9, "intent", "It does not.")
+    assert list(done.played[2].faults) == [fault]
+    asked.clear()
+    broken = await with_intents(judged(transcript, facts(WORKER, room_left=True)), manner)
+    assert len(broken.faults) == 1
+    assert asked == []
 
 
 def test_a_wrong_answer_is_a_fault_of_its_line(tmp_path: Path) -> None:

@@ -63,6 +63,8 @@ MISTAKES = [
     ("turns:\n- caller: hi\n- caler: bye", 3, "(did you mean 'caller'?)"),
     ("turns:\n- hello", 2, "a turn must be `caller: words`, not 'hello'"),
     ("turns:\n- caller: ''", 2, "`caller`: has no words"),
+    ("turns:\n- caller: hi\n  heard: ''", 3, "`heard`: has no words; of a caller whom nobody"),
+    ("turns:\n- agent: hi\n  interrupted: true", 3, "unknown field 'interrupted'"),
     ("turns:\n- caller: 5", 2, "`caller`: must be words; put them into quotes, not 5"),
     ("turns:\n- caller: hi\n  agent: ho", 2, "`caller` and `agent` must be two turns"),
     ("turns:\n- agent: hi\n  sais: x", 3, "unknown field 'sais' (did you mean 'says'?)"),
@@ -112,6 +114,12 @@ def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
         read_transcript(tmp_path / "none.yaml")
 
 
+def test_a_file_of_an_editor_that_marks_its_encoding_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "call.yaml"
+    path.write_text("turns: [{caller: Grüße}]", encoding="utf-8-sig")
+    assert read_transcript(path).caller_lines == ["Grüße"]
+
+
 def spoken(at: float, words: str, **fields: Any) -> dict[str, Any]:
     given = {"nodes": ["talk"], "seconds": 1.0, "interrupted": False, **fields}
     return {"event": "spoken", "at": at, "lk.pii.words": words, **given}
@@ -128,6 +136,7 @@ def test_a_call_that_was_had_is_a_transcript(tmp_path: Path) -> None:
         {"event": "heard", "at": 4.0, "lk.pii.words": "hello"},
         spoken(6.5, "Thank you, and goodbye, dear Anna", interrupted=True, seconds=1.5),
         {"event": "heard", "at": 7.0, "lk.pii.words": "oh wait"},
+        {"event": "heard", "at": 7.2, "lk.pii.words": ""},
         spoken(9.0, "Yes?"),
         {"event": "call_event", "kind": "silence", "at": 19.0, "seconds": 10.0},
         {"event": "call_event", "kind": "keypad", "at": 20.0, "lk.pii.keys": "1#"},
