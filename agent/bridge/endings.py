@@ -5,6 +5,7 @@ Pure code over LangGraph's v2 stream parts: no clock, no loop, no LiveKit.
 
 from __future__ import annotations
 
+import logging
 from typing import NotRequired
 
 from agent.bridge.task_result import writes_to
@@ -15,6 +16,8 @@ from graphs.call_signals import (
     EndingSource,
     is_end_call,
 )
+
+_log = logging.getLogger("lastword.bridge")
 
 
 class RecognisedEnding(Ending):
@@ -66,7 +69,8 @@ class EndingWatch:
     """Collects the signs of one run; at most one ending comes out of it.
 
     A reason that the graph named itself, by signal or in its ``ending`` channel, wins over the
-    default reason of a bare node or token. The first recognised source is kept.
+    default reason of a bare node or token; of several the last. The first recognised source is
+    kept.
     """
 
     def __init__(self, policy: CallPolicy) -> None:
@@ -74,6 +78,7 @@ class EndingWatch:
         self._source: EndingSource | None = None
         self._node: str | None = None
         self._named: Ending | None = None
+        self._signalled: str | None = None
         self._is_roots = False
         self._finished: set[str] = set()
         self._finished_in_root: set[str] = set()
@@ -99,6 +104,12 @@ class EndingWatch:
     def saw_custom(self, event: object) -> None:
         """A custom stream event arrived."""
         if is_end_call(event):
+            if self._signalled not in (None, event["reason"]):
+                _log.warning(
+                    "the graph ends the call with two reasons in one turn; the last one counts",
+                    extra={"reasons": [self._signalled, event["reason"]]},
+                )
+            self._signalled = event["reason"]
             self._named = Ending(reason=event["reason"], outcome=event.get("outcome"))
             self._decided("event", None)
 

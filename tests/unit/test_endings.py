@@ -123,6 +123,19 @@ def test_p2_other_custom_events_end_nothing(event: object) -> None:
     assert watch.ending is None
 
 
+def test_p7_two_signals_with_different_reasons_are_told_in_the_log(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    watch = EndingWatch(CallPolicy())
+    for reason in ("confirmed", "confirmed", "cancelled"):
+        watch.saw_custom({"type": "lastword.end_call", "reason": reason})
+    assert watch.ending is not None
+    assert watch.ending["reason"] == "cancelled"
+    [record] = caplog.records
+    assert "two reasons in one turn" in record.message
+    assert record.__dict__["reasons"] == ["confirmed", "cancelled"]
+
+
 def test_p7_two_signs_of_one_run_are_one_ending_and_the_named_reason_wins() -> None:
     found = ending(
         token="talk",
