@@ -43,7 +43,7 @@ def _silence(
     if policy.silence_timeout is None:
         raise ConversationError("calls of this graph have no limit to silence")
     if reminders >= policy.silence_reminders:
-        return limits.TimeUp("silence", policy.silence_farewell)
+        return limits.TimeUp("silence", policy.silence_farewell, for_silence=True)
     return call_signals.Silence(
         kind="silence", count=reminders + 1, of=policy.silence_reminders, seconds=seconds
     )

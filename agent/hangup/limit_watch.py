@@ -23,11 +23,15 @@ from livekit.agents.voice.events import AgentState, EventTypes
 from agent.bridge import GraphLLM
 from agent.hangup.call_end import CallEnd
 from agent.hangup.closing import Closing
+from agent.hangup.farewell_guard import follow, guarded
 from agent.hangup.limits import CallTimes, Due, TimeUp, due, next_look
 from agent.journal import CallJournal
 from graphs.call_signals import CallPolicy, LimitNear, Silence
 
 _log = logging.getLogger("lastword.hangup")
+
+_CLOCK_STEP = 0.001
+"""Seconds that are waited at least: an event loop may wake a little before the time it was told."""
 
 
 class LimitWatch:
@@ -79,11 +83,9 @@ class LimitWatch:
                     await self._wait(next_look(self._policy, times))
                 else:
                     await self.reach(what)
-                    if isinstance(what, TimeUp):
-                        return
 
     async def reach(self, what: Due) -> None:
-        """Do what is due at a limit."""
+        """Do what is due at a limit; returns when the graph is told, or the call over or kept."""
         if isinstance(what, TimeUp):
             await self._end(what)
         else:
@@ -91,7 +93,7 @@ class LimitWatch:
 
     async def _wait(self, until: float) -> None:
         """Wait for a change, or for the time; a call that is ending is left alone."""
-        seconds = max(until - self._now(), 0.0)
+        seconds = max(until - self._now(), _CLOCK_STEP)
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds if self._closing.is_talking else None):
                 await self._changed.wait()
@@ -121,18 +123,28 @@ class LimitWatch:
         farewell = self._closing.begin_farewell(CallEnd("limit", limit.reason), "limit")
         if farewell is None:
             return
+        speech = await self._say(limit)
+        if speech is None:
+            farewell.played()
+        elif limit.for_silence and self._policy.farewell_interruption != "never":
+            with guarded(self._session, speech, farewell, self._policy, "words"):
+                await follow(speech, farewell, speech.wait_for_playout())
+        else:
+            await speech.wait_for_playout()
+            farewell.played()
+        await farewell.settled()
+
+    async def _say(self, limit: TimeUp) -> SpeechHandle | None:
+        """Speak the last sentence, whoever is speaking now; None: nothing is spoken."""
+        if not limit.for_silence:  # what is answered counts no more
+            self._session.input.set_audio_enabled(False)
         try:
-            await self._say(limit.farewell)
+            await self._session.interrupt(force=True)
+            if limit.farewell:
+                return self._session.say(limit.farewell, allow_interruptions=False)
         except Exception:  # noqa: BLE001 - without a farewell the limit is still reached
             _log.exception("the session does not speak any more; hanging up without a farewell")
-        farewell.played()
-
-    async def _say(self, text: str) -> None:
-        """Speak the last sentence, whoever is speaking now; what is answered counts no more."""
-        self._session.input.set_audio_enabled(False)
-        await self._session.interrupt(force=True)
-        if text:
-            await self._session.say(text, allow_interruptions=False)
+        return None
 
     def _times(self) -> CallTimes:
         return CallTimes(

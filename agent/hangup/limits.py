@@ -14,10 +14,14 @@ from graphs.call_signals import CallPolicy, LimitNear, Silence
 
 @dataclass(frozen=True)
 class TimeUp:
-    """The worker ends the call: the record's reason, and what the caller hears before that."""
+    """The worker ends the call: the record's reason, and what the caller hears before that.
+
+    ``for_silence``: because the caller said nothing, so that words over the farewell keep the call.
+    """
 
     reason: str
     farewell: str
+    for_silence: bool = False
 
 
 Due = Silence | LimitNear | TimeUp
@@ -51,13 +55,13 @@ def due(policy: CallPolicy, times: CallTimes) -> Due | None:
     if times.now >= _ends_at(policy, times):
         return TimeUp("max_duration", policy.limit_farewell)
     if times.now >= _first_words_by(policy, times):
-        return TimeUp("no_first_words", policy.silence_farewell)
+        return TimeUp("no_first_words", policy.silence_farewell, for_silence=True)
     if times.now >= _warning_at(policy, times):
         left = _ends_at(policy, times) - times.now
         return LimitNear(kind="limit_near", seconds_left=round(left, 1))
     if times.now >= _silence_at(policy, times):
         if times.reminders >= policy.silence_reminders:
-            return TimeUp("silence", policy.silence_farewell)
+            return TimeUp("silence", policy.silence_farewell, for_silence=True)
         return Silence(
             kind="silence",
             count=times.reminders + 1,

@@ -24,6 +24,7 @@ from agent.rehearsal.verdict import Verdict
 from agent.settings import Settings
 from tests.fakes.farewell_graph import ANSWER, FAREWELL, SHORT_FAREWELL
 from tests.fakes.second_voice import COUGH
+from tests.fakes.standstill import on_a_steady_machine
 
 GOODBYES = ("Bye bye.", "Thanks, you too.", COUGH)
 REQUEST = "Oh wait, one more thing."
@@ -98,10 +99,18 @@ class Found:
     misheard: list[str] = field(default_factory=list)
 
 
+async def called(on_stage: Stage, words: str, place: str) -> Verdict:
+    """Make a call."""
+    return await on_a_steady_machine(
+        lambda: on_stage.call(plan(words, place)),
+        lambda verdict: not faults(words, place, verdict),
+    )
+
+
 async def make_calls(on_stage: Stage, calls: Iterator[tuple[str, str]], found: Found) -> None:
     """Make the calls that are left, one after the other."""
     for words, place in calls:
-        verdict = await on_stage.call(plan(words, place))
+        verdict = await called(on_stage, words, place)
         if not is_goodbye(FIRST, verdict):
             found.misheard.append(f"{FIRST} before {words}")
             continue

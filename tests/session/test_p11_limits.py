@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any
 
@@ -28,6 +30,8 @@ from graphs.call_signals import EVENT_KEY, CallPolicy, CallState, end_call
 from tests.fakes.line import FakeLine
 from tests.fakes.phone import Phone, phone_call
 
+pytestmark = pytest.mark.looptime
+
 QUIET = 0.5
 POLICY = CallPolicy(first_speaker="caller", tail=0, silence_timeout=QUIET)
 SHORT = CallPolicy(
@@ -38,6 +42,7 @@ SHORT = CallPolicy(
     max_duration=1.6,
     limit_warning=1.2,
 )
+HASTY = replace(POLICY, silence_reminders=0)
 SILENT = CallEnd("limit", "silence")
 
 
@@ -125,6 +130,75 @@ async def test_p11_a_sound_without_words_gives_no_more_than_the_time_once_more()
         assert phone.spoken()[-1] == POLICY.silence_farewell
     assert counts(listener) == [("silence", 1), ("silence", 2)]
     assert listener.heard[0]["seconds"] >= 2 * QUIET - 0.1
+
+
+@asynccontextmanager
+async def silence_farewell(
+    policy: CallPolicy, listener: Listener, ears: ScriptedEars
+) -> AsyncIterator[Phone]:
+    """A call in which the farewell of a caller who said nothing is being played, and is held."""
+    voices = scripted(ears, preemptive=False)
+    async with phone_call(listener.graph(), policy, voices=voices) as phone:
+        phone.mouth.hold, phone.mouth.heard = True, "I cannot hear you,"
+        await phone.journal.until("ending")
+        await phone.mouth.captured.wait()
+        yield phone
+
+
+@pytest.mark.parametrize("words", ["yes, I am here", "Okay.", "bye"])
+async def test_p3_p11_words_over_the_farewell_for_silence_keep_the_call(words: str) -> None:
+    listener, ears = Listener(), ScriptedEars()
+    async with silence_farewell(HASTY, listener, ears) as phone:
+        phone.mouth.hold = False
+        ears.hear_turn(words)
+        await phone.journal.until("ending_cancelled")
+        await phone.journal.until("spoken", times=2)
+        assert phone.spoken() == ["I cannot hear you,", "I see."]
+        assert phone.line.tries == 0
+        assert await phone.running == SILENT, "and silence is watched for as before"
+        assert phone.spoken()[2:] == [HASTY.silence_farewell]
+    assert phone.line.removals == 1
+
+
+async def test_p3_p11_first_words_that_come_with_the_farewell_are_the_first_words() -> None:
+    listener, ears = Listener(), ScriptedEars()
+    policy = replace(HASTY, silence_timeout=None, turn_timeout=0.4, first_words_timeout=0.5)
+    async with silence_farewell(policy, listener, ears) as phone:
+        phone.mouth.hold = False
+        ears.hear_turn("hello?")
+        await phone.journal.until("spoken", times=2)
+        await asyncio.sleep(10 * QUIET)
+        assert not phone.call.ended
+
+
+async def test_p3_p11_noise_over_the_farewell_for_silence_keeps_no_call() -> None:
+    listener, ears = Listener(), ScriptedEars()
+    voices = scripted(ears, preemptive=False)
+    async with phone_call(listener.graph(), HASTY, voices=voices) as phone:
+        ears.hear(SpeechEventType.START_OF_SPEECH)
+        await phone.journal.until("ending")
+        said = asyncio.get_running_loop().time()
+        assert await phone.running == SILENT
+        assert asyncio.get_running_loop().time() - said < 1, "it was there before; it is no word"
+
+
+@pytest.mark.parametrize(
+    "policy",
+    [
+        replace(POLICY, silence_reminders=0, farewell_interruption="never"),
+        replace(SHORT, limit_warning=0.1),
+    ],
+)
+async def test_p3_p11_no_words_call_off_an_end_that_is_to_be(policy: CallPolicy) -> None:
+    listener, ears = Listener(), ScriptedEars()
+    async with silence_farewell(policy, listener, ears) as phone:
+        ears.hear_turn("wait, I am here")
+        await asyncio.sleep(0.1)
+        phone.mouth.hold = False
+        phone.mouth.play()
+        end = await phone.running
+        assert end.ended_by == "limit"
+        assert "ending_cancelled" not in phone.journal.events
 
 
 async def test_p11_a_caller_whose_words_come_after_the_sound_is_not_hung_up_on() -> None:
@@ -255,7 +329,7 @@ async def test_p5_p11_a_warning_waits_for_the_answer_that_is_being_made() -> Non
 
     async def book(state: CallState) -> dict[str, Any]:
         if state.get("event") is None:
-            await asyncio.sleep(0.9)
+            await asyncio.sleep(0.5)
         return {"messages": [AIMessage("Soon." if state.get("event") else "Booked.")]}
 
     builder: StateGraph[Any, Any, Any, Any] = StateGraph(CallState)
@@ -263,7 +337,7 @@ async def test_p5_p11_a_warning_waits_for_the_answer_that_is_being_made() -> Non
     builder.add_node("book", book)
     builder.add_edge(START, "listen")
     builder.add_edge("listen", "book")
-    policy = replace(SHORT, turn_timeout=1.4, max_duration=1.6, limit_warning=1.4)
+    policy = replace(SHORT, turn_timeout=3, max_duration=3.2, limit_warning=3)
     async with phone_call(builder.compile(), policy) as phone:
         await phone.say("book a table")
         assert await phone.running == CallEnd("limit", "max_duration")

@@ -19,6 +19,8 @@ from tests.fakes.mouth import HoarseVoice
 from tests.fakes.phone import Phone, phone_call
 from tests.fakes.polite_graph import polite_graph
 
+pytestmark = pytest.mark.looptime
+
 POLICY = CallPolicy(first_speaker="caller", tail=0.1)
 ENDED = CallEnd("graph", "completed")
 GOODBYE = "Goodbye, and have a nice day."

@@ -16,8 +16,8 @@ POLICY = CallPolicy()
 QUIET = CallTimes(
     now=0, joined=0, quiet_since=0, sounding=False, has_spoken=True, reminders=0, warned=False
 )
-SILENT = TimeUp("silence", POLICY.silence_farewell)
-NOBODY = TimeUp("no_first_words", POLICY.silence_farewell)
+SILENT = TimeUp("silence", POLICY.silence_farewell, for_silence=True)
+NOBODY = TimeUp("no_first_words", POLICY.silence_farewell, for_silence=True)
 TOO_LONG = TimeUp("max_duration", POLICY.limit_farewell)
 
 
