@@ -239,7 +239,7 @@ class CallPolicy:
     silence_reminders: int = 2
     """So many ``silence`` events; the next silence ends the call, with ``ended_by`` limit."""
     silence_farewell: str = "I cannot hear you, so I am hanging up now. Goodbye."
-    """What the caller hears before that; "" for nothing."""
+    """What the caller hears before that; "" for nothing. Words over it keep the call."""
     first_words_timeout: float | None = 45.0
     """When nobody has said a word after this time, the call ends, with ``ended_by`` limit."""
     max_duration: float | None = 3600.0

@@ -21,6 +21,7 @@ from agent.dispatch import Dispatch
 from agent.graph_registry import CallGraph
 from agent.hangup import limits
 from agent.hangup.closers import is_closer
+from agent.hangup.farewell_guard import StoppedBy, limit_stopped_by
 from agent.transcripts.transcript import (
     CallerSays,
     Cut,
@@ -94,9 +95,18 @@ class GraphCall:
     ) -> Reply:
         what = happening(trigger, self._policy, self._reminders)
         if isinstance(what, limits.TimeUp):
-            return self._hang_up(Reply(said=what.farewell), End("limit", what.reason))
+            return self._limit(what, cut)
         self._reminders += isinstance(trigger, Silence)
         return await self._answer(what, cut)
+
+    def _limit(self, limit: limits.TimeUp, cut: Cut | None) -> Reply:
+        """The worker's last sentence, and what the caller may do over it."""
+        reply = Reply(said=limit.farewell, end=End("limit", limit.reason))
+        if cut is None or cut.over is None:
+            return self._hang_up(reply, reply.end)
+        if limit.farewell:
+            self._chat.add("assistant", limit.farewell)
+        return self._cut(reply, cut, cut.over, limit_stopped_by(limit, self._policy))
 
     async def _answer(self, event: CallEvent | None, cut: Cut | None) -> Reply:
         if event is not None:
@@ -111,31 +121,34 @@ class GraphCall:
             seconds=answer.seconds,
         )
         if cut is not None and cut.over is not None:
-            return self._cut(reply, cut, cut.over)
+            return self._cut(reply, cut, cut.over, self._policy.farewell_interruption)
         return reply if reply.end is None else self._hang_up(reply, reply.end)
 
     async def _state(self, pointer: RunPointer | None) -> Mapping[str, Any] | None:
         checkpoint = pointer["checkpoint_id"] if pointer else None
         return await state_at(self._llm.graph, self._id, checkpoint)
 
-    def _cut(self, reply: Reply, cut: Cut, over: str) -> Reply:
+    def _cut(self, reply: Reply, cut: Cut, over: str, stopped_by: StoppedBy) -> Reply:
         """The caller hears no more of the answer, unless it is a farewell that stays."""
         heard = heard_until(reply.said, over)
         if heard is None:
             raise NotSaid(over, reply.said)
-        if isinstance(cut, CallerSays) and self._is_in_vain(reply, cut.understood):
+        says = cut.understood if isinstance(cut, CallerSays) else None
+        if reply.end is not None and says is not None and self._is_in_vain(stopped_by, says):
             return self._hang_up(reply, reply.end)
         self._chat.cut(heard)
         reply = replace(reply, said=heard)
         return self._hang_up(reply, reply.end) if self._is_left(reply, cut) else reply
 
-    def _is_in_vain(self, reply: Reply, words: str) -> bool:
+    def _is_in_vain(self, stopped_by: StoppedBy, words: str) -> bool:
         """Whether the words, said over a farewell, leave the call ended."""
-        if reply.end is None or self._policy.farewell_interruption == "any":
-            return False
-        if self._policy.farewell_interruption == "never":
-            return True
-        return (self._policy.is_closer or is_closer)(words, "")
+        match stopped_by:
+            case "any" | "words":
+                return False
+            case "never":
+                return True
+            case "new_request":
+                return (self._policy.is_closer or is_closer)(words, "")
 
     @staticmethod
     def _is_left(reply: Reply, cut: Cut) -> bool:

@@ -27,6 +27,7 @@ from agent.dispatch import Dispatch
 from agent.graph_registry import CallGraph
 from agent.hangup import limits
 from agent.hangup.call_end import CallEnd
+from agent.hangup.farewell_guard import limit_stopped_by
 from agent.transcripts.transcript import (
     CallerSays,
     Cut,
@@ -94,6 +95,7 @@ class SessionCall:
         self._ended: asyncio.Queue[tuple[RunPointer, float]] = asyncio.Queue()
         self._watch = Stopwatch()
         self._pending: asyncio.Future[Any] | None = None
+        self._reaching: asyncio.Future[None] | None = None
         self._mark = 0
         self._reminders = 0
         self.call.graph_llm.on("run_ended", self._run_ended)
@@ -131,6 +133,7 @@ class SessionCall:
         """See ``Conducted``."""
         pending, self._pending = self._pending, None
         if pending is not None:  # said over a farewell that it has stopped
+            self._reminders = 0
             return await self._answered(pending, cut)
         if self.end is not None:
             return Reply(end=self.end, is_over=True)
@@ -153,18 +156,29 @@ class SessionCall:
         """See ``Conducted``."""
         self.call.end(CallEnd("operator", "conversation_over"))
         await self.running
+        if self._reaching is not None:
+            self._reaching.cancel()  # as the call does with its watch
+            await asyncio.wait({self._reaching})
 
     async def _happens(
         self, trigger: Silence | LimitNear | TimeUp | Voicemail | Keypad, cut: Cut | None
     ) -> Reply:
         what = happening(trigger, self._policy, self._reminders)
-        self._begin(None if isinstance(what, limits.TimeUp) else cut)
+        self._begin(cut)
         if isinstance(what, limits.TimeUp):
-            await self.call.reach(what)
-            await self.running
-            return await self._reply(None)
+            return await self._limit(what, cut)
         self._reminders += isinstance(trigger, Silence)
         return await self._answer(await self.call.graph_llm.tell(what), cut)
+
+    async def _limit(self, limit: limits.TimeUp, cut: Cut | None) -> Reply:
+        """The worker's last sentence, and what the caller may do over it."""
+        self._reaching = asyncio.ensure_future(self.call.reach(limit))
+        if cut is not None and cut.over is not None:
+            await self._first(self._mouth.captured.wait(), self._reaching)
+            in_vain = limit_stopped_by(limit, self._policy) == "never"
+            return await self._cut(self._reaching, None, cut, cut.over, in_vain=in_vain)
+        await self.running
+        return await self._reply(None)
 
     def _begin(self, cut: Cut | None) -> None:
         """A new exchange begins; an answer that is to be cut is held."""
@@ -199,9 +213,15 @@ class SessionCall:
         )
 
     async def _cut(
-        self, pending: asyncio.Future[Any], pointer: RunPointer | None, cut: Cut, over: str
+        self,
+        pending: asyncio.Future[Any],
+        pointer: RunPointer | None,
+        cut: Cut,
+        over: str,
+        *,
+        in_vain: bool = False,
     ) -> Reply:
-        """Do what happens while the answer is held."""
+        """Do what happens while the answer is held; ``in_vain``: no words keep the call."""
         said = self._subtitles.text.strip()
         heard = heard_until(said, over)
         if heard is None:
@@ -212,6 +232,10 @@ class SessionCall:
             self.call.end(CallEnd("caller", "caller_hung_up"))
             await self.running
             return replace(await self._reply(pointer), said=heard)
+        if in_vain:
+            self._mouth.play()
+            await self.running
+            return await self._reply(pointer)
         if not self._is_ending():
             await self.call.session.interrupt(force=True)
             await pending

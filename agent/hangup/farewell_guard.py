@@ -20,6 +20,7 @@ from livekit.agents.voice import SpeechHandle
 from agent.call_agent import CallAgent
 from agent.hangup.closers import is_closer
 from agent.hangup.closing import Farewell
+from agent.hangup.limits import TimeUp
 from graphs.call_signals import CallPolicy
 
 StoppedBy = Literal["new_request", "any", "never", "words"]
@@ -31,6 +32,12 @@ UNSETTLED_WORDS = 3
 nice" goes on with "day". They are not judged."""
 
 _log = logging.getLogger("lastword.hangup")
+
+
+def limit_stopped_by(limit: TimeUp, policy: CallPolicy) -> StoppedBy:
+    """What calls the farewell of a limit off: words that are no silence any more, else nothing."""
+    is_kept = limit.for_silence and policy.farewell_interruption != "never"
+    return "words" if is_kept else "never"
 
 
 @contextmanager

@@ -23,7 +23,7 @@ from livekit.agents.voice.events import AgentState, EventTypes
 from agent.bridge import GraphLLM
 from agent.hangup.call_end import CallEnd
 from agent.hangup.closing import Closing
-from agent.hangup.farewell_guard import follow, guarded
+from agent.hangup.farewell_guard import follow, guarded, limit_stopped_by
 from agent.hangup.limits import CallTimes, Due, TimeUp, due, next_look
 from agent.journal import CallJournal
 from graphs.call_signals import CallPolicy, LimitNear, Silence
@@ -124,15 +124,15 @@ class LimitWatch:
         if farewell is None:
             return
         speech = await self._say(limit)
-        if speech is None:
+        stopped_by = limit_stopped_by(limit, self._policy)
+        if speech is None or stopped_by == "never":
+            if speech is not None:
+                await speech.wait_for_playout()
             farewell.played()
-        elif limit.for_silence and self._policy.farewell_interruption != "never":
-            with guarded(self._session, speech, farewell, self._policy, "words"):
-                await follow(speech, farewell, speech.wait_for_playout())
-        else:
-            await speech.wait_for_playout()
-            farewell.played()
-        await farewell.settled()
+            await farewell.settled()
+            return
+        with guarded(self._session, speech, farewell, self._policy, stopped_by):
+            await follow(speech, farewell, speech.wait_for_playout())
 
     async def _say(self, limit: TimeUp) -> SpeechHandle | None:
         """Speak the last sentence, whoever is speaking now; None: nothing is spoken."""

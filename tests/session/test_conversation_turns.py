@@ -16,6 +16,9 @@ from agent.transcripts.transcript import Level
 from agent.transcripts.transcript_file import read_transcript
 from graphs.call_signals import CallPolicy
 
+HANGING_UP = "- caller: one\n- silence: 10\n"
+"""The caller says nothing more, and the worker says that it is hanging up."""
+KEPT = "- agent: That was number 2.\n  open: true\n"
 BOTH = pytest.mark.parametrize("level", ["graph", "session"])
 
 
@@ -30,7 +33,7 @@ def talker(policy: CallPolicy | None = None, **compiled: Any) -> CallGraph:
     builder: StateGraph[Any, Any, Any, Any] = StateGraph(MessagesState)
     builder.add_node("talk", talk)
     builder.set_entry_point("talk")
-    policy = policy or CallPolicy(first_speaker="caller")
+    policy = policy or CallPolicy(first_speaker="caller", silence_reminders=0)
     return CallGraph("talker", builder.compile(**compiled), policy)
 
 
@@ -60,6 +63,11 @@ def faults(done: Replayed) -> list[tuple[int, str]]:
             "- caller: bye\n- caller: thanks\n  over: goodbye\n- caller: oh\n  over: nice day\n",
             [(5, "over")],
         ),
+        (f"{HANGING_UP}- caller: okay\n  over: hear you\n{KEPT}", []),
+        (f"{HANGING_UP}- hangs_up: true\n  over: hear you\n", []),
+        (f"{HANGING_UP}- hangs_up: true\n  over: never said\n", [(4, "over")]),
+        (f"{HANGING_UP}- caller: one\n  over: hear you\n- agent: x\n", [(6, "agent")]),
+        ("- time_up: true\n- caller: one\n  over: our time is up\n- agent: x\n", [(5, "agent")]),
         ("- caller: bye\n- hangs_up: true\n  over: goodbye\n- caller: one\n", [(5, "ended")]),
         ("- agent: hello\n", [(2, "agent")]),
         ("- caller: one\n- agent:\n- agent: two\n", [(4, "agent")]),
@@ -80,6 +88,19 @@ async def test_p10_conversations_do_not_share_what_a_graph_remembers(
     for _ in range(2):
         done = await had(tmp_path, "- caller: one\n- agent: That was number 1.\n", level, graph)
         assert faults(done) == []
+
+
+@BOTH
+async def test_p3_p10_silence_is_counted_anew_after_words_that_kept_the_call(
+    tmp_path: Path, level: Level
+) -> None:
+    graph = talker(CallPolicy(first_speaker="caller", silence_reminders=1))
+    turns = "- silence: 10\n" * 2 + "- caller: okay\n  over: hear you\n" + "- silence: 10\n"
+    done = await had(tmp_path, f"{turns}- agent:\n  open: true\n- hangs_up: true\n", level, graph)
+    assert faults(done) == []
+    assert done.call is not None
+    assert done.call.end is not None
+    assert done.call.end.ended_by == "caller"
 
 
 @BOTH
