@@ -31,7 +31,9 @@ test: $(READY)  ## Run every test, the real-room ones included (ARGS= chooses so
 ifdef ARGS
 	@$(BIN)/pytest $(ARGS)
 else
-	@$(BIN)/pytest --all-levels --graph-coverage --fail-under-edges 100
+	@$(BIN)/pytest tests/unit tests/conversations tests/session -n 2 --dist worksteal \
+		--must-run unit,conversations,session --graph-coverage --fail-under-edges 100
+	@$(BIN)/pytest tests/studio tests/room --must-run studio,room
 	@$(BIN)/pytest -q tests/conversations --level session
 	@$(BIN)/pytest -q tests/conversations --level room -m aloud -n 2
 endif

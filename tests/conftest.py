@@ -30,7 +30,11 @@ def pytest_configure() -> None:
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
-        "--all-levels", action="store_true", help="fail when a level of the tests ran nothing"
+        "--must-run",
+        type=lambda names: names.split(","),
+        default=[],
+        metavar="LEVEL,LEVEL",
+        help="fail when one of these levels of the tests ran nothing",
     )
 
 
@@ -55,9 +59,10 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 
 @pytest.hookimpl(trylast=True)
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    if not session.config.getoption("--all-levels") or session.config.option.collectonly:
+    is_xdist_worker = hasattr(session.config, "workerinput")
+    if is_xdist_worker or session.config.option.collectonly:
         return
-    empty = [name for name in LEVELS if not _ran[name]]
+    empty = [name for name in session.config.getoption("--must-run") if not _ran[name]]
     if empty and session.exitstatus == 0:
         session.exitstatus = pytest.ExitCode.NO_TESTS_COLLECTED
         print(f"\nno test ran in level {', '.join(empty)}")  # noqa: T201 - pytest's own output
