@@ -186,9 +186,8 @@ class _Conversation:
             faults.append(not_said(NotSaid(cut.over, reply.said), cut))
         faults = model_faults(self._answers, exchange) or faults
         if expected is not None and not faults:
-            faults += check_reply(expected, reply) + await intent_faults(
-                self._manner, expected, reply
-            )
+            faults += check_reply(expected, reply)
+            faults += await intent_faults(self._manner, expected, reply)
         played = Played(exchange, reply, faults)
         self._done.played.append(played)
         self._done.faults += faults
