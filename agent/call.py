@@ -96,7 +96,12 @@ class Call:
             speech_tap=speech_tap,
         )
         self._limit_watch = LimitWatch(self.session, self.graph_llm, self.closing, policy, journal)
-        self.keypad = KeypadWatch(self._tell_of_keys, lambda: self.closing.is_talking, journal)
+        self.keypad = KeypadWatch(
+            self._tell_of_keys,
+            lambda: self.closing.is_talking,
+            journal,
+            self._limit_watch.key_pressed,
+        )
         self._watching: list[asyncio.Task[None]] = []
         self._is_down = False
         self.session.on("conversation_item_added", self._item_added)

@@ -22,6 +22,7 @@ class KeypadWatch:
         tell: tells the graph.
         is_talking: whether keys still matter; over a farewell they do not.
         journal: gets what the graph was told.
+        pressed: is told of every key at once, also of those that are still being gathered.
     """
 
     def __init__(
@@ -29,8 +30,10 @@ class KeypadWatch:
         tell: Callable[[CallEvent], Awaitable[object]],
         is_talking: Callable[[], bool],
         journal: CallJournal,
+        pressed: Callable[[], None] = lambda: None,
     ) -> None:
         self._tell = tell
+        self._told = pressed
         self._is_talking = is_talking
         self._journal = journal
         self._pressed: asyncio.Queue[str] = asyncio.Queue()
@@ -38,6 +41,7 @@ class KeypadWatch:
     def press(self, key: str) -> None:
         """The caller has pressed ``key``, one of ``0-9*#A-D``."""
         self._pressed.put_nowait(key)
+        self._told()
 
     async def run(self) -> None:
         """Tell the graph of keys, until the task is cancelled."""

@@ -24,7 +24,15 @@ from agent.graph_memory import Memory, open_for_call, prepare_memory
 from agent.graph_registry import CallGraph, check_graph, check_server, choose_graph, load_all
 from agent.hangup.call_end import CallEnd
 from agent.hangup.closing import Closing
-from agent.hangup.hang_up import Line, ParticipantLine, RoomLine, hang_up, keep_gone, surely
+from agent.hangup.hang_up import (
+    Line,
+    ParticipantLine,
+    RoomLine,
+    hang_up,
+    keep_gone,
+    persistently,
+    surely,
+)
 from agent.hangup.phases import Limits
 from agent.journal import CallJournal
 from agent.lost_jobs import WatchfulServer
@@ -171,14 +179,27 @@ async def end_lost_call(settings: Settings, graphs: dict[str, CallGraph], job: J
     graph = graphs[choose_graph(dispatch.graph, settings.graph, known=graphs)]
     journal = CallJournal(job.room.name)
     async with server_api(settings) as client:
-        found = await client.room.list_rooms(api.ListRoomsRequest(names=[job.room.name]))
-        if job.room.sid not in {room.sid for room in found.rooms}:
+        is_up = await _is_up(client, job)
+        if is_up is False:
             return
         closing = Closing(journal, Limits(graph.policy.tail, graph.policy.farewell_max_wait))
         closing.cut_short(CallEnd("error", "job_lost"))
-        lines = [] if graph.policy.hang_up == "agent" else [RoomLine(client.room, job.room.name)]
-        await closing.take_down(lines)
+        is_ours = is_up and graph.policy.hang_up != "agent"
+        await closing.take_down([RoomLine(client.room, job.room.name)] if is_ours else [])
     closing.write_end()
+
+
+async def _is_up(client: api.LiveKitAPI, job: Job) -> bool | None:
+    """Whether the job's room is on the server; None: the server does not say."""
+    asked = api.ListRoomsRequest(names=[job.room.name])
+    try:
+        found = await persistently(
+            lambda: client.room.list_rooms(asked), "nobody knows of the lost call's room yet"
+        )
+    except Exception:  # noqa: BLE001 - the record is closed all the same
+        _log.exception("nobody can say whether a lost call's line is up; it may be")
+        return None
+    return job.room.sid in {room.sid for room in found.rooms}
 
 
 def make_call(

@@ -286,11 +286,10 @@ class CallPolicy:
             if value is None or not 0 < value < inf:
                 raise ValueError(f"CallPolicy.{name} must be above 0 seconds, not {value!r}")
         for name, least in (("max_failures", 1), ("silence_reminders", 0)):
-            if getattr(self, name) < least:
-                raise ValueError(
-                    f"CallPolicy.{name} must be {least} or more, not {getattr(self, name)!r}"
-                )
-        if not 0 <= self.tail <= _LONGEST_TAIL:
+            value = getattr(self, name)
+            if value is None or value < least:
+                raise ValueError(f"CallPolicy.{name} must be {least} or more, not {value!r}")
+        if self.tail is None or not 0 <= self.tail <= _LONGEST_TAIL:
             raise ValueError(f"CallPolicy.tail must be 0 to 10 seconds, not {self.tail!r}")
 
     def _refuse_contradictions(self) -> None:

@@ -97,6 +97,8 @@ class GraphCall:
         if isinstance(what, limits.TimeUp):
             return self._limit(what, cut)
         self._reminders += isinstance(trigger, Silence)
+        if isinstance(trigger, Keypad):  # who presses keys is there
+            self._reminders = 0
         return await self._answer(what, cut)
 
     def _limit(self, limit: limits.TimeUp, cut: Cut | None) -> Reply:

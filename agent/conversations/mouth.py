@@ -81,6 +81,12 @@ class Mouth(io.AudioOutput):
         if self._segment_open:
             self._finish(interrupted=True, transcript=self.heard)
 
+    def release(self) -> None:
+        """Hold nothing any more, neither what was captured nor what comes."""
+        self.hold = False
+        if self.captured.is_set():
+            self.play()
+
     def play(self) -> None:
         """Play what was captured to its end."""
         self._finish(interrupted=False, transcript=None)

@@ -134,6 +134,8 @@ class SessionCall:
         pending, self._pending = self._pending, None
         if pending is not None:  # said over a farewell that it has stopped
             self._reminders = 0
+            if cut is None:
+                self._mouth.release()
             return await self._answered(pending, cut)
         if self.end is not None:
             return Reply(end=self.end, is_over=True)
@@ -168,6 +170,8 @@ class SessionCall:
         if isinstance(what, limits.TimeUp):
             return await self._limit(what, cut)
         self._reminders += isinstance(trigger, Silence)
+        if isinstance(trigger, Keypad):  # who presses keys is there
+            self._reminders = 0
         return await self._answer(await self.call.graph_llm.tell(what), cut)
 
     async def _limit(self, limit: limits.TimeUp, cut: Cut | None) -> Reply:
@@ -229,9 +233,12 @@ class SessionCall:
             raise NotSaid(over, said)
         self._mouth.heard = heard
         if isinstance(cut, HangsUp):
+            is_ending = self._is_ending()
             self.call.end(CallEnd("caller", "caller_hung_up"))
             await self.running
-            return replace(await self._reply(pointer), said=heard)
+            reply = replace(await self._reply(pointer), said=heard)
+            # leaving is the caller's next turn; only a farewell is the end of the call itself
+            return reply if is_ending else replace(reply, end=None, is_over=False)
         if in_vain:
             self._mouth.play()
             await self.running
@@ -257,7 +264,6 @@ class SessionCall:
         session.on("user_input_transcribed", heard)
         session.on("speech_created", created.put_nowait)
         try:
-            self._mouth.hold = False
             self._ears.hear_turn(words)
             await understood.wait()
             if self._is_ending():
@@ -267,6 +273,7 @@ class SessionCall:
             reply = replace(reply, said=self._mouth.heard)
             await self.journal.until("spoken", times=spoken + 1)
             self._begin(None)
+            self._mouth.hold = True  # it may be spoken over too: ``take`` knows
             speech = (await created.get()).speech_handle
             self._pending = asyncio.ensure_future(_settled(speech))
         finally:

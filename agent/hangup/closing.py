@@ -39,6 +39,7 @@ class Farewell:
         self.played_at: float | None = None
         self.wants_more = False
         self.has_no_voice = False
+        self.is_empty = False
         self.was_called_off = False
         self.passed_over: list[str] = []
         """What the caller has said over it, in order, and LiveKit has put into no turn."""
@@ -135,11 +136,12 @@ class Closing:
     @property
     def farewell(self) -> FarewellState:
         """What became of the farewell."""
-        if self._farewell is None:
+        farewell = self._farewell
+        if farewell is None or farewell.is_empty:
             return "none"
-        if self._farewell.has_no_voice:
+        if farewell.has_no_voice:
             return "failed"
-        if self._farewell.played_at is not None:
+        if farewell.played_at is not None:
             return "played"
         return "cut_short" if self._cut else "overdue"
 

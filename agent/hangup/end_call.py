@@ -36,6 +36,6 @@ def end_call_tool(closing: Closing, policy: CallPolicy) -> llm.FunctionTool[...,
             if stopped_by != "any" and not speech.interrupted:
                 ctx.disallow_interruptions()
             with guarded(ctx.session, speech, farewell, policy, stopped_by):
-                await follow(speech, farewell, ctx.wait_for_playout())
+                await follow(ctx.session, speech, farewell, ctx.wait_for_playout())
 
     return end_call

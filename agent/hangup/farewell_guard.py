@@ -18,7 +18,7 @@ from livekit.agents import (
 from livekit.agents.voice import SpeechHandle
 
 from agent.call_agent import CallAgent
-from agent.hangup.closers import is_closer
+from agent.hangup.closers import is_closer, split_words
 from agent.hangup.closing import Farewell
 from agent.hangup.limits import TimeUp
 from graphs.call_signals import CallPolicy
@@ -47,8 +47,11 @@ def guarded(
     farewell: Farewell,
     policy: CallPolicy,
     stopped_by: StoppedBy,
-) -> Iterator[None]:
-    """Do with the caller's voice over the farewell ``speech`` what is to be done."""
+) -> Iterator[Callable[[], None]]:
+    """Do with the caller's voice over the farewell ``speech`` what is to be done.
+
+    Gives what stops the farewell and calls the hang-up off at once.
+    """
     listener = _Listener(session, speech, farewell, policy, stopped_by)
     session.on("user_input_transcribed", listener.heard)
     session.on("user_state_changed", listener.user_state)
@@ -56,7 +59,7 @@ def guarded(
     if stopped_by != "words":  # a sound that was there in the silence before is none of words
         listener.sound(speaking=session.user_state == "speaking")
     try:
-        yield
+        yield listener.stop
     finally:
         session.off("user_input_transcribed", listener.heard)
         session.off("user_state_changed", listener.user_state)
@@ -64,8 +67,13 @@ def guarded(
         listener.hand_over()
 
 
-async def follow(speech: SpeechHandle, farewell: Farewell, playout: Awaitable[None]) -> None:
-    """Report the playout, or the interruption, until the ending is called off or the call gone."""
+async def follow(
+    session: AgentSession[Any], speech: SpeechHandle, farewell: Farewell, playout: Awaitable[None]
+) -> None:
+    """Report the playout, or the interruption, until the ending is called off or the call gone.
+
+    A session that is being closed interrupts all speech; that is nobody's wish to go on.
+    """
     await playout
     if not speech.interrupted:
         farewell.played()
@@ -73,7 +81,8 @@ async def follow(speech: SpeechHandle, farewell: Farewell, playout: Awaitable[No
         settled = tasks.create_task(farewell.settled())
         await speech.wait_if_not_interrupted([settled])
         settled.cancel()
-    if speech.interrupted:
+    is_closing = session._is_closing()  # noqa: SLF001 - told to others only when it is closed
+    if speech.interrupted and not is_closing:
         farewell.call_off()
 
 
@@ -110,7 +119,7 @@ class _Listener:
     def heard(self, event: UserInputTranscribedEvent) -> None:
         """Take a transcript; the turn of one that does not call the farewell off is dropped."""
         words = event.transcript.strip()
-        if self._speech.interrupted or not words:
+        if self._speech.interrupted or not split_words(words):  # "..." is noise, written down
             return
         if event.is_final:
             self._farewell.passed_over.append(words)
@@ -118,10 +127,14 @@ class _Listener:
             if event.is_final:
                 self._farewell.words_came()
             return
+        self.stop()
+        self.hand_over()
+
+    def stop(self) -> None:
+        """Stop the farewell, and call the hang-up off."""
         self._speech.allow_interruptions = True
         self._speech.interrupt()
         self._farewell.call_off()
-        self.hand_over()
 
     def _stops(self, event: UserInputTranscribedEvent) -> bool:
         match self._stopped_by:

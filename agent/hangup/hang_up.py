@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import aiohttp
 from livekit import api
@@ -37,6 +37,8 @@ _PASSING_CODES = {
     api.TwirpErrorCode.UNAVAILABLE,
     api.TwirpErrorCode.UNKNOWN,
 }
+
+T = TypeVar("T")
 
 _log = logging.getLogger("lastword.hangup")
 
@@ -183,10 +185,20 @@ async def keep_gone(
     return is_back
 
 
-async def _remove(line: Line, wait: Callable[[float], Awaitable[None]]) -> bool:
+async def persistently(
+    work: Callable[[], Awaitable[T]],
+    failed: str,
+    *,
+    wait: Callable[[float], Awaitable[None]] = asyncio.sleep,
+) -> T:
+    """Ask a server as often as a hang-up may, ``ATTEMPTS`` times in ``MAX_SECONDS``.
+
+    Raises what ``work`` has raised last, and at once what will not pass; ``failed`` is for the log.
+    """
+
     def again(state: RetryCallState) -> None:
         why = state.outcome.exception() if state.outcome else None
-        _log.warning("the %s is not removed yet, trying again: %r", line.name, why)
+        _log.warning("%s, trying again: %r", failed, why)
 
     retrying = AsyncRetrying(
         stop=stop_after_attempt(ATTEMPTS),
@@ -196,24 +208,29 @@ async def _remove(line: Line, wait: Callable[[float], Awaitable[None]]) -> bool:
         sleep=wait,
         reraise=True,
     )
+
+    async def once() -> T:
+        async with asyncio.timeout(ATTEMPT_TIMEOUT):
+            return await work()
+
+    async with asyncio.timeout(MAX_SECONDS):
+        return await retrying(once)
+
+
+async def _remove(line: Line, wait: Callable[[float], Awaitable[None]]) -> bool:
+    async def gone() -> None:
+        await line.remove()
+        if not await line.is_gone():
+            raise LineStillUp
+
     try:
-        async with asyncio.timeout(MAX_SECONDS):
-            async for attempt in retrying:
-                with attempt:
-                    await _try(line)
+        await persistently(gone, f"the {line.name} is not removed yet", wait=wait)
     except NobodyThere:
         return False
     except Exception:  # noqa: BLE001 - whatever fails, the next line is tried
         _log.exception("the %s could not be removed", line.name)
         return False
     return True
-
-
-async def _try(line: Line) -> None:
-    async with asyncio.timeout(ATTEMPT_TIMEOUT):
-        await line.remove()
-        if not await line.is_gone():
-            raise LineStillUp
 
 
 async def surely(work: Coroutine[Any, Any, object]) -> None:

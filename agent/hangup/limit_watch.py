@@ -22,6 +22,7 @@ from livekit.agents.voice.events import AgentState, EventTypes
 
 from agent.bridge import GraphLLM
 from agent.hangup.call_end import CallEnd
+from agent.hangup.closers import split_words
 from agent.hangup.closing import Closing
 from agent.hangup.farewell_guard import follow, guarded, limit_stopped_by
 from agent.hangup.limits import CallTimes, Due, TimeUp, due, next_look
@@ -70,6 +71,7 @@ class LimitWatch:
         self._reminders = 0
         self._warned = self._again = False
         self._sound_ended = -inf
+        self._stop_farewell: Callable[[], None] | None = None
 
     async def run(self) -> None:
         """Watch until the task is cancelled, or the call has been ended for a limit."""
@@ -90,6 +92,18 @@ class LimitWatch:
             await self._end(what)
         else:
             await self._tell(what)
+
+    def caller_is_there(self) -> None:
+        """Take that the caller has said a word, or pressed a key: silence is counted anew."""
+        self._has_spoken = True
+        self._reminders, self._quiet_from = 0, self._now()
+        self._changed.set()
+
+    def key_pressed(self) -> None:
+        """Take that the caller has pressed a key, which keeps a call as words do."""
+        self.caller_is_there()
+        if self._stop_farewell is not None and not self._closing.is_decided:
+            self._stop_farewell()
 
     async def _wait(self, until: float) -> None:
         """Wait for a change, or for the time; a call that is ending is left alone."""
@@ -124,15 +138,23 @@ class LimitWatch:
         if farewell is None:
             return
         speech = await self._say(limit)
-        stopped_by = limit_stopped_by(limit, self._policy)
-        if speech is None or stopped_by == "never":
-            if speech is not None:
-                await speech.wait_for_playout()
+        if speech is None:
+            farewell.is_empty, farewell.has_no_voice = not limit.farewell, bool(limit.farewell)
             farewell.played()
             await farewell.settled()
             return
-        with guarded(self._session, speech, farewell, self._policy, stopped_by):
-            await follow(speech, farewell, speech.wait_for_playout())
+        stopped_by = limit_stopped_by(limit, self._policy)
+        with guarded(self._session, speech, farewell, self._policy, stopped_by) as stop:
+            if stopped_by == "never":
+                await speech.wait_for_playout()
+                farewell.played()
+                await farewell.settled()
+                return
+            self._stop_farewell = stop
+            try:
+                await follow(self._session, speech, farewell, speech.wait_for_playout())
+            finally:
+                self._stop_farewell = None
 
     async def _say(self, limit: TimeUp) -> SpeechHandle | None:
         """Speak the last sentence, whoever is speaking now; None: nothing is spoken."""
@@ -198,17 +220,15 @@ class LimitWatch:
         self._changed.set()
 
     def _words(self, event: UserInputTranscribedEvent) -> None:
-        if event.transcript.strip():
-            self._caller_spoke()
+        if split_words(event.transcript):
+            self.caller_is_there()
 
     def _item(self, event: ConversationItemAddedEvent) -> None:
-        if isinstance(event.item, llm.ChatMessage) and event.item.role == "user":
-            self._caller_spoke()
-
-    def _caller_spoke(self) -> None:
-        self._has_spoken = True
-        self._reminders, self._quiet_from = 0, self._now()
-        self._changed.set()
+        item = event.item
+        if not isinstance(item, llm.ChatMessage) or item.role != "user":
+            return
+        if split_words(item.text_content or ""):
+            self.caller_is_there()
 
     def _user_state(self, event: UserStateChangedEvent) -> None:
         if self._sounding and event.new_state != "speaking":

@@ -19,6 +19,8 @@ from graphs.call_signals import CallPolicy
 HANGING_UP = "- caller: one\n- silence: 10\n"
 """The caller says nothing more, and the worker says that it is hanging up."""
 KEPT = "- agent: That was number 2.\n  open: true\n"
+CUT_AGAIN = "- agent: That was\n- caller: three\n  over: was\n- agent: That was number 3.\n"
+"""The answer to words that have kept the call is spoken over too."""
 BOTH = pytest.mark.parametrize("level", ["graph", "session"])
 
 
@@ -64,6 +66,9 @@ def faults(done: Replayed) -> list[tuple[int, str]]:
             [(5, "over")],
         ),
         (f"{HANGING_UP}- caller: okay\n  over: hear you\n{KEPT}", []),
+        (f"{HANGING_UP}- caller: okay\n  over: hear you\n{CUT_AGAIN}", []),
+        (f"- caller: bye\n- caller: oh wait\n  over: goodbye\n{CUT_AGAIN}", []),
+        ("- caller: one\n- agent: That was\n  open: true\n- hangs_up: true\n  over: was\n", []),
         (f"{HANGING_UP}- hangs_up: true\n  over: hear you\n", []),
         (f"{HANGING_UP}- hangs_up: true\n  over: never said\n", [(4, "over")]),
         (f"{HANGING_UP}- caller: one\n  over: hear you\n- agent: x\n", [(6, "agent")]),

@@ -170,6 +170,15 @@ async def test_p3_a_sound_in_the_tail_is_waited_for() -> None:
         assert call.phone.line.tries == 0
 
 
+async def test_p7_a_session_that_closes_does_not_change_what_the_graph_has_decided() -> None:
+    async with farewell() as call:
+        await call.phone.session.aclose()
+        assert await call.phone.running == ENDED
+        assert "ending_cancelled" not in call.phone.journal.events
+        assert call.phone.journal.entries[-1][1]["farewell"] == "cut_short"
+    assert call.phone.line.removals == 1
+
+
 async def test_p3_never_means_that_nothing_stops_the_hang_up() -> None:
     async with farewell(replace(POLICY, farewell_interruption="never")) as call:
         await call.say("oh wait, one more thing")

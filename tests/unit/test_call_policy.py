@@ -28,6 +28,8 @@ async def is_closer(words: str, language: str) -> bool:
         ({"limit_warning": None}, "limit_warning must be above 0 seconds, not None"),
         ({"turn_timeout": None}, "turn_timeout must be above 0 seconds, not None"),
         ({"is_closer": is_closer}, "is_closer must be a plain function, not `async def`"),
+        ({"silence_reminders": None}, "silence_reminders must be 0 or more, not None"),
+        ({"tail": None}, "tail must be 0 to 10 seconds, not None"),
         ({"silence_reminders": -1}, "silence_reminders must be 0 or more, not -1"),
     ],
 )
