@@ -74,7 +74,7 @@ class LimitWatch:
         self._stop_farewell: Callable[[], None] | None = None
 
     async def run(self) -> None:
-        """Watch until the task is cancelled, or the call has been ended for a limit."""
+        """Watch until the task is cancelled, which is when the call is over."""
         self._joined = self._quiet_from = self._now()
         with self._listening():
             while True:

@@ -6,7 +6,8 @@ import threading
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
-from typing import TypeVar
+from functools import wraps
+from typing import ParamSpec, TypeVar
 
 STANDSTILL = 0.1
 """Seconds for which a thread that wants to run does not: longer than a jitter buffer holds out."""
@@ -14,6 +15,7 @@ TRIES = 3
 _BEAT = 0.005
 
 Made = TypeVar("Made")
+Given = ParamSpec("Given")
 
 
 class Machine:
@@ -64,3 +66,22 @@ async def on_a_steady_machine(
             if is_good(made) or machine.stood_still_at < began:
                 break
     return made
+
+
+def steady(test: Callable[Given, Awaitable[None]]) -> Callable[Given, Awaitable[None]]:
+    """A test that is had again when it went wrong while the machine stood still; see above."""
+
+    @wraps(test)
+    async def had(*args: Given.args, **named: Given.kwargs) -> None:
+        with watched_machine() as machine:
+            for tries_left in reversed(range(TRIES)):
+                began = time.monotonic()
+                try:
+                    await test(*args, **named)
+                except AssertionError:
+                    if not tries_left or machine.stood_still_at < began:
+                        raise
+                else:
+                    break
+
+    return had

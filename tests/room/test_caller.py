@@ -22,6 +22,7 @@ from agent.rehearsal.ear import heard
 from agent.rehearsal.livekit_server import LocalServer
 from agent.settings import PROJECT_ROOT
 from agent.speech_tap import closing_tone
+from tests.fakes.standstill import steady
 from tests.fakes.tone_voice import RATE, babble
 
 TAIL = 0.5
@@ -182,6 +183,7 @@ async def answer_and_hang_up(
         return agent.sent
 
 
+@steady
 async def test_a_call_is_reported_measured_and_recorded_on_both_sides(
     server: LocalServer, room: str, tmp_path: Path
 ) -> None:
@@ -220,6 +222,7 @@ async def test_a_call_is_reported_measured_and_recorded_on_both_sides(
     assert abs(in_recording - gone_after) < 0.1
 
 
+@steady
 async def test_turns_come_after_silence_and_events_follow_the_clock(
     server: LocalServer, room: str
 ) -> None:
@@ -232,6 +235,7 @@ async def test_turns_come_after_silence_and_events_follow_the_clock(
     assert abs(finished["t"] - started["t"] - len(babble("hello there")) / RATE) < 0.1
 
 
+@steady
 async def test_a_caller_told_to_stop_leaves_its_recording(
     server: LocalServer, room: str, tmp_path: Path
 ) -> None:

@@ -1,4 +1,7 @@
-"""What becomes of a limit's farewell, and who is no silent caller (P3, P7, P11)."""
+"""What becomes of a limit's farewell, and who is no silent caller (P3, P7, P11).
+
+Time is virtual here.
+"""
 
 from __future__ import annotations
 

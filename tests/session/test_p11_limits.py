@@ -1,4 +1,7 @@
-"""Silence, noise and time are bounded: the graph hears of it first, the worker ends it (P11)."""
+"""Silence, noise and time are bounded: the graph hears of it first, the worker ends it (P11).
+
+Time is virtual here: nobody waits for it, and a machine that stands still changes nothing.
+"""
 
 from __future__ import annotations
 

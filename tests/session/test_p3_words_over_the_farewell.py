@@ -1,4 +1,7 @@
-"""What the caller says over the farewell decides whether the call goes on (P3)."""
+"""What the caller says over the farewell decides whether the call goes on (P3).
+
+Time is virtual here.
+"""
 
 from __future__ import annotations
 
