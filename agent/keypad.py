@@ -33,7 +33,7 @@ class KeypadWatch:
         pressed: Callable[[], None] = lambda: None,
     ) -> None:
         self._tell = tell
-        self._told = pressed
+        self._notice = pressed
         self._is_talking = is_talking
         self._journal = journal
         self._pressed: asyncio.Queue[str] = asyncio.Queue()
@@ -41,7 +41,7 @@ class KeypadWatch:
     def press(self, key: str) -> None:
         """The caller has pressed ``key``, one of ``0-9*#A-D``."""
         self._pressed.put_nowait(key)
-        self._told()
+        self._notice()
 
     async def run(self) -> None:
         """Tell the graph of keys, until the task is cancelled."""

@@ -14,7 +14,7 @@ from agent.bridge.bare_chat import BareChat
 from agent.bridge.call_llm import call_llm
 from agent.bridge.run_pointer import RunPointer
 from agent.conversations.conducted import NotSaid
-from agent.conversations.happening import happening
+from agent.conversations.happening import happening, silences_after
 from agent.conversations.observed import ToolWatch, state_at
 from agent.conversations.reply import End, Reply
 from agent.dispatch import Dispatch
@@ -62,7 +62,7 @@ class GraphCall:
             self._id, graph, dispatch, observers=watching, more_context=more_context
         )
         self._chat = BareChat(self._llm)
-        self._reminders = 0
+        self._silences = 0
         self.end: End | None = None
         self.hang_ups = 0
 
@@ -74,13 +74,13 @@ class GraphCall:
 
     async def take(self, trigger: Trigger, cut: Cut | None) -> Reply:
         """See ``Conducted``."""
+        self._silences = silences_after(trigger, self._silences)
         match trigger:
             case _ if self.end is not None:
                 return Reply(end=self.end, is_over=True)
             case HangsUp():
                 return self._hang_up(Reply(), End("caller", "caller_hung_up"))
             case CallerSays() as said:
-                self._reminders = 0
                 self._chat.add("user", said.understood)
                 return await self._answer(None, cut)
             case _:
@@ -93,12 +93,9 @@ class GraphCall:
     async def _happens(
         self, trigger: Silence | LimitNear | TimeUp | Voicemail | Keypad, cut: Cut | None
     ) -> Reply:
-        what = happening(trigger, self._policy, self._reminders)
+        what = happening(trigger, self._policy, self._silences)
         if isinstance(what, limits.TimeUp):
             return self._limit(what, cut)
-        self._reminders += isinstance(trigger, Silence)
-        if isinstance(trigger, Keypad):  # who presses keys is there
-            self._reminders = 0
         return await self._answer(what, cut)
 
     def _limit(self, limit: limits.TimeUp, cut: Cut | None) -> Reply:

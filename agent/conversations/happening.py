@@ -4,27 +4,46 @@ from __future__ import annotations
 
 from agent.errors import ConversationError
 from agent.hangup import limits
-from agent.transcripts.transcript import Keypad, LimitNear, Silence, TimeUp, Voicemail
+from agent.transcripts.transcript import (
+    CallerSays,
+    Keypad,
+    LimitNear,
+    Silence,
+    TimeUp,
+    Trigger,
+    Voicemail,
+)
 from graphs import call_signals
 from graphs.call_signals import CallEvent, CallPolicy
 
 
+def silences_after(turn: Trigger, silences: int) -> int:
+    """How many silences there were, with this turn, since the caller was last there."""
+    match turn:
+        case Silence():
+            return silences + 1
+        case CallerSays() | Keypad():
+            return 0
+        case _:
+            return silences
+
+
 def happening(
-    turn: Silence | LimitNear | TimeUp | Voicemail | Keypad, policy: CallPolicy, reminders: int
+    turn: Silence | LimitNear | TimeUp | Voicemail | Keypad, policy: CallPolicy, silences: int
 ) -> CallEvent | limits.TimeUp:
     """What the worker makes of it.
 
     Args:
         turn: what the transcript says.
         policy: the call's limits.
-        reminders: how often the graph has been told of silence since the caller's last words.
+        silences: what ``silences_after`` this turn says.
 
     Raises:
         ConversationError: the policy has no such limit.
     """
     match turn:
         case Silence(silence=seconds):
-            return _silence(seconds, policy, reminders)
+            return _silence(seconds, policy, silences)
         case LimitNear(limit_near=seconds) if policy.max_duration is not None:
             return call_signals.LimitNear(kind="limit_near", seconds_left=seconds)
         case TimeUp() if policy.max_duration is not None:
@@ -38,12 +57,12 @@ def happening(
 
 
 def _silence(
-    seconds: float, policy: CallPolicy, reminders: int
+    seconds: float, policy: CallPolicy, silences: int
 ) -> call_signals.Silence | limits.TimeUp:
     if policy.silence_timeout is None:
         raise ConversationError("calls of this graph have no limit to silence")
-    if reminders >= policy.silence_reminders:
+    if silences > policy.silence_reminders:
         return limits.TimeUp("silence", policy.silence_farewell, for_silence=True)
     return call_signals.Silence(
-        kind="silence", count=reminders + 1, of=policy.silence_reminders, seconds=seconds
+        kind="silence", count=silences, of=policy.silence_reminders, seconds=seconds
     )

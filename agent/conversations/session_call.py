@@ -17,7 +17,7 @@ from agent.call import Call
 from agent.call_agent import CallAgent
 from agent.conversations.conducted import NotSaid
 from agent.conversations.ears import ScriptedEars, scripted
-from agent.conversations.happening import happening
+from agent.conversations.happening import happening, silences_after
 from agent.conversations.journal_reading import end_of, ending_in
 from agent.conversations.kept_journal import KeptJournal
 from agent.conversations.mouth import Mouth, SilentVoice, Subtitles
@@ -97,7 +97,7 @@ class SessionCall:
         self._pending: asyncio.Future[Any] | None = None
         self._reaching: asyncio.Future[None] | None = None
         self._mark = 0
-        self._reminders = 0
+        self._silences = 0
         self.call.graph_llm.on("run_ended", self._run_ended)
 
     @property
@@ -131,9 +131,9 @@ class SessionCall:
 
     async def take(self, trigger: Trigger, cut: Cut | None) -> Reply:
         """See ``Conducted``."""
+        self._silences = silences_after(trigger, self._silences)
         pending, self._pending = self._pending, None
         if pending is not None:  # said over a farewell that it has stopped
-            self._reminders = 0
             if cut is None:
                 self._mouth.release()
             return await self._answered(pending, cut)
@@ -148,7 +148,6 @@ class SessionCall:
                 await self.running
                 return await self._reply(None)
             case CallerSays() as said:
-                self._reminders = 0
                 self._begin(cut)
                 return await self._answer(self.call.session.run(user_input=said.understood), cut)
             case _:
@@ -165,13 +164,10 @@ class SessionCall:
     async def _happens(
         self, trigger: Silence | LimitNear | TimeUp | Voicemail | Keypad, cut: Cut | None
     ) -> Reply:
-        what = happening(trigger, self._policy, self._reminders)
+        what = happening(trigger, self._policy, self._silences)
         self._begin(cut)
         if isinstance(what, limits.TimeUp):
             return await self._limit(what, cut)
-        self._reminders += isinstance(trigger, Silence)
-        if isinstance(trigger, Keypad):  # who presses keys is there
-            self._reminders = 0
         return await self._answer(await self.call.graph_llm.tell(what), cut)
 
     async def _limit(self, limit: limits.TimeUp, cut: Cut | None) -> Reply:

@@ -93,15 +93,9 @@ class LimitWatch:
         else:
             await self._tell(what)
 
-    def caller_is_there(self) -> None:
-        """Take that the caller has said a word, or pressed a key: silence is counted anew."""
-        self._has_spoken = True
-        self._reminders, self._quiet_from = 0, self._now()
-        self._changed.set()
-
     def key_pressed(self) -> None:
         """Take that the caller has pressed a key, which keeps a call as words do."""
-        self.caller_is_there()
+        self._caller_is_there()
         if self._stop_farewell is not None and not self._closing.is_decided:
             self._stop_farewell()
 
@@ -139,7 +133,8 @@ class LimitWatch:
             return
         speech = await self._say(limit)
         if speech is None:
-            farewell.is_empty, farewell.has_no_voice = not limit.farewell, bool(limit.farewell)
+            farewell.is_empty = not limit.farewell
+            farewell.has_no_voice = not farewell.is_empty
             farewell.played()
             await farewell.settled()
             return
@@ -221,14 +216,20 @@ class LimitWatch:
 
     def _words(self, event: UserInputTranscribedEvent) -> None:
         if split_words(event.transcript):
-            self.caller_is_there()
+            self._caller_is_there()
 
     def _item(self, event: ConversationItemAddedEvent) -> None:
         item = event.item
         if not isinstance(item, llm.ChatMessage) or item.role != "user":
             return
         if split_words(item.text_content or ""):
-            self.caller_is_there()
+            self._caller_is_there()
+
+    def _caller_is_there(self) -> None:
+        """Take that the caller has said a word, or pressed a key: silence is counted anew."""
+        self._has_spoken = True
+        self._reminders, self._quiet_from = 0, self._now()
+        self._changed.set()
 
     def _user_state(self, event: UserStateChangedEvent) -> None:
         if self._sounding and event.new_state != "speaking":

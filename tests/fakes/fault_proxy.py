@@ -12,6 +12,7 @@ from typing import TypeAlias
 import aiohttp
 from aiohttp import web
 
+from tests.fakes.loopback import served
 from tests.fakes.signal_proxy import reset
 
 OWN_HEADERS = {"connection", "content-length", "date", "host", "server", "transfer-encoding"}
@@ -161,12 +162,8 @@ async def fault_proxy(upstream: str) -> AsyncIterator[FaultProxy]:
         proxy = FaultProxy(upstream, session)
         app = web.Application()
         app.router.add_route("*", "/{path:.*}", proxy.answer)
-        runner = web.AppRunner(app, access_log=None)
-        await runner.setup()
-        try:
-            await web.TCPSite(runner, "127.0.0.1", 0).start()
-            proxy.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
-            yield proxy
-        finally:
-            proxy.close()
-            await runner.cleanup()  # waits for every call, also of clients that have gone
+        async with served(app, access_log=None) as proxy.url:
+            try:
+                yield proxy
+            finally:
+                proxy.close()  # it is served until every call is over, also of clients that left

@@ -73,15 +73,15 @@ def steady(test: Callable[Given, Awaitable[None]]) -> Callable[Given, Awaitable[
 
     @wraps(test)
     async def had(*args: Given.args, **named: Given.kwargs) -> None:
-        with watched_machine() as machine:
-            for tries_left in reversed(range(TRIES)):
-                began = time.monotonic()
-                try:
-                    await test(*args, **named)
-                except AssertionError:
-                    if not tries_left or machine.stood_still_at < began:
-                        raise
-                else:
-                    break
+        async def fault() -> AssertionError | None:
+            try:
+                await test(*args, **named)
+            except AssertionError as error:
+                return error
+            return None
+
+        found = await on_a_steady_machine(fault, lambda error: error is None)
+        if found is not None:
+            raise found
 
     return had

@@ -216,7 +216,7 @@ async def test_a_call_is_reported_measured_and_recorded_on_both_sides(
     assert heard(babble("on Monday please"), left).lost_s == 0
 
     gone_after = caller.events[-1]["line_gone_after"]
-    assert 0 < gone_after < 2 * TAIL, "the jitter buffer takes its part, more of it under load"
+    assert abs(gone_after - TAIL) < 0.2  # the jitter buffer takes its part, more of it under load
     assert farewell_heard.last_sample_s is not None
     in_recording = len(right) / RATE - farewell_heard.last_sample_s
     assert abs(in_recording - gone_after) < 0.1

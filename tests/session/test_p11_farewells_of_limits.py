@@ -17,7 +17,7 @@ from agent.hangup.call_end import CallEnd
 from graphs.call_signals import CallPolicy
 from tests.fakes.mouth import HoarseVoice
 from tests.fakes.phone import Phone, phone_call
-from tests.session.test_p11_limits import (
+from tests.fakes.silent_caller import (
     HASTY,
     POLICY,
     QUIET,

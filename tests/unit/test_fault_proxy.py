@@ -26,6 +26,7 @@ from tests.fakes.fault_proxy import (
     ServerError,
     fault_proxy,
 )
+from tests.fakes.loopback import served
 from tests.fakes.signal_proxy import NO_LINGER, SignalProxy, signal_proxy
 
 ROOM = "/twirp/livekit.RoomService/"
@@ -77,20 +78,14 @@ def _protobuf(message: api.DeleteRoomResponse | api.ListRoomsResponse) -> web.Re
 
 @pytest_asyncio.fixture
 async def upstream() -> AsyncIterator[Upstream]:
-    served = Upstream()
-    served.may_delete.set()
+    server = Upstream()
+    server.may_delete.set()
     app = web.Application()
-    app.router.add_post(f"{ROOM}DeleteRoom", served.delete)
-    app.router.add_post(f"{ROOM}ListRooms", served.list)
-    app.router.add_get("/rtc", served.echo)
-    runner = web.AppRunner(app, shutdown_timeout=1)
-    await runner.setup()
-    try:
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
-        served.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
-        yield served
-    finally:
-        await runner.cleanup()
+    app.router.add_post(f"{ROOM}DeleteRoom", server.delete)
+    app.router.add_post(f"{ROOM}ListRooms", server.list)
+    app.router.add_get("/rtc", server.echo)
+    async with served(app, shutdown_timeout=1) as server.url:
+        yield server
 
 
 @pytest_asyncio.fixture

@@ -15,6 +15,7 @@ from agent.graph_registry import CallGraph
 from agent.settings import Settings
 from agent.worker import end_lost_call
 from graphs.call_signals import CallPolicy
+from tests.fakes.loopback import served
 from tests.fakes.polite_graph import polite_graph
 
 JOB = Job(room=Room(name="a-call", sid="RM_1"))
@@ -44,20 +45,10 @@ class Server:
 async def serving(server: Server) -> AsyncIterator[Settings]:
     app = web.Application()
     app.router.add_post("/twirp/{tail:.*}", server.answer)
-    runner = web.AppRunner(app)
-    await runner.setup()
-    try:
-        site = web.TCPSite(runner, "127.0.0.1", 0)
-        await site.start()
-        host, port = runner.addresses[0]
+    async with served(app) as url:
         yield Settings(
-            livekit_url=f"http://{host}:{port}",
-            livekit_api_key="key",
-            livekit_api_secret="s" * 32,
-            graph="polite",
+            livekit_url=url, livekit_api_key="key", livekit_api_secret="s" * 32, graph="polite"
         )
-    finally:
-        await runner.cleanup()
 
 
 @pytest.mark.parametrize("failures", [0, 1, 2])
