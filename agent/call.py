@@ -57,13 +57,14 @@ class Call:
     The first end wins, whoever brings it; what comes later is not an end any more.
 
     Args:
-        call_id: the call's name, LangGraph's thread, and the name in every journal entry.
+        call_id: the call's name, which is in every journal entry.
         graph: the graph and its policy.
         dispatch: the metadata the call was dispatched with.
         voices: the models that hear and speak.
         journal: gets what happens.
         memory: where the graph remembers the call, unless it was compiled with its own; it must
             stay open until the session is closed. Default: in this process.
+        thread: LangGraph's thread, which no other call has; default: the call's name.
         speech_tap: measurement only, see ``CallAgent``.
         observers: are told what the graph does, beside the call.
         more_context: keys of the graph's own context, beside those of ``CallContext``.
@@ -78,13 +79,16 @@ class Call:
         journal: CallJournal,
         voices: Voices,
         memory: BaseCheckpointSaver[Any] | None = None,
+        thread: str | None = None,
         speech_tap: SpeechTap | None = None,
         observers: Sequence[BaseCallbackHandler] = (),
         more_context: Mapping[str, Any] | None = None,
     ) -> None:
         self._graph = graph
         self._journal = journal
-        self.graph_llm = call_llm(call_id, graph, dispatch, memory, observers, more_context)
+        self.graph_llm = call_llm(
+            call_id, graph, dispatch, memory, observers, more_context, thread=thread
+        )
         self.session = self._make_session(voices)
         policy = graph.policy
         self.closing = Closing(journal, Limits(policy.tail, policy.farewell_max_wait))

@@ -20,13 +20,16 @@ class Dispatch:
     graph: str | None
     direction: Direction
     metadata: Mapping[str, Any]
+    participant_identity: str | None = None
+    """Who the caller is in the room; None: the first who can be, see ``agent.presence``."""
 
 
 def read_dispatch(text: str) -> Dispatch:
     """Read the JSON metadata of a LiveKit dispatch; no metadata at all is an inbound call.
 
     Raises:
-        MetadataError: not a JSON object, or ``graph`` or ``direction`` is wrong.
+        MetadataError: not a JSON object, or ``graph``, ``direction`` or ``participant_identity``
+            is wrong.
     """
     try:
         metadata = json.loads(text or "{}")
@@ -41,7 +44,7 @@ def read_dispatch_of(metadata: Mapping[str, Any]) -> Dispatch:
     """Check the metadata of a dispatch.
 
     Raises:
-        MetadataError: ``graph`` or ``direction`` is wrong.
+        MetadataError: ``graph``, ``direction`` or ``participant_identity`` is wrong.
     """
     graph = metadata.get("graph")
     if graph is not None and not isinstance(graph, str):
@@ -51,4 +54,7 @@ def read_dispatch_of(metadata: Mapping[str, Any]) -> Dispatch:
         raise MetadataError(
             f'has "direction": {direction!r}, which is none of {", ".join(_DIRECTIONS)}'
         )
-    return Dispatch(graph, cast("Direction", direction), metadata)
+    identity = metadata.get("participant_identity")
+    if identity is not None and not (isinstance(identity, str) and identity):
+        raise MetadataError(f'has a "participant_identity" that is none: {identity!r}')
+    return Dispatch(graph, cast("Direction", direction), metadata, identity)

@@ -38,11 +38,18 @@ class CallJournal:
     Args:
         call_id: name of the call in every entry.
         clock: monotonic seconds; ``at`` of every entry.
+        ended: is told when the last entry, ``call_ended``, has been written.
     """
 
-    def __init__(self, call_id: str, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        call_id: str,
+        clock: Callable[[], float] = time.monotonic,
+        ended: Callable[[], None] = lambda: None,
+    ) -> None:
         self._call_id = call_id
         self._clock = clock
+        self._ended = ended
 
     def write(self, event: str, **fields: Any) -> None:
         """Write one entry; ``event`` is one of the journal's own words.
@@ -52,3 +59,5 @@ class CallJournal:
         """
         entry = {"event": event, "call": self._call_id, "at": round(self._clock(), 4), **fields}
         _log.info(_SENTENCES[event], extra=entry)
+        if event == "call_ended":
+            self._ended()

@@ -1,13 +1,22 @@
-"""Who is in the room: the caller's coming and going, and what it means for the call."""
+"""Who is in the room: which of them is the caller, their coming and going, and what it means.
+
+The caller is one identity for the whole call, also while they are away: who is heard, whose keys
+count, who reads the agent's words, and who is removed. Everybody else in the room is a stranger.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable
+from math import inf
+from typing import Literal
 
 from livekit import rtc
-from livekit.agents import JobContext
+from livekit.agents import AutoSubscribe, JobContext
+from livekit.rtc._proto.participant_pb2 import ParticipantPermission
 
+from agent.dispatch import Dispatch
 from agent.hangup.call_end import CallEnd
 from agent.journal import EndedBy
 
@@ -15,7 +24,14 @@ RETURN_SECONDS = 5.0
 """How long a caller may be away whom the server has connect anew, or who comes back from another
 device. Seen: less than a second. (A lost network is LiveKit's to wait for, before it tells us.)"""
 
+MICROPHONE_SECONDS = 10.0
+"""How long a browser may take to publish a microphone, the question to its user included, before
+it is taken for the caller without one."""
+
 _R = rtc.DisconnectReason
+_KIND = rtc.ParticipantKind
+_PHONES = {_KIND.PARTICIPANT_KIND_SIP, _KIND.PARTICIPANT_KIND_CONNECTOR}
+_MICROPHONE = rtc.TrackSource.SOURCE_MICROPHONE
 _MAY_RETURN = {
     None,  # what a caller of the same identity who joins elsewhere gives; what it says is nothing
     _R.UNKNOWN_REASON,
@@ -27,6 +43,53 @@ _MAY_RETURN = {
 }
 _OPERATORS = {_R.PARTICIPANT_REMOVED, _R.ROOM_DELETED}
 _SERVERS = {_R.SERVER_SHUTDOWN, _R.MIGRATION, _R.STATE_MISMATCH}
+
+
+_log = logging.getLogger("lastword.call")
+
+Standing = Literal["caller", "candidate", "stranger"]
+
+
+def standing(participant: rtc.RemoteParticipant, dispatch: Dispatch) -> Standing:
+    """What somebody in the room is to a call that has no caller so far.
+
+    The caller is whom the dispatch names. Where it names nobody, it is the first phone, or the
+    first browser that publishes a microphone: a supervisor's page that only listens does not. A
+    browser that could, and has not so far, is a candidate, unless the dispatch says that the call
+    is by phone. Agents, recorders, and whoever may not publish a microphone are neither.
+    """
+    if dispatch.participant_identity is not None:
+        return "caller" if participant.identity == dispatch.participant_identity else "stranger"
+    direction = dispatch.metadata.get("direction")
+    if participant.kind in _PHONES and direction != "browser":
+        return "caller"
+    if participant.kind != _KIND.PARTICIPANT_KIND_STANDARD or not _may_speak(participant):
+        return "stranger"
+    if any(_is_microphone(track) for track in participant.track_publications.values()):
+        return "caller"
+    return "candidate" if direction in (None, "browser") else "stranger"
+
+
+def _joined_at(participant: rtc.RemoteParticipant) -> float:
+    """Seconds since the epoch by the server's clock; it lists participants in no order."""
+    return participant.joined_at.timestamp() if participant.joined_at else inf
+
+
+def _may_speak(participant: rtc.RemoteParticipant) -> bool:
+    may = participant.permissions
+    sources = may.can_publish_sources
+    return may.can_publish and (not sources or _MICROPHONE in sources)
+
+
+def _is_microphone(track: rtc.TrackPublication) -> bool:
+    return track.kind == rtc.TrackKind.KIND_AUDIO and track.source == _MICROPHONE
+
+
+async def connect(ctx: JobContext) -> None:
+    """Join a call's room: nobody is heard until it is known who the caller is."""
+    await ctx.connect(auto_subscribe=AutoSubscribe.SUBSCRIBE_NONE)
+    # By this listener a participant who calls itself a simulator ends the job by leaving.
+    ctx.room.off("participant_disconnected", ctx._on_simulator_disconnected)  # noqa: SLF001
 
 
 def end_by_leaving(reason: rtc.DisconnectReason.ValueType | None) -> CallEnd:
@@ -69,14 +132,32 @@ class Presence:
 
     Args:
         ctx: the job; it is connected by ``joined``.
+        dispatch: may say who the caller is.
         end: ends the call.
+        pressed: gets each key of the caller's, unchecked.
+        muted: is told when the agent's voice is silenced by the server, and when it is not any
+            more.
     """
 
-    def __init__(self, ctx: JobContext, end: Callable[[CallEnd], None]) -> None:
+    def __init__(
+        self,
+        ctx: JobContext,
+        dispatch: Dispatch,
+        *,
+        end: Callable[[CallEnd], None],
+        pressed: Callable[[str], None],
+        muted: Callable[[bool], None],
+    ) -> None:
         self._ctx = ctx
         self._room = ctx.room
+        self._dispatch = dispatch
         self._end = end
+        self._pressed = pressed
+        self._agent_muted = muted
+        self._found: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self._waiting: asyncio.TimerHandle | None = None
+        self._without_microphone: asyncio.TimerHandle | None = None
+        self._strangers_press = False
         self.caller: str | None = None
         """Identity of the caller; None: nobody has joined so far."""
         self.agent: str | None = None
@@ -84,15 +165,77 @@ class Presence:
 
     async def joined(self) -> str:
         """Wait for the caller; from then on, the caller or the room going away ends the call."""
+        if self.agent is None:
+            await self._enter()
+        try:
+            return await asyncio.shield(self._found)
+        finally:
+            self._forget_candidate()
+
+    async def _enter(self) -> None:
         self._room.on("participant_disconnected", self._left)
         self._room.on("participant_connected", self._came)
+        self._room.on("track_published", self._published)
         self._room.on("disconnected", self._disconnected)
-        await self._ctx.connect()
+        self._room.on("sip_dtmf_received", self._key)
+        self._room.on("track_muted", lambda who, _: self._mute(who, muted=True))
+        self._room.on("track_unmuted", lambda who, _: self._mute(who, muted=False))
+        self._room.on("participant_permissions_changed", self._permitted)
+        await connect(self._ctx)
         self.agent = self._room.local_participant.identity
-        self.caller = (await self._ctx.wait_for_participant()).identity
-        if self.caller not in self._room.remote_participants:
-            self._gone(None)
-        return self.caller
+        for participant in sorted(self._room.remote_participants.values(), key=_joined_at):
+            self._look_at(participant)
+
+    def _look_at(self, participant: rtc.RemoteParticipant) -> None:
+        if self._found.done():
+            return
+        match standing(participant, self._dispatch):
+            case "caller":
+                self._pin(participant.identity)
+            case "candidate" if self._without_microphone is None:
+                self._without_microphone = asyncio.get_running_loop().call_later(
+                    MICROPHONE_SECONDS, self._take_candidate
+                )
+            case _:
+                pass
+
+    def _take_candidate(self) -> None:
+        """Take the first browser for the caller, which may have no microphone at all."""
+        self._without_microphone = None
+        for participant in sorted(self._room.remote_participants.values(), key=_joined_at):
+            if standing(participant, self._dispatch) == "candidate" and not self._found.done():
+                _log.warning("the caller has no microphone")
+                self._pin(participant.identity)
+
+    def _pin(self, identity: str) -> None:
+        self._found.set_result(identity)
+        self.caller = identity
+        self._hear(self._room.remote_participants.get(identity))
+
+    def _hear(self, caller: rtc.RemoteParticipant | None) -> None:
+        """Let the server send us the caller's microphone, and nothing else of the room."""
+        for track in caller.track_publications.values() if caller else ():
+            if _is_microphone(track) and not track.subscribed:
+                track.set_subscribed(True)
+
+    def _published(self, _: rtc.RemoteTrackPublication, participant: rtc.RemoteParticipant) -> None:
+        self._look_at(participant)
+        if participant.identity == self.caller:
+            self._hear(participant)
+
+    def _key(self, key: rtc.SipDTMF) -> None:
+        if self.caller is not None and key.participant and key.participant.identity == self.caller:
+            self._pressed(key.digit)
+        elif not self._strangers_press:
+            self._strangers_press = True
+            _log.warning("somebody who is not the caller presses keys, which are dropped")
+
+    def _mute(self, who: rtc.Participant, *, muted: bool) -> None:
+        if who.identity == self.agent:
+            self._agent_muted(muted)
+
+    def _permitted(self, who: rtc.Participant, may: ParticipantPermission) -> None:
+        self._mute(who, muted=not may.can_publish)
 
     def _left(self, participant: rtc.RemoteParticipant) -> None:
         if participant.identity != self.caller:
@@ -110,8 +253,10 @@ class Presence:
             self._end(end_by_leaving(reason))
 
     def _came(self, participant: rtc.RemoteParticipant) -> None:
+        self._look_at(participant)
         if participant.identity == self.caller:
             self._forget()
+            self._hear(participant)
 
     def _disconnected(self, reason: rtc.DisconnectReason.ValueType) -> None:
         self._forget()
@@ -121,3 +266,8 @@ class Presence:
         if self._waiting is not None:
             self._waiting.cancel()
             self._waiting = None
+
+    def _forget_candidate(self) -> None:
+        if self._without_microphone is not None:
+            self._without_microphone.cancel()
+            self._without_microphone = None

@@ -49,8 +49,20 @@ class Settings(BaseSettings):
     idle_processes: int | None = Field(None, ge=0, alias="LASTWORD_IDLE_PROCESSES")
     max_calls: int | None = Field(None, gt=0, alias="LASTWORD_MAX_CALLS")
     """Calls that the worker takes at once; without it LiveKit goes by the load of the CPU."""
-    health_host: str = Field("", alias="LASTWORD_HEALTH_HOST")
-    """Address of the health check; empty: all interfaces, as orchestrators want it."""
+    job_memory_warn_mb: float = Field(512, ge=0, alias="LASTWORD_JOB_MEMORY_WARN_MB")
+    """MiB of memory (PSS) above which a job's process is warned of in the log; 0: never.
+
+    A call with the offline set takes about 290 MiB, the most that was measured.
+    """
+    job_memory_limit_mb: float = Field(1024, ge=0, alias="LASTWORD_JOB_MEMORY_LIMIT_MB")
+    """MiB above which LiveKit ends a job's process, and the worker its call; 0: no limit."""
+    job_stall_seconds: float = Field(10, ge=0, alias="LASTWORD_JOB_STALL_SECONDS")
+    """Seconds for which a job's event loop may stand still before its call is ended; 0: for ever.
+
+    A caller waits for an answer about as long (LiveKit's own limit is 60 s).
+    """
+    health_host: str = Field("127.0.0.1", alias="LASTWORD_HEALTH_HOST")
+    """Address of the health check; an orchestrator that probes from outside needs ``0.0.0.0``."""
     health_port: int = Field(8081, ge=0, le=65535, alias="LASTWORD_HEALTH_PORT")
 
     providers: Literal["auto", "offline", "production"] = Field("auto", alias="LASTWORD_PROVIDERS")

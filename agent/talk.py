@@ -37,8 +37,9 @@ from agent.hangup.call_end import CallEnd
 from agent.journal import CallJournal
 from agent.memory_url import MemoryPlace
 from agent.providers.voices import TYPED
+from agent.room_session import start_in
 from agent.settings import Settings
-from agent.worker import make_call, prewarm, start_in
+from agent.worker import make_call, prewarm
 from graphs.call_signals import CallPolicy
 
 
@@ -189,7 +190,8 @@ async def _take_console_call(metadata: str, ctx: JobContext) -> None:
 
     async with _opened(settings.graph_memory) as memory:
         call = make_call(ctx, memory)
-        end = await call.run(partial(start_in, ctx.room), [Terminal()], caller_joined=joined)
+        start = partial(start_in, ctx.room, "console")
+        end = await call.run(start, [Terminal()], caller_joined=joined)
     _show_end(end, Console())
     _leave()
 

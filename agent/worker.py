@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, AsyncExitStack
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from langchain_core.callbacks import BaseCallbackHandler
-from livekit import api, rtc
+from livekit import api
 from livekit.agents import AgentServer, AgentSession, JobContext, JobProcess, JobRequest
-from livekit.agents.voice import room_io
 from livekit.protocol.agent import Job
 
 from agent.call import Call
@@ -26,6 +25,7 @@ from agent.hangup.call_end import CallEnd
 from agent.hangup.closing import Closing
 from agent.hangup.hang_up import (
     Line,
+    NoLine,
     ParticipantLine,
     RoomLine,
     hang_up,
@@ -34,10 +34,12 @@ from agent.hangup.hang_up import (
     surely,
 )
 from agent.hangup.phases import Limits
+from agent.job_pulse import JobPulse, pulse_pipe
 from agent.journal import CallJournal
-from agent.lost_jobs import WatchfulServer
-from agent.presence import Presence
+from agent.lost_jobs import LostReason, WatchfulServer
+from agent.presence import Presence, connect
 from agent.providers.voices import Voices, make_voices
+from agent.room_session import start_in
 from agent.settings import Settings
 from agent.speech_tap import WavTap
 from graphs.call_signals import CallPolicy
@@ -73,15 +75,20 @@ def make_worker(
         asyncio.run(prepare_memory(memory))
     loaded = {"graphs": list(graphs), "default": default, "memory": str(memory or "in process")}
     _log.info("graphs loaded", extra=loaded)
+    pulses, pulse = pulse_pipe()
     server = WatchfulServer(
         job_lost=partial(end_lost_call, settings, graphs),
+        pulses=pulses,
+        stall_seconds=settings.job_stall_seconds,
+        job_memory_warn_mb=settings.job_memory_warn_mb,
+        job_memory_limit_mb=settings.job_memory_limit_mb,
         ws_url=url,
         api_key=key,
         api_secret=secret,
         host=settings.health_host,
         port=settings.health_port,
         load_fnc=_load_by_calls(settings.max_calls) if settings.max_calls else None,
-        setup_fnc=partial(prewarm, settings),
+        setup_fnc=partial(prewarm, settings, pulse=pulse),
         preload_modules=["agent.worker"],
     )
     if settings.idle_processes is not None:
@@ -94,9 +101,13 @@ def make_worker(
     return server
 
 
-def prewarm(settings: Settings, process: JobProcess) -> None:
-    """Load models and graphs in a job process before it has a call."""
+def prewarm(settings: Settings, process: JobProcess, *, pulse: JobPulse | None = None) -> None:
+    """Load models and graphs in a job process before it has a call.
+
+    ``pulse`` takes the process's signs of life to its worker.
+    """
     process.userdata["settings"] = settings
+    process.userdata["pulse"] = pulse
     process.userdata["voices"] = make_voices(settings)
     process.userdata["graphs"] = load_all(settings.graphs_config, settings.graph_url)
 
@@ -124,24 +135,47 @@ async def take_call(
     """
     settings: Settings = ctx.proc.userdata["settings"]
     async with AsyncExitStack() as after_the_call:
+        await after_the_call.enter_async_context(_beating(ctx.proc.userdata["pulse"]))
         # Not the job's own client: LiveKit closes that one before a job that is cancelled has hung
         # up.
         rooms = (await after_the_call.enter_async_context((client or server_api)(settings))).room
         room = RoomLine(rooms, ctx.job.room.name)
         try:
-            memory = await open_for_call(settings.graph_memory, after_the_call, join=ctx.connect)
+            memory = await open_for_call(
+                settings.graph_memory, after_the_call, join=partial(connect, ctx)
+            )
             call = (make or make_call)(ctx, memory)
         except BaseException:
             await surely(hang_up([room]))
             raise
         after_the_call.push_async_callback(call.session.aclose)
-        presence = Presence(ctx, call.end)
-        ctx.room.on("sip_dtmf_received", lambda pressed: call.keypad.press(pressed.digit))
+        presence = Presence(
+            ctx,
+            read_dispatch(ctx.job.metadata),
+            end=call.end,
+            pressed=call.keypad.press,
+            muted=call.closing.agent_muted,
+        )
+
+        async def start(session: AgentSession[None], agent: CallAgent) -> None:
+            await start_in(ctx.room, await presence.joined(), session, agent)
+
         lines = lines_of(call.policy, rooms, room, presence, ctx.job.room.name)
-        end = await call.run(partial(start_in, ctx.room), lines, caller_joined=presence.joined)
+        end = await call.run(start, lines, caller_joined=presence.joined)
         if call.policy.hang_up == "room":
             await keep_gone(room)
         ctx.shutdown(end.reason)
+
+
+@asynccontextmanager
+async def _beating(pulse: JobPulse | None) -> AsyncIterator[None]:
+    if pulse is None:
+        yield
+        return
+    async with asyncio.TaskGroup() as tasks:
+        beating = tasks.create_task(pulse.beat())
+        yield
+        beating.cancel()
 
 
 def server_api(settings: Settings) -> api.LiveKitAPI:
@@ -168,24 +202,28 @@ def lines_of(
             return [ParticipantLine("agent", rooms, name, lambda: presence.agent)]
 
 
-async def end_lost_call(settings: Settings, graphs: dict[str, CallGraph], job: Job) -> None:
-    """Take the line of a call down whose process has died, and close its record.
+async def end_lost_call(
+    settings: Settings, graphs: dict[str, CallGraph], job: Job, why: LostReason
+) -> None:
+    """Take the line of a call down whose process is gone before its record, and close the record.
 
-    A process that breaks after its call has nothing to end: its room is gone, or is another call's
-    by now. A policy that leaves the caller on the line when the agent goes has nothing to take
-    down either.
+    A line that is down already, because the caller has left, is left alone: a room of the same
+    name is another call's. A policy that leaves the caller on the line when the agent goes has
+    nothing to take down either.
     """
     dispatch = read_dispatch(job.metadata)
     graph = graphs[choose_graph(dispatch.graph, settings.graph, known=graphs)]
     journal = CallJournal(job.room.name)
     async with server_api(settings) as client:
         is_up = await _is_up(client, job)
-        if is_up is False:
-            return
         closing = Closing(journal, Limits(graph.policy.tail, graph.policy.farewell_max_wait))
-        closing.cut_short(CallEnd("error", "job_lost"))
-        is_ours = is_up and graph.policy.hang_up != "agent"
-        await closing.take_down([RoomLine(client.room, job.room.name)] if is_ours else [])
+        closing.cut_short(CallEnd("error", why))
+        lines: list[Line] = []
+        if is_up is False:
+            lines = [NoLine()]
+        elif is_up and graph.policy.hang_up != "agent":
+            lines = [RoomLine(client.room, job.room.name)]
+        await closing.take_down(lines)
     closing.write_end()
 
 
@@ -219,11 +257,13 @@ def make_call(
     settings: Settings = ctx.proc.userdata["settings"]
     dispatch = read_dispatch(ctx.job.metadata)
     call_id = ctx.job.room.name
+    pulse: JobPulse | None = ctx.proc.userdata["pulse"]
     return Call(
         call_id,
         graph=graph or graph_of(ctx),
         dispatch=dispatch,
-        journal=CallJournal(call_id),
+        journal=CallJournal(call_id, ended=pulse.record_closed if pulse else lambda: None),
+        thread=thread_of(ctx.job),
         voices=voices or ctx.proc.userdata["voices"],
         memory=memory,
         speech_tap=_speech_tap(settings, call_id),
@@ -232,14 +272,13 @@ def make_call(
     )
 
 
-async def start_in(room: rtc.Room, session: AgentSession[None], agent: CallAgent) -> None:
-    """Bring a session into a room: audio both ways, and the agent's words as transcription."""
-    await session.start(
-        agent,
-        room=room,
-        room_options=room_io.RoomOptions(text_input=False),
-        record=False,
-    )
+def thread_of(job: Job) -> str:
+    """The name of a call's memory: LangGraph's thread.
+
+    A room's name alone can be used again, and so can a room: by somebody who has not to know what
+    was said before.
+    """
+    return f"{job.room.name}/{job.id}"
 
 
 def _load_by_calls(max_calls: int) -> Callable[[AgentServer], float]:

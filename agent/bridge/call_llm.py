@@ -25,17 +25,20 @@ def call_llm(
     memory: BaseCheckpointSaver[Any] | None = None,
     observers: Sequence[BaseCallbackHandler] = (),
     more_context: Mapping[str, Any] | None = None,
+    *,
+    thread: str | None = None,
 ) -> GraphLLM:
     """Put a call's graph into the seat of its LLM.
 
     Args:
-        call_id: the call's name, and LangGraph's thread.
+        call_id: the call's name.
         graph: the graph and its policy.
         dispatch: the metadata the call was dispatched with.
         memory: where the graph remembers the call, unless it was compiled with its own; default: in
             this process.
         observers: are told what the graph does.
         more_context: keys of the graph's own context.
+        thread: LangGraph's thread; default: the call's name.
     """
     context = CallContext(
         call_id=call_id, direction=dispatch.direction, metadata=dict(dispatch.metadata)
@@ -45,7 +48,9 @@ def call_llm(
         own = runs.checkpointer
         remembers = own if own not in (None, True) else memory or InMemorySaver()
         runs = runs.copy({"checkpointer": remembers})
-    config = RunnableConfig(configurable={"thread_id": call_id}, callbacks=list(observers))
+    config = RunnableConfig(
+        configurable={"thread_id": thread or call_id}, callbacks=list(observers)
+    )
     schema = getattr(runs, "context_schema", None)
     return GraphLLM(
         runs,

@@ -16,9 +16,9 @@ from agent.hangup.hang_up import Line, hang_up
 from agent.hangup.phases import Facts, Limits, LineState, Phase, Row, next_row, wake_at
 from agent.journal import CallJournal
 
-FarewellState = Literal["none", "played", "cut_short", "overdue", "failed"]
+FarewellState = Literal["none", "played", "muted", "cut_short", "overdue", "failed"]
 """What became of the farewell: "none" when the call was ended without one, "failed" when there was
-no voice to speak it."""
+no voice to speak it, "muted" when the agent's voice was switched off meanwhile."""
 
 _ENTRIES = {
     Phase.TALKING: "ending_cancelled",
@@ -40,6 +40,9 @@ class Farewell:
         self.wants_more = False
         self.has_no_voice = False
         self.is_empty = False
+        self.was_muted = False
+        self.was_cut = False
+        """Its sound was cleared away before its end, and not by a caller who spoke over it."""
         self.was_called_off = False
         self.passed_over: list[str] = []
         """What the caller has said over it, in order, and LiveKit has put into no turn."""
@@ -109,6 +112,7 @@ class Closing:
         self._cut: CallEnd | None = None
         self._farewell: Farewell | None = None
         self._line: LineState = "up"
+        self._is_muted = False
         self._decided = asyncio.Event()
         self._timer: asyncio.TimerHandle | None = None
 
@@ -141,9 +145,11 @@ class Closing:
             return "none"
         if farewell.has_no_voice:
             return "failed"
-        if farewell.played_at is not None:
+        if farewell.was_muted:
+            return "muted"
+        if farewell.played_at is not None and not farewell.was_cut:
             return "played"
-        return "cut_short" if self._cut else "overdue"
+        return "cut_short" if self._cut or farewell.was_cut else "overdue"
 
     def cut_short(self, end: CallEnd) -> None:
         """End the call at once; without effect when that has happened or is happening."""
@@ -159,8 +165,16 @@ class Closing:
         if not self.is_talking:
             return None
         farewell = self._farewell = Farewell(end, self._advance, self._now)
+        farewell.was_muted = self._is_muted
         self._advance(source=source)
         return farewell
+
+    def agent_muted(self, muted: bool) -> None:
+        """Somebody with power over the room has silenced the agent's voice, or given it back."""
+        self._is_muted = muted
+        farewell = self._farewell
+        if muted and farewell is not None and farewell.played_at is None:
+            farewell.was_muted = True
 
     async def decided(self) -> CallEnd:
         """Wait until the line is to be taken down; returns how the call ended."""

@@ -76,7 +76,7 @@ async def follow(
     """
     await playout
     if not speech.interrupted:
-        farewell.played()
+        await report_played(session, farewell)
     async with asyncio.TaskGroup() as tasks:
         settled = tasks.create_task(farewell.settled())
         await speech.wait_if_not_interrupted([settled])
@@ -84,6 +84,20 @@ async def follow(
     is_closing = session._is_closing()  # noqa: SLF001 - told to others only when it is closed
     if speech.interrupted and not is_closing:
         farewell.call_off()
+
+
+async def report_played(session: AgentSession[Any], farewell: Farewell) -> None:
+    """Report that the farewell has been played, and whether its sound could be heard.
+
+    A voice that is switched off, or whose sound is cleared away, lets LiveKit's speech end like any
+    other. A session without a loudspeaker, as in a typed conversation, has no sound to lose.
+    """
+    loudspeaker = session.output.audio
+    if loudspeaker is not None and not session.output.audio_enabled:
+        farewell.was_muted = True
+    farewell.played()
+    if loudspeaker is not None:  # what has been played is not waited for: this returns at once
+        farewell.was_cut = (await loudspeaker.wait_for_playout()).interrupted
 
 
 class _Listener:

@@ -88,6 +88,19 @@ class RoomLine:
         return not found.rooms
 
 
+class NoLine:
+    """The line of a call whose room is known to be gone."""
+
+    name = "room"
+
+    async def remove(self) -> None:
+        """There is nothing to take down."""
+
+    async def is_gone(self) -> bool:
+        """It is."""
+        return True
+
+
 class ParticipantLine:
     """One participant of a room, the caller or the agent: the others stay.
 

@@ -24,7 +24,7 @@ from agent.bridge import GraphLLM
 from agent.hangup.call_end import CallEnd
 from agent.hangup.closers import split_words
 from agent.hangup.closing import Closing
-from agent.hangup.farewell_guard import follow, guarded, limit_stopped_by
+from agent.hangup.farewell_guard import follow, guarded, limit_stopped_by, report_played
 from agent.hangup.limits import CallTimes, Due, TimeUp, due, next_look
 from agent.journal import CallJournal
 from graphs.call_signals import CallPolicy, LimitNear, Silence
@@ -142,7 +142,7 @@ class LimitWatch:
         with guarded(self._session, speech, farewell, self._policy, stopped_by) as stop:
             if stopped_by == "never":
                 await speech.wait_for_playout()
-                farewell.played()
+                await report_played(self._session, farewell)
                 await farewell.settled()
                 return
             self._stop_farewell = stop

@@ -35,11 +35,11 @@ class WrittenJournal:
     def events(self) -> list[str]:
         return [entry["event"] for entry in self.entries]
 
-    async def until(self, event: str, seconds: float = 30) -> Entry:
-        """Wait for the first entry of that kind."""
+    async def until(self, event: str, seconds: float = 30, *, times: int = 1) -> Entry:
+        """Wait until there have been so many entries of that kind; returns the last of these."""
         async with asyncio.timeout(seconds), self._written:
-            await self._written.wait_for(lambda: event in self.events)
-        return next(entry for entry in self.entries if entry["event"] == event)
+            await self._written.wait_for(lambda: self.events.count(event) >= times)
+        return [entry for entry in self.entries if entry["event"] == event][times - 1]
 
 
 class JournalledWorker:
@@ -63,7 +63,12 @@ class JournalledWorker:
 
 @asynccontextmanager
 async def journalled_worker(
-    server: LocalServer, graph: str, folder: Path, *options: str, agent: str = "lastword"
+    server: LocalServer,
+    graph: str,
+    folder: Path,
+    *options: str,
+    agent: str = "lastword",
+    settings: Mapping[str, str] | None = None,
 ) -> AsyncIterator[JournalledWorker]:
     """Run the worker for the graph ``graph`` (``module:name``), with ``options`` of LiveKit's.
 
@@ -73,6 +78,7 @@ async def journalled_worker(
         folder: for the files that the worker needs.
         options: of ``lastword worker start``.
         agent: what the worker is dispatched as; no other worker may have that name.
+        settings: more variables of its environment.
     """
     config = folder / "langgraph.json"
     config.write_text(json.dumps({"graphs": {"under_test": graph}}))
@@ -89,6 +95,7 @@ async def journalled_worker(
             "LASTWORD_MAX_CALLS": "8",
             "PYTHONPATH": str(PROJECT_ROOT),
         }
+        | dict(settings or {})
     )
     command = [sys.executable, "-m", "agent.worker_process", *options]
     async with running_part("the worker", command, env=env) as part, asyncio.TaskGroup() as tasks:

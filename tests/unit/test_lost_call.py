@@ -58,7 +58,7 @@ async def test_p7_a_server_that_is_busy_for_a_moment_loses_no_line(
     server = Server(failures)
     async with serving(server) as settings:
         with caplog.at_level("INFO"):
-            await end_lost_call(settings, GRAPHS, JOB)
+            await end_lost_call(settings, GRAPHS, JOB, "job_lost")
     assert server.rooms == []
     assert "the call has ended" in caplog.text
 
@@ -69,5 +69,5 @@ async def test_p7_a_server_that_never_answers_leaves_a_record_all_the_same(
     server = Server(1000)
     async with serving(server) as settings:
         with caplog.at_level("INFO"):
-            await end_lost_call(settings, GRAPHS, JOB)
+            await end_lost_call(settings, GRAPHS, JOB, "job_lost")
     assert "the call has ended" in caplog.text

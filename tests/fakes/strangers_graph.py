@@ -1,0 +1,82 @@
+"""A graph for calls in which strangers are in the room: it says what a test wants to know.
+
+The dispatch's metadata says what it does at its opening: ``ends`` with a long farewell that nobody
+may interrupt, ``blocks`` the event loop, ``grows`` by so many megabytes, or greets. To keys it
+answers with what they were; to "1" also with a journal entry of its own, ``doors``, as it reports
+``blocked`` before it blocks.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from typing import Any, Literal
+
+from langchain_core.messages import AIMessage
+from langgraph.graph import START, StateGraph
+from langgraph.runtime import Runtime
+from livekit.agents import get_job_context
+
+from agent.journal import LOGGER_NAME
+from graphs.call_signals import CallContext, CallPolicy, CallState
+
+FAREWELL = "Thank you for calling us today and have a very nice afternoon, goodbye."
+_kept: list[bytes] = []
+
+
+def report_doors() -> None:
+    """Report by which ways participants can reach the job: handlers of streams and calls, and the
+    listeners of the room's events.
+    """
+    room = get_job_context().room
+    handlers = [
+        *(f"text:{topic}" for topic in room._text_stream_handlers),  # noqa: SLF001 - rtc's own
+        *(f"bytes:{topic}" for topic in room._byte_stream_handlers),  # noqa: SLF001
+        *(f"rpc:{method}" for method in room.local_participant._rpc_handlers),  # noqa: SLF001
+    ]
+    for event, listeners in room._events.items():  # noqa: SLF001
+        handlers += [f"{event}:{listener.__qualname__}" for listener in listeners]
+    report("doors", doors=sorted(set(handlers)))
+
+
+def report(event: str, **fields: Any) -> None:
+    """Write an entry beside those of the call's journal."""
+    entry = {"event": event, "call": get_job_context().room.name, "at": 0, **fields}
+    logging.getLogger(LOGGER_NAME).info("what a test wants to know", extra=entry)
+
+
+async def talk(state: CallState, runtime: Runtime[CallContext]) -> dict[str, Any]:
+    """Greet, or answer to keys."""
+    metadata = runtime.context.get("metadata", {})
+    match state.get("event"):
+        case {"kind": "keypad", "keys": "1"}:
+            report_doors()
+            return {"messages": [AIMessage("Key one.")]}
+        case {"kind": "keypad", "keys": str() as keys}:
+            return {"messages": [AIMessage(f"Keys {' '.join(keys)}.")]}
+        case {"kind": "opening"}:
+            if metadata.get("blocks"):
+                report("blocked")
+                time.sleep(60)  # noqa: ASYNC251 - that is what is tested
+            _kept.extend(b"x" * 2**20 for _ in range(metadata.get("grows", 0)))
+            return {"messages": [AIMessage(f"Hello, I remember {len(state['messages'])}.")]}
+        case _:
+            return {"messages": [AIMessage("I hear you.")]}
+
+
+async def end(state: CallState) -> dict[str, Any]:
+    """Say goodbye."""
+    return {"messages": [AIMessage(FAREWELL)]}
+
+
+def route(state: CallState, runtime: Runtime[CallContext]) -> Literal["talk", "end"]:
+    """The first word may be the last."""
+    return "end" if runtime.context.get("metadata", {}).get("ends") else "talk"
+
+
+builder: StateGraph[Any, Any, Any, Any] = StateGraph(CallState, context_schema=CallContext)
+builder.add_node("talk", talk)
+builder.add_node("end", end)
+builder.add_conditional_edges(START, route)
+graph = builder.compile(name="strangers")
+call_policy = CallPolicy(farewell_interruption="never", silence_timeout=None, max_duration=120)
