@@ -16,6 +16,11 @@ def test_no_metadata_is_an_inbound_call_to_the_default_graph() -> None:
     assert (dispatch.graph, dispatch.direction, dict(dispatch.metadata)) == (None, "inbound", {})
 
 
+def test_the_dispatch_may_say_who_the_caller_is() -> None:
+    assert read_dispatch("").participant_identity is None
+    assert read_dispatch('{"participant_identity": "anna"}').participant_identity == "anna"
+
+
 def test_the_business_data_is_kept_whole() -> None:
     dispatch = read_dispatch('{"graph": "survey", "direction": "outbound", "order": {"id": 7}}')
     assert (dispatch.graph, dispatch.direction) == ("survey", "outbound")
@@ -30,6 +35,8 @@ def test_the_business_data_is_kept_whole() -> None:
         ('"survey"', "is str, not an object"),
         ('{"graph": 7}', 'has a "graph" that is no name: 7'),
         ('{"direction": "up"}', "none of inbound, outbound, browser"),
+        ('{"participant_identity": 7}', 'has a "participant_identity" that is none: 7'),
+        ('{"participant_identity": ""}', 'has a "participant_identity" that is none'),
     ],
 )
 def test_malformed_metadata_says_what_is_wrong_and_the_way_out(text: str, why: str) -> None:

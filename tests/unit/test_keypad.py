@@ -7,9 +7,18 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from agent.conversations.kept_journal import KeptJournal
-from agent.keypad import PAUSE_SECONDS, KeypadWatch
+from agent.keypad import (
+    BURST,
+    KEYS_PER_SECOND,
+    MOST_KEYS,
+    PAUSE_SECONDS,
+    KeyAllowance,
+    KeypadWatch,
+)
 from graphs.call_signals import CallEvent
 
 pytestmark = pytest.mark.looptime
@@ -22,7 +31,15 @@ class Pressed:
         self.told: list[CallEvent] = []
         self.breaks = breaks
         self.journal = KeptJournal()
-        self.watch = KeypadWatch(self.tell, lambda: is_talking, self.journal)
+        self.noticed = 0
+        self.watch = KeypadWatch(self.tell, lambda: is_talking, self.journal, self.notice)
+
+    def notice(self) -> None:
+        self.noticed += 1
+
+    @property
+    def keys(self) -> list[str]:
+        return [event["keys"] for event in self.told if event["kind"] == "keypad"]
 
     async def tell(self, event: CallEvent) -> None:
         if self.breaks:
@@ -49,7 +66,7 @@ async def test_keys_without_a_pause_are_one_event() -> None:
         await pressed.press("1", then=PAUSE_SECONDS / 2)
         await pressed.press("2", then=PAUSE_SECONDS + 0.1)
         await pressed.press("3", then=PAUSE_SECONDS + 0.1)
-    assert [event["keys"] for event in pressed.told if event["kind"] == "keypad"] == ["12", "3"]
+    assert pressed.keys == ["12", "3"]
     assert pressed.journal.events == ["call_event", "call_event"]
 
 
@@ -74,3 +91,81 @@ async def test_a_graph_that_cannot_be_told_does_not_stop_the_watch() -> None:
         pressed.breaks = False
         await pressed.press("2", then=PAUSE_SECONDS + 0.1)
     assert pressed.told == [{"kind": "keypad", "keys": "2"}]
+
+
+NO_KEYS = (
+    "",
+    "12",
+    "hello",
+    "a",
+    "E",
+    " ",
+    "\n",
+    "\x1b[2J",
+    "\N{ARABIC-INDIC DIGIT ONE}",
+    "#" * 10_000,
+)
+
+
+@pytest.mark.parametrize("key", NO_KEYS)
+async def test_what_is_no_key_is_dropped_and_logged_once(
+    key: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    pressed = Pressed()
+    async with watching(pressed):
+        for _ in range(5000):
+            pressed.watch.press(key)
+        await pressed.press("1", then=PAUSE_SECONDS + 0.1)
+    assert pressed.keys == ["1"]
+    assert pressed.noticed == 1, "who sends what is no key is not there for that"
+    assert [record.getMessage() for record in caplog.records if record.levelname == "WARNING"] == [
+        "the caller has pressed what is not one of 0-9, *, # and A-D, which is dropped",
+        "5000 times in this call: what is not one of 0-9, *, # and A-D",
+    ]
+
+
+async def test_a_flood_of_keys_is_cut_to_what_a_telephone_sends() -> None:
+    pressed = Pressed()
+    async with watching(pressed):
+        for _ in range(10):
+            for _ in range(500):
+                pressed.watch.press("#")
+            await asyncio.sleep(1)
+    assert len(pressed.told) == BURST + round(9 * KEYS_PER_SECOND)
+    assert pressed.noticed == len(pressed.told)
+
+
+async def test_keys_without_an_end_reach_the_graph_all_the_same() -> None:
+    pressed = Pressed()
+    async with watching(pressed):
+        await pressed.press("1" * BURST, then=0.1)
+        assert pressed.keys == ["1" * BURST]
+
+
+async def test_a_graph_that_is_slow_lets_no_keys_pile_up() -> None:
+    pressed = Pressed()
+    forever = asyncio.Event()
+
+    async def hang(event: CallEvent) -> None:
+        await forever.wait()
+
+    pressed.watch = KeypadWatch(hang, lambda: True, pressed.journal)
+    async with watching(pressed):
+        for _ in range(1000):
+            await pressed.press("#", then=1)
+    assert pressed.watch._pressed.qsize() <= BURST  # noqa: SLF001 - what is waiting is the fact
+
+
+@given(st.lists(st.floats(0, 10), max_size=3000))
+def test_no_rhythm_of_keys_gets_more_than_the_allowance(pauses: list[float]) -> None:
+    allowance, now, taken = KeyAllowance(0.0), 0.0, 0
+    for pause in pauses:
+        now += pause
+        taken += allowance.take(now)
+        assert taken <= BURST + now * KEYS_PER_SECOND + 1e-6
+    assert taken <= MOST_KEYS
+
+
+def test_a_call_has_only_so_many_keys() -> None:
+    allowance = KeyAllowance(0.0)
+    assert sum(allowance.take(float(second)) for second in range(2 * MOST_KEYS)) == MOST_KEYS

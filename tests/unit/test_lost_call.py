@@ -25,9 +25,9 @@ GRAPHS = {"polite": CallGraph("polite", polite_graph([]), CallPolicy())}
 class Server:
     """Has one room; fails as often as it is told, then answers."""
 
-    def __init__(self, failures: int) -> None:
+    def __init__(self, failures: int, sid: str | None = "RM_1") -> None:
         self.failures = failures
-        self.rooms = [Room(name="a-call", sid="RM_1")]
+        self.rooms = [] if sid is None else [Room(name="a-call", sid=sid)]
 
     async def answer(self, request: web.Request) -> web.Response:
         if self.failures:
@@ -71,3 +71,19 @@ async def test_p7_a_server_that_never_answers_leaves_a_record_all_the_same(
         with caplog.at_level("INFO"):
             await end_lost_call(settings, GRAPHS, JOB, "job_lost")
     assert "the call has ended" in caplog.text
+
+
+@pytest.mark.parametrize("sid", [None, "RM_2"])
+async def test_p7_p8_a_call_whose_caller_has_left_first_has_a_record_too(
+    sid: str | None, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Its room is gone, or one of the same name is another call's by now, and is left alone."""
+    server = Server(0, sid)
+    before = list(server.rooms)
+    async with serving(server) as settings:
+        with caplog.at_level("INFO"):
+            await end_lost_call(settings, GRAPHS, JOB, "job_stalled")
+    assert server.rooms == before
+    [end] = [entry for entry in caplog.records if entry.getMessage() == "the call has ended"]
+    told = (end.__dict__["ended_by"], end.__dict__["reason"], end.__dict__["line_gone"])
+    assert told == ("error", "job_stalled", True)
