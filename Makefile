@@ -6,7 +6,7 @@ UV_VERSION := 0.13.9
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help call talk test check bench-hangup studio clean
+.PHONY: help call talk test check audit bench-hangup studio clean
 
 help:  ## Show the commands
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1  #/p' $(MAKEFILE_LIST) | awk -F'#' '{printf "%-21s%s\n", $$1, $$2}'
@@ -44,6 +44,9 @@ check: $(READY)  ## Lint, format, types, the sample graphs, import rules
 	@$(BIN)/mypy
 	@$(BIN)/lastword check
 	@$(BIN)/lint-imports
+
+audit: $(READY)  ## Look up known vulnerabilities of the locked dependencies
+	@$(BIN)/python -m tools.audit
 
 bench-hangup: $(READY)  ## Measure the end of many calls, and against LiveKit's EndCallTool (CALLS=, PAIRS=)
 	@$(BIN)/python -m benchmarks.hangup $(if $(CALLS),--calls '$(CALLS)') $(if $(PAIRS),--pairs '$(PAIRS)')

@@ -1,0 +1,1 @@
+"""What the project itself is built and checked with."""
