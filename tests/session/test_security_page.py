@@ -16,13 +16,17 @@ import time_machine
 from langchain_core.messages import AIMessage, HumanMessage
 from langgraph.graph import START, MessagesState, StateGraph
 from livekit import api
+from livekit.protocol.agent import Job
 from livekit.protocol.agent_worker import WorkerInfo
+from livekit.protocol.models import Room
 from psycopg.conninfo import conninfo_to_dict
 
 from agent.dispatch import read_dispatch
 from agent.graph_memory import open_memory, prepare_memory
+from agent.keypad import BURST, KEYS_PER_SECOND, MOST_KEYS
 from agent.memory_url import read_memory_url
 from agent.settings import PROJECT_ROOT, Settings
+from agent.worker import thread_of
 from tests.fakes.postgres import LocalPostgres
 
 PAGE = (PROJECT_ROOT / "SECURITY.md").read_text()
@@ -157,3 +161,17 @@ def test_every_link_leads_to_a_file_and_a_heading_that_is_there() -> None:
         headings = re.findall(r"^#+ (.*)$", target.read_text(), re.MULTILINE) if anchor else []
         slugs = [re.sub(r"[^\w -]", "", one.lower()).replace(" ", "-") for one in headings]
         assert anchor in (*slugs, ""), (file, anchor)
+
+
+def test_the_pages_numbers_are_those_of_the_code() -> None:
+    settings = Settings.model_fields
+    assert f"{BURST} at once, then {KEYS_PER_SECOND:g} per second, {MOST_KEYS} per call" in PAGE
+    assert f"**Health check**: `{settings['health_host'].default}:" in PAGE
+    for name in ("job_memory_warn_mb", "job_memory_limit_mb", "job_stall_seconds"):
+        assert f"| `LASTWORD_{name.upper()}` | {settings[name].default:g} |" in PAGE
+
+
+def test_a_thread_is_named_as_the_page_says() -> None:
+    job = Job(id="AJ_1", room=Room(name="call-xyz", sid="RM_1"))
+    assert thread_of(job) == "call-xyz/AJ_1"
+    assert "`<room name>/<job id>`" in PAGE
