@@ -17,6 +17,7 @@ from livekit import api
 
 from agent.errors import LastwordError
 from agent.journal import LOGGER_NAME
+from agent.private_files import file_name
 from agent.rehearsal.caller_job import VOICE, BreakIn, CallerLine
 from agent.rehearsal.livekit_server import LocalServer, build_server, find_server, running_server
 from agent.rehearsal.parts import Part, json_line, running_part
@@ -133,7 +134,7 @@ class Stage:
         """
         began = datetime.now().astimezone()
         stamp = began.astimezone(UTC).strftime("%Y%m%d-%H%M%S-%f")[:-3]
-        room = f"{plan.metadata.get('graph', 'call')}-{stamp}"
+        room = file_name(f"{plan.metadata.get('graph', 'call')}-{stamp}")
         folder = self._settings.calls_dir / room
         events = CallEvents()
         self._calls[room] = (events, view)
@@ -157,7 +158,7 @@ class Stage:
             caller=events.caller,
             worker=events.worker,
             folder=folder,
-            speech=self._speech / room,
+            speech=self._speech / file_name(room),
             room_left=room in await self.server.rooms(),
         )
 
