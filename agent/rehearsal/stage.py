@@ -17,7 +17,7 @@ from livekit import api
 
 from agent.errors import LastwordError
 from agent.journal import LOGGER_NAME
-from agent.private_files import file_name
+from agent.private_files import file_name, make_private_folder
 from agent.rehearsal.caller_job import VOICE, BreakIn, CallerLine
 from agent.rehearsal.livekit_server import LocalServer, build_server, find_server, running_server
 from agent.rehearsal.parts import Part, json_line, running_part
@@ -131,11 +131,13 @@ class Stage:
 
         Raises:
             CallFailed: the caller's process broke.
+            UnwritableFile: there can be no folder for the call.
         """
         began = datetime.now().astimezone()
         stamp = began.astimezone(UTC).strftime("%Y%m%d-%H%M%S-%f")[:-3]
         room = file_name(f"{plan.metadata.get('graph', 'call')}-{stamp}")
         folder = self._settings.calls_dir / room
+        await asyncio.to_thread(make_private_folder, folder)
         events = CallEvents()
         self._calls[room] = (events, view)
         job = {
