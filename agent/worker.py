@@ -35,6 +35,7 @@ from agent.hangup.hang_up import (
 )
 from agent.hangup.phases import Limits
 from agent.journal import CallJournal
+from agent.log_levels import keep_content_out_of_logs
 from agent.lost_jobs import WatchfulServer
 from agent.presence import Presence
 from agent.providers.voices import Voices, make_voices
@@ -61,6 +62,7 @@ def make_worker(
         GraphError: a graph of ``langgraph.json`` does not load, or is not served behind its URL.
         MemoryUnavailable: the graphs' memory cannot be reached.
     """
+    keep_content_out_of_logs()
     url, key, secret = settings.livekit()
     _log.info(settings.announcement())
     graphs = load_all(settings.graphs_config, settings.graph_url)
