@@ -50,6 +50,7 @@ def call(
     ] = None,
 ) -> None:
     """Make a whole call on this machine: local server, worker, simulated caller."""
+    from agent.private_files import private_file
     from agent.rehearsal.rehearsal import Rehearsal, rehearse
 
     rehearsal = Rehearsal(
@@ -58,7 +59,8 @@ def call(
     console = Console(highlight=False, record=picture is not None)
     code = asyncio.run(until_signalled(rehearse(rehearsal, console)))
     if picture is not None:
-        console.save_svg(str(picture), title="make call")
+        with private_file(picture) as file:
+            file.write(console.export_svg(title="make call").encode())
     raise typer.Exit(code)
 
 

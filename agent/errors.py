@@ -8,6 +8,7 @@ LastwordError
 │   ├── BrokenGraph      the name is there, what it points to does not load
 │   └── GraphServerError the server of LASTWORD_GRAPH_URL does not answer, or lacks a graph
 ├── MemoryUnavailable    the memory of LASTWORD_GRAPH_MEMORY cannot be opened or written
+├── UnwritableFile       a file with what people said cannot be written for the owner alone
 ├── MetadataError        the dispatch's metadata is not a JSON object
 ├── ScriptError          there is no such caller script
 ├── TranscriptError      a transcript is not of the documented shape
@@ -72,6 +73,16 @@ class MemoryUnavailable(LastwordError):
         super().__init__(
             f"the graphs' memory {place!r} cannot be used ({' '.join(why.split())}): see that it "
             "is there and may be written, or change LASTWORD_GRAPH_MEMORY"
+        )
+
+
+class UnwritableFile(LastwordError):
+    """A file or folder cannot be written for the owner alone; the message says why."""
+
+    def __init__(self, path: Path, error: OSError) -> None:
+        super().__init__(
+            f"{str(path)!r} cannot be written ({error.strerror or error}): "
+            "make that possible, or choose another place"
         )
 
 

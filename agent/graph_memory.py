@@ -18,8 +18,9 @@ from psycopg.rows import DictRow, dict_row
 from psycopg_pool import AsyncConnectionPool
 from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_delay, wait_fixed
 
-from agent.errors import MemoryUnavailable
+from agent.errors import MemoryUnavailable, UnwritableFile
 from agent.memory_url import MemoryPlace, PostgresDatabase, SqliteFile
+from agent.private_files import keep_database_private
 
 CONNECT_SECONDS = 3
 """How long PostgreSQL may take to let a call in before the call does without it."""
@@ -66,7 +67,7 @@ async def open_memory(place: MemoryPlace) -> AsyncIterator[Memory]:
                     memory: Memory = await opened.enter_async_context(_sqlite(place))
                 case PostgresDatabase():
                     memory = await opened.enter_async_context(_postgres(place))
-        except (OSError, sqlite3.Error, psycopg.Error) as error:
+        except (OSError, UnwritableFile, sqlite3.Error, psycopg.Error) as error:
             raise MemoryUnavailable(str(place), str(error)) from error
         yield memory
 
@@ -114,12 +115,13 @@ async def prepare_memory(
                         await _prepare_sqlite(place)
                     case PostgresDatabase():
                         await _prepare_postgres(place)
-    except (OSError, sqlite3.Error, psycopg.Error, _Busy) as error:
+    except (OSError, UnwritableFile, sqlite3.Error, psycopg.Error, _Busy) as error:
         raise MemoryUnavailable(str(place), str(error)) from error
 
 
 @asynccontextmanager
 async def _sqlite(file: SqliteFile) -> AsyncIterator[AsyncSqliteSaver]:
+    await asyncio.to_thread(keep_database_private, file.path)
     async with aiosqlite.connect(file.path, timeout=BUSY_SECONDS) as connection:
         # In WAL mode, which the saver sets, NORMAL may lose the last writes in a power cut but
         # never breaks the file; FULL would wait for the disk at every step of the graph.
@@ -152,7 +154,6 @@ async def _connect(database: PostgresDatabase) -> _PostgresConnection:
 
 
 async def _prepare_sqlite(file: SqliteFile) -> None:
-    await asyncio.to_thread(file.path.parent.mkdir, parents=True, exist_ok=True)
     try:
         async with _sqlite(file):
             pass

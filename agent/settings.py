@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Literal
 
@@ -15,6 +16,16 @@ from agent.errors import SettingsError
 from agent.memory_url import MemoryPlace, read_memory_url
 
 PROJECT_ROOT = Path(__file__).resolve().parent.parent
+_WITHOUT_KEYS = (
+    *("PATH", "HOME", "USER", "LOGNAME", "SHELL", "TERM"),
+    *("LANG", "LANGUAGE", "LC_*", "TZ"),
+    *("TMPDIR", "TEMP", "TMP", "XDG_*"),
+    *("PYTHON[A-Z]*", "VIRTUAL_ENV"),
+    *("LD_*", "DYLD_*", "LIVEKIT_LIB_PATH"),  # where libraries are
+    *("SSL_CERT_FILE", "SSL_CERT_DIR"),
+)
+"""Patterns of variables that any process may have: a list of what is allowed, as nobody knows what
+all the keys of a machine are called."""
 
 
 class Settings(BaseSettings):
@@ -162,8 +173,22 @@ def read_settings() -> Settings:
 
 
 def inherited_environment() -> dict[str, str]:
-    """The environment for a process that we start."""
+    """The environment for a process that we start and that needs our keys, such as a worker."""
     return dict(os.environ)  # noqa: TID251 - the one place that hands it on
+
+
+def environment_without_keys(*more: str) -> dict[str, str]:
+    """The environment for a process that we start and that needs no key: what makes programs run.
+
+    Args:
+        more: further variables that it needs, by name or pattern (``*_PROXY``).
+    """
+    allowed = (*_WITHOUT_KEYS, *more)
+    return {
+        name: value
+        for name, value in inherited_environment().items()
+        if any(fnmatchcase(name, pattern) for pattern in allowed)
+    }
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import wave
 from collections.abc import AsyncGenerator, AsyncIterable
 from itertools import count
@@ -12,7 +13,12 @@ import numpy as np
 import numpy.typing as npt
 from livekit import rtc
 
+from agent.errors import UnwritableFile
+from agent.private_files import private_file
+
 _TONE_HZ, _TONE_S, _TONE_LEVEL = (500, 3000), 0.4, 8000
+
+_log = logging.getLogger("lastword.speech")
 
 
 def closing_tone(rate: int) -> npt.NDArray[np.int16]:
@@ -32,7 +38,7 @@ class WavTap:
     """Writes each utterance as it was sent to ``utterance-N.wav`` in a folder.
 
     Args:
-        folder: where the files go; made when missing.
+        folder: where the files go, which are the owner's alone; made when missing.
         tone: end each utterance with a closing tone, which makes its end exact to measure.
     """
 
@@ -55,7 +61,10 @@ class WavTap:
         if self._tone:
             sent.append(_tone(sent[-1].sample_rate))
             yield sent[-1]
-        await asyncio.to_thread(_write, path, sent)
+        try:
+            await asyncio.to_thread(_write, path, sent)
+        except UnwritableFile:
+            _log.exception("what was said cannot be kept; the call goes on")
 
 
 def _tone(sample_rate: int) -> rtc.AudioFrame:
@@ -64,12 +73,9 @@ def _tone(sample_rate: int) -> rtc.AudioFrame:
 
 
 def _write(path: Path, frames: list[rtc.AudioFrame]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_suffix(".part")
-    with wave.open(str(unfinished), "wb") as file:
+    with private_file(path) as target, wave.open(target, "wb") as file:
         file.setnchannels(frames[0].num_channels)
         file.setsampwidth(2)
         file.setframerate(frames[0].sample_rate)
         for frame in frames:
             file.writeframes(bytes(frame.data))
-    unfinished.rename(path)

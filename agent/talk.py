@@ -38,7 +38,7 @@ from agent.journal import CallJournal
 from agent.memory_url import MemoryPlace
 from agent.providers.voices import TYPED
 from agent.room_session import start_in
-from agent.settings import Settings
+from agent.settings import Settings, environment_without_keys
 from agent.worker import make_call, prewarm
 from graphs.call_signals import CallPolicy
 
@@ -202,7 +202,8 @@ def _leave() -> None:
     Stopping it the polite way closes its event loop under the running audio callbacks.
     """
     if sys.stdin.isatty():
-        subprocess.run(["stty", "sane"], check=False)  # noqa: S607 - it read keys unechoed
+        command = ["stty", "sane"]  # LiveKit's console has read keys unechoed
+        subprocess.run(command, check=False, env=environment_without_keys())  # noqa: S603 - fixed
     sys.stdout.flush()
     os._exit(0)
 

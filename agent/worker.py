@@ -36,8 +36,10 @@ from agent.hangup.hang_up import (
 from agent.hangup.phases import Limits
 from agent.job_pulse import JobPulse, pulse_pipe
 from agent.journal import CallJournal
+from agent.log_levels import keep_content_out_of_logs
 from agent.lost_jobs import LostReason, WatchfulServer
 from agent.presence import Presence, connect
+from agent.private_files import file_name
 from agent.providers.voices import Voices, make_voices
 from agent.room_session import start_in
 from agent.settings import Settings
@@ -63,6 +65,7 @@ def make_worker(
         GraphError: a graph of ``langgraph.json`` does not load, or is not served behind its URL.
         MemoryUnavailable: the graphs' memory cannot be reached.
     """
+    keep_content_out_of_logs()
     url, key, secret = settings.livekit()
     _log.info(settings.announcement())
     graphs = load_all(settings.graphs_config, settings.graph_url)
@@ -301,4 +304,4 @@ def graph_of(ctx: JobContext) -> CallGraph:
 def _speech_tap(settings: Settings, call_id: str) -> SpeechTap | None:
     if settings.speech_dir is None:
         return None
-    return WavTap(settings.speech_dir / call_id, tone=settings.closing_tone)
+    return WavTap(settings.speech_dir / file_name(call_id), tone=settings.closing_tone)

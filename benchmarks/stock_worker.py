@@ -27,6 +27,7 @@ from livekit.agents import (
 from livekit.agents.beta.tools import EndCallTool
 from livekit.agents.types import DEFAULT_API_CONNECT_OPTIONS, APIConnectOptions
 
+from agent.private_files import file_name
 from agent.providers.voices import Voices, make_voices
 from agent.settings import Settings, read_settings
 from agent.speech_tap import WavTap
@@ -122,7 +123,7 @@ async def take_call(ctx: JobContext) -> None:
         vad=voices.vad,
         turn_handling=voices.turn_handling or NOT_GIVEN,
     )
-    tap = WavTap(settings.speech_dir / ctx.job.room.name, tone=settings.closing_tone)
+    tap = WavTap(settings.speech_dir / file_name(ctx.job.room.name), tone=settings.closing_tone)
     await session.start(StockAgent(tap), room=ctx.room, record=False)
     await ctx.connect()
 

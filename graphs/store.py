@@ -3,6 +3,7 @@
 Errors::
 
     StoreError
+    ├── StoreUnavailable     its file cannot be written
     ├── SlotTaken            somebody else has that time; offer another
     └── UnknownAppointment   no such appointment; nothing was written
 """
@@ -23,6 +24,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from typing_extensions import TypedDict
 
 from graphs.call_signals import CallContext
+from graphs.store_file import keep_private
 from graphs.store_schema import prepare
 from graphs.understanding import normalise
 
@@ -34,6 +36,14 @@ _Result = TypeVar("_Result")
 
 class StoreError(Exception):
     """Something that the store will not do; nothing was written."""
+
+
+class StoreUnavailable(StoreError):
+    """The store's file cannot be written. Make that possible, or set another one."""
+
+    def __init__(self, path: Path, error: OSError) -> None:
+        why = error.strerror or error
+        super().__init__(f"the store {str(path)!r} cannot be used ({why}): change LASTWORD_STORE")
 
 
 class SlotTaken(StoreError):
@@ -254,7 +264,10 @@ class Store:
 
     def _run(self, work: Callable[[sqlite3.Connection], _Result]) -> _Result:
         """Do ``work`` in a transaction, in this thread."""
-        self._path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            keep_private(self._path)
+        except OSError as error:
+            raise StoreUnavailable(self._path, error) from error
         with closing(sqlite3.connect(self._path, timeout=5)) as connection:
             connection.row_factory = sqlite3.Row
             connection.execute("pragma foreign_keys = on")

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from agent.coverage.coverage import Coverage
 from agent.coverage.table import remarks_on, shares
+from agent.private_files import file_name
 
 _STYLE = """
 body { font: 15px/1.45 system-ui, sans-serif; color: #222; background: #fff; margin: 2rem; }
@@ -23,12 +24,12 @@ h2 { margin-top: 2.5rem; }
 def write_reports(folder: Path, coverages: Sequence[Coverage]) -> None:
     """Write ``<graph>.mmd``, ``<graph>.svg``, ``coverage.json`` and ``index.html``.
 
-    ``folder`` is made if it is not there; files of these names in it are replaced. A "/" in the
-    name of a graph is a "_" in those of its files.
+    ``folder`` is made if it is not there; files of these names in it are replaced. A graph's name
+    that cannot be a file's is changed as ``file_name`` does.
     """
     folder.mkdir(parents=True, exist_ok=True)
     for each in coverages:
-        file = each.shape.name.replace("/", "_")
+        file = file_name(each.shape.name)
         (folder / f"{file}.mmd").write_text(each.mermaid(), encoding="utf-8")
         (folder / f"{file}.svg").write_text(each.svg(), encoding="utf-8")
     data = {"graphs": [each.as_json() for each in coverages]}

@@ -26,6 +26,7 @@ from agent.evaluation.second_model import run_elsewhere
 from agent.evaluation.side_run import UNKNOWN_MODEL, run_side
 from agent.evaluation.view import markdown, show
 from agent.graph_registry import CallGraph, choose_graph, graph_specs, load_graph
+from agent.private_files import private_file
 from agent.settings import Settings, choose_chat_model
 
 Run = Callable[[Coroutine[Any, Any, list[Side]]], list[Side]]
@@ -71,7 +72,8 @@ def measure_ends(
     Raises:
         DatasetError: the cases cannot be used.
         GraphError: a graph does not load.
-        EvaluationFailed: every case failed, a side has no figures, or a file cannot be written.
+        EvaluationFailed: every case failed, a side has no figures, or a file's folder is not there.
+        UnwritableFile: a file cannot be written.
         BelowThreshold: a figure of the first side is below what was asked for.
     """
     plan = _prepare(request, settings)
@@ -176,10 +178,9 @@ def _about(request: EndsRequest) -> dict[str, Any]:
 
 
 def _write(file: Path, text: str) -> None:
-    try:
-        file.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise EvaluationFailed(f"{file} cannot be written: {error.strerror}") from error
+    """Write what holds callers' words, for the owner alone."""
+    with private_file(file) as written:
+        written.write(text.encode())
 
 
 def _refuse_only_failures(side: Side) -> None:

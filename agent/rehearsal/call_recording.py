@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import wave
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 from numpy.typing import NDArray
+
+from agent.private_files import private_file
 
 RATE = 48_000
 GAP_S = 0.03
@@ -75,29 +78,28 @@ class CallRecording:
         return np.clip(mix, -32768, 32767).astype(np.int16)
 
     def write(self, path: Path, end: float) -> None:
-        """Write the file, WAV or Ogg/Opus by its name, complete or not at all."""
-        path.parent.mkdir(parents=True, exist_ok=True)
-        unfinished = path.with_name(f".{path.name}.part")
+        """Write the file, WAV or Ogg/Opus by its name, for the owner alone, complete or not at all.
+
+        Raises:
+            UnwritableFile: it cannot be written.
+        """
         samples = self.stereo(end)
-        if path.suffix == ".wav":
-            _write_wav(unfinished, samples)
-        else:
-            _write_ogg(unfinished, samples)
-        unfinished.rename(path)
+        with private_file(path) as file:
+            (_write_wav if path.suffix == ".wav" else _write_ogg)(file, samples)
 
 
-def _write_wav(path: Path, samples: Samples) -> None:
-    with wave.open(str(path), "wb") as file:
+def _write_wav(target: IO[bytes], samples: Samples) -> None:
+    with wave.open(target, "wb") as file:
         file.setnchannels(samples.shape[1])
         file.setsampwidth(2)
         file.setframerate(RATE)
         file.writeframes(samples.tobytes())
 
 
-def _write_ogg(path: Path, samples: Samples) -> None:
+def _write_ogg(target: IO[bytes], samples: Samples) -> None:
     import soundfile  # noqa: PLC0415 - an optional extra, and WAV does without
 
     channels = samples.shape[1]
-    with soundfile.SoundFile(path, "w", RATE, channels, format="OGG", subtype="OPUS") as file:
+    with soundfile.SoundFile(target, "w", RATE, channels, format="OGG", subtype="OPUS") as file:
         for start in range(0, len(samples), RATE):  # libsndfile overflows its stack on long pieces
             file.write(samples[start : start + RATE])

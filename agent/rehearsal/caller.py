@@ -44,7 +44,7 @@ import numpy as np
 from livekit import rtc
 from livekit.rtc.participant import PublishTrackError
 
-from agent.errors import CallFailed
+from agent.errors import CallFailed, LastwordError
 from agent.rehearsal.call_recording import RATE, CallRecording, Samples
 from agent.rehearsal.caller_job import (
     NOTHING,
@@ -365,7 +365,7 @@ def main() -> int:
     """Do the job on standard input; returns the exit code."""
     try:
         asyncio.run(call(read_job(sys.stdin.readline()), lines_to(sys.stdout)))
-    except CallFailed as error:
+    except LastwordError as error:
         sys.stderr.write(f"{error}\n")
     except (KeyboardInterrupt, asyncio.CancelledError):
         sys.stderr.write("the caller was told to stop before the call was over\n")

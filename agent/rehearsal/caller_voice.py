@@ -90,10 +90,15 @@ def recording(text: str, lines: Path = LINES) -> Path:
 
 def flite_voice(program: str, text: str, voice: str = FLITE_VOICE) -> tuple[Samples, int]:
     """Speak with flite: samples without silence at the ends, and their rate."""
+    # The settings take 0.2 s to import, and the usual line is recorded.
+    from agent.settings import environment_without_keys  # noqa: PLC0415
+
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "line.wav"
         command = [program, "-voice", voice, "-t", text, "-o", str(file)]
-        subprocess.run(command, check=True, capture_output=True)  # noqa: S603 - a list, no shell
+        subprocess.run(  # noqa: S603 - a list, no shell
+            command, check=True, capture_output=True, env=environment_without_keys()
+        )
         samples, rate = soundfile.read(file, dtype="int16")
     return _trim(samples, rate), rate
 

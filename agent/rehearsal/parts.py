@@ -75,7 +75,10 @@ async def running_part(
     *,
     env: Mapping[str, str] | None = None,
 ) -> AsyncIterator[Part]:
-    """Run a process in a group of its own, so that a Ctrl-C reaches it only through us."""
+    """Run a process in a group of its own, so that a Ctrl-C reaches it only through us.
+
+    ``env`` is its environment; default: all of ours, keys included.
+    """
     process = await asyncio.create_subprocess_exec(
         *command,
         env=env,

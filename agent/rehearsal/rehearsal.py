@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from dataclasses import dataclass
 
@@ -9,6 +10,7 @@ from rich.console import Console
 
 from agent.dispatch import read_dispatch
 from agent.graph_registry import check_graph, graph_specs
+from agent.private_files import make_private_folder
 from agent.rehearsal.script import acts_of, find_script
 from agent.rehearsal.stage import Plan, stage
 from agent.rehearsal.view import CallView
@@ -34,6 +36,7 @@ async def rehearse(rehearsal: Rehearsal, console: Console) -> int:
         LastwordError: something the user gave is wrong, or a part of the call broke.
     """
     plan = read_plan(rehearsal)
+    await asyncio.to_thread(make_private_folder, rehearsal.settings.calls_dir)
     console.print(f"[dim]{rehearsal.settings.announcement()}[/dim]")
     async with stage(rehearsal.settings, port=rehearsal.port, report=console.print) as on_stage:
         verdict = await on_stage.call(plan, CallView(console))

@@ -18,7 +18,7 @@ from typing import IO
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from agent.errors import ServerUnavailable
-from agent.settings import PROJECT_ROOT, inherited_environment
+from agent.settings import PROJECT_ROOT, environment_without_keys
 
 SERVER_VERSION = "1.11.0"
 """What ``tools/go.mod`` pins; a test compares them."""
@@ -26,6 +26,11 @@ WAYS_OUT = "set LIVEKIT_SERVER_BIN to a livekit-server, or put livekit-server on
 
 _LAST_LINES = 8
 _PACKAGE = "github.com/livekit/livekit-server/cmd/server"
+_GO_VARIABLES = (
+    *("GOPATH", "GOCACHE", "GOMODCACHE", "GOTMPDIR", "GOENV", "GOMAXPROCS", "GOMEMLIMIT", "GOGC"),
+    *("GOPROXY", "GONOPROXY", "GOSUMDB", "GONOSUMDB", "GOPRIVATE", "GOINSECURE", "GOVCS", "GOAUTH"),
+)
+"""By name: ``GO*`` would let Google's keys in."""
 
 
 class _Environment(BaseSettings):
@@ -164,10 +169,11 @@ def _build(
 
 
 def _go_environment() -> dict[str, str]:
-    """The caller's environment, for proxies and caches, with what the build must not vary in."""
-    inherited = inherited_environment()
-    inherited.pop("GOROOT", None)  # a go from the wheel knows its own
-    return inherited | {
+    """Proxies and Go's own places, with what the build must not vary in.
+
+    Without GOROOT: a go from the wheel knows its own.
+    """
+    return environment_without_keys(*_GO_VARIABLES, "*_PROXY", "*_proxy", "NETRC") | {
         "CGO_ENABLED": "0",
         "GOFLAGS": "-mod=readonly -buildvcs=false",
         "GOTOOLCHAIN": "local",

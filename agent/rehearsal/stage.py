@@ -17,17 +17,20 @@ from livekit import api
 
 from agent.errors import LastwordError
 from agent.journal import LOGGER_NAME
+from agent.private_files import file_name, make_private_folder
 from agent.rehearsal.caller_job import VOICE, BreakIn, CallerLine
 from agent.rehearsal.livekit_server import LocalServer, build_server, find_server, running_server
 from agent.rehearsal.parts import Part, json_line, running_part
 from agent.rehearsal.verdict import CallFacts, Verdict, judge
 from agent.rehearsal.view import CallView
-from agent.settings import Settings, inherited_environment
+from agent.settings import Settings, environment_without_keys, inherited_environment
 
 SAY_AGAIN = "say that again"
 """The words by which every sample graph asks the caller to repeat."""
 MAX_SECONDS = 180
 """A rehearsed call that takes longer is hung up by the caller."""
+_JOIN_SECONDS = 60
+"""How long a caller may take to give its lines a sound before it joins."""
 _PICK_UP_SECONDS = 30.0
 _RECORD_SECONDS = 15.0
 _REGISTERED = "registered worker"
@@ -130,16 +133,18 @@ class Stage:
 
         Raises:
             CallFailed: the caller's process broke.
+            UnwritableFile: there can be no folder for the call.
         """
         began = datetime.now().astimezone()
         stamp = began.astimezone(UTC).strftime("%Y%m%d-%H%M%S-%f")[:-3]
-        room = f"{plan.metadata.get('graph', 'call')}-{stamp}"
+        room = file_name(f"{plan.metadata.get('graph', 'call')}-{stamp}")
         folder = self._settings.calls_dir / room
+        await asyncio.to_thread(make_private_folder, folder)
         events = CallEvents()
         self._calls[room] = (events, view)
         job = {
             "url": self.server.url,
-            "token": self._token(room, plan),
+            "token": self._ticket(room, plan),
             "lines": [asdict(act) for act in plan.acts],
             "break_ins": [asdict(one) for one in plan.break_ins],
             "voice": plan.voice,
@@ -157,7 +162,7 @@ class Stage:
             caller=events.caller,
             worker=events.worker,
             folder=folder,
-            speech=self._speech / room,
+            speech=self._speech / file_name(room),
             room_left=room in await self.server.rooms(),
         )
 
@@ -194,19 +199,33 @@ class Stage:
         async with a_caller() as caller:
             yield caller
 
-    def _token(self, room: str, plan: Plan) -> str:
-        """A caller's ticket; the dispatch in it brings the agent, as it does in production."""
-        dispatch = api.RoomAgentDispatch(
-            agent_name=self._settings.agent_name, metadata=json.dumps(plan.metadata)
-        )
-        return (
-            api.AccessToken(self.server.api_key, self.server.api_secret)
-            .with_identity("caller")
-            .with_ttl(timedelta(hours=1))
-            .with_grants(api.VideoGrants(room_join=True, room=room))
-            .with_room_config(api.RoomConfiguration(agents=[dispatch]))
-            .to_jwt()
-        )
+    def _ticket(self, room: str, plan: Plan) -> str:
+        key, secret = self.server.api_key, self.server.api_secret
+        return caller_ticket(api.AccessToken(key, secret), room, plan, self._settings.agent_name)
+
+
+def caller_ticket(ticket: api.AccessToken, room: str, plan: Plan, agent_name: str) -> str:
+    """Fill in a caller's ticket: it may speak and listen in its room, and press the plan's keys.
+
+    The dispatch in it brings the agent, as it does in production.
+    """
+    dispatch = api.RoomAgentDispatch(agent_name=agent_name, metadata=json.dumps(plan.metadata))
+    grants = api.VideoGrants(
+        room_join=True,
+        room=room,
+        can_publish=True,
+        can_publish_sources=["microphone"],
+        can_subscribe=True,
+        can_publish_data=any(act.keys for act in plan.acts),
+        can_update_own_metadata=False,
+    )
+    return (
+        ticket.with_identity("caller")
+        .with_ttl(timedelta(seconds=MAX_SECONDS + _JOIN_SECONDS))
+        .with_grants(grants)
+        .with_room_config(api.RoomConfiguration(agents=[dispatch]))
+        .to_jwt()
+    )
 
 
 @asynccontextmanager
@@ -305,8 +324,9 @@ async def worker_on(
 
 
 def a_caller() -> AbstractAsyncContextManager[Part]:
-    """Start a simulated caller; it waits for its job."""
-    return running_part("the caller", [sys.executable, "-m", "agent.rehearsal.caller"])
+    """Start a simulated caller, which has no keys; it waits for its job."""
+    command = [sys.executable, "-m", "agent.rehearsal.caller"]
+    return running_part("the caller", command, env=environment_without_keys())
 
 
 async def _watch(server: LocalServer) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 import yaml
 
+from agent.private_files import private_file
 from agent.wording import words_of
 
 Entry = Mapping[str, Any]
@@ -26,11 +27,14 @@ def write_transcript(
     """Write a call as a transcript.
 
     Args:
-        path: of the file; its folder is made.
+        path: of the file, which is the owner's alone; so is its folder, when it has to be made.
         metadata: the dispatch's.
         began: when, in local time; the graph's dates are those of that day.
         caller: what the caller's side reported; ``t`` is in seconds on the machine's clock.
         worker: the call's journal; ``at`` is in seconds on the same clock.
+
+    Raises:
+        UnwritableFile: it cannot be written.
     """
     ended = next(entry for entry in reversed(worker) if entry["event"] == "call_ended")
     content: dict[str, Any] = {
@@ -40,9 +44,11 @@ def write_transcript(
         "turns": turns_of(caller, worker),
         "ended": {key: ended[key] for key in ("ended_by", "reason", "outcome")},
     }
-    path.parent.mkdir(parents=True, exist_ok=True)
     given = {key: value for key, value in content.items() if value is not None}
-    path.write_text(yaml.safe_dump(given, sort_keys=False, allow_unicode=True, width=100))
+    with private_file(path) as file:
+        yaml.safe_dump(
+            given, file, sort_keys=False, allow_unicode=True, width=100, encoding="utf-8"
+        )
     return path
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+import stat
 import sys
 from collections import Counter
 from io import StringIO
@@ -57,6 +58,7 @@ def test_two_graphs_stand_side_by_side(settings: Settings, dataset: str, tmp_pat
     )
     assert "Graph reception, model: offline-rules." in said
     assert "cases on which A and B differ: 2" in said
+    assert [stat.S_IMODE(each.stat().st_mode) for each in (file, page)] == [0o600, 0o600]
     written = json.loads(file.read_text())
     assert [side["graph"] for side in written["sides"]] == ["reception", "survey"]
     assert written["sides"][0]["figures"]["recall"]["hits"] == 2

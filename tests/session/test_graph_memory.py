@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import sqlite3
+import stat
 from contextlib import AsyncExitStack, closing
 from pathlib import Path
 
 import psycopg
 import pytest
+from langchain_core.runnables import RunnableConfig
+from langgraph.checkpoint.base import empty_checkpoint
 from langgraph.checkpoint.postgres.aio import AsyncPostgresSaver
 
 from agent.errors import MemoryUnavailable
@@ -17,6 +21,7 @@ from agent.memory_url import read_memory_url
 from tests.fakes.postgres import LocalPostgres
 
 WORKERS = 4
+CONFIG: RunnableConfig = {"configurable": {"thread_id": "call-1", "checkpoint_ns": ""}}
 
 
 async def nobody_to_join() -> None:
@@ -143,3 +148,34 @@ async def test_p5_a_call_that_cannot_be_joined_early_still_gets_its_memory(tmp_p
 async def test_p5_without_a_setting_nothing_is_opened() -> None:
     async with AsyncExitStack() as after_the_call:
         assert await open_for_call(None, after_the_call, join=nobody_to_join) is None
+
+
+@pytest.mark.parametrize("had_been_readable", [False, True])
+async def test_a_memory_with_all_its_files_is_the_owners_alone(
+    had_been_readable: bool, tmp_path: Path
+) -> None:
+    folder = tmp_path / "calls"
+    place = read_memory_url(f"sqlite:///{folder}/memory.sqlite3")
+    before = os.umask(0)
+    try:
+        await prepare_memory(place)
+        async with open_memory(place) as memory:
+            await memory.aput(CONFIG, empty_checkpoint(), {"source": "input"}, {})
+            if had_been_readable:
+                for path in folder.iterdir():
+                    path.chmod(0o666)
+            async with open_memory(place):
+                modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in folder.iterdir()}
+    finally:
+        os.umask(before)
+    files = ("memory.sqlite3", "memory.sqlite3-shm", "memory.sqlite3-wal")
+    assert modes == dict.fromkeys(files, 0o600)
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+
+
+async def test_a_memory_is_not_written_through_a_link(tmp_path: Path) -> None:
+    (tmp_path / "memory.sqlite3").symlink_to(tmp_path / "elsewhere")
+    place = read_memory_url(f"sqlite:///{tmp_path}/memory.sqlite3")
+    with pytest.raises(MemoryUnavailable, match="symbolic link"):
+        await prepare_memory(place)
+    assert not (tmp_path / "elsewhere").exists()

@@ -120,3 +120,15 @@ def test_with_both_audio_devices_talking_aloud_goes_on() -> None:
     asked: list[str] = []
     check_audio_devices(asked.append)
     assert asked == ["input", "output"]
+
+
+def test_a_calls_folder_that_cannot_be_made_is_one_sentence_before_anything_is_started(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("LASTWORD_CALLS_DIR", str(tmp_path / "file" / "calls"))
+    monkeypatch.setenv("LIVEKIT_SERVER_BIN", str(tmp_path / "none"))
+    code, error = lastword(monkeypatch, capsys, "call")
+    assert code == 1
+    assert error.startswith(f"lastword: '{tmp_path}/file/calls' cannot be written")
+    assert "Traceback" not in error

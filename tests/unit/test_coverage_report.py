@@ -148,12 +148,12 @@ def test_a_long_line_of_the_table_goes_on_under_its_beginning() -> None:
 
 def test_the_reports_are_a_page_pictures_mermaid_and_json(tmp_path: Path) -> None:
     folder = tmp_path / "made" / "coverage"
-    write_reports(folder, [to_left(), covered(way_graphs.join(), name="team/join")])
+    write_reports(folder, [to_left(), covered(way_graphs.join(), name="join")])
     assert {path.name for path in folder.iterdir()} == {
         "small.mmd",
         "small.svg",
-        "team_join.mmd",
-        "team_join.svg",
+        "join.mmd",
+        "join.svg",
         "coverage.json",
         "index.html",
     }
@@ -162,6 +162,13 @@ def test_the_reports_are_a_page_pictures_mermaid_and_json(tmp_path: Path) -> Non
     assert "<td>2/4  50 %</td>" in page
     assert "__start__ -&gt; right\n" in page
     assert "<script" not in page
+
+
+def test_graphs_whose_names_are_no_file_names_have_files_of_their_own(tmp_path: Path) -> None:
+    names = ["../join", "team/join", "team_join", "/join", "j" * 300]
+    write_reports(tmp_path / "coverage", [covered(way_graphs.join(), name=name) for name in names])
+    assert [path.name for path in tmp_path.iterdir()] == ["coverage"]
+    assert len(list((tmp_path / "coverage").glob("*.svg"))) == len(names)
 
 
 def test_the_json_has_the_counts_and_the_percentages(tmp_path: Path) -> None:

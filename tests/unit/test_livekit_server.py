@@ -204,6 +204,18 @@ async def test_a_server_runs_for_the_block_and_is_gone_after_it(tmp_path: Path) 
     assert log.read_text() == "arguments [] bound to ['127.0.0.1']\n"
 
 
+async def test_the_server_has_no_keys_but_its_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "top-secret-value")
+    says = "print(sorted(os.environ), flush=True)"
+    async with running_server(stand_in(tmp_path, says), log=tmp_path / "log"):
+        pass
+    said = (tmp_path / "log").read_text()
+    assert "LIVEKIT_CONFIG" in said
+    assert "OPENAI_API_KEY" not in said
+
+
 async def test_the_server_ends_when_the_call_fails(tmp_path: Path) -> None:
     with pytest.raises(KeyError):
         async with running_server(stand_in(tmp_path), log=tmp_path / "log") as server:

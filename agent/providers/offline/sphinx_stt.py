@@ -31,6 +31,7 @@ from livekit.agents.language import LanguageCode
 from agent.providers.offline import sphinx_decoder
 from agent.providers.offline.sphinx_decoder import AUDIO, END, HEADER, SAMPLE_RATE
 from agent.providers.turn_taking import local_vad
+from agent.settings import environment_without_keys
 
 _LANGUAGE = LanguageCode("en-US")
 
@@ -46,6 +47,7 @@ class DecoderProcess:
             [sys.executable, "-P", str(Path(sphinx_decoder.__file__))],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
+            env=environment_without_keys(),
             start_new_session=True,  # a Ctrl-C is the worker's to answer; this one ends with it
         )
 
