@@ -66,6 +66,16 @@ class Part:
         with suppress(ProcessLookupError):
             os.killpg(self.pid, signal.SIGKILL)
         await self._process.wait()
+        await self._close_pipes()
+
+    async def _close_pipes(self) -> None:
+        """Read what is left, so that no pipe is open when the event loop ends."""
+        if self._process.stdin is not None:
+            self._process.stdin.close()
+        if self._process.stdout is not None:
+            with suppress(RuntimeError, TimeoutError):  # somebody else reads it to its end
+                async with asyncio.timeout(STOP_SECONDS):
+                    await self._process.stdout.read()
 
 
 @asynccontextmanager

@@ -216,8 +216,8 @@ async def test_a_server_that_shuts_down_ends_the_call_and_the_record_says_what_i
         await tell_to_stop(doomed)
         assert await doomed.rooms() == [room], "a first SIGTERM waits until all calls are over"
         await tell_to_stop(doomed)
-        ended_by, reason, why, line_gone = await record(journal, 60)
-        assert (ended_by, line_gone) == ("error", False)
+        found = ended_by, reason, why, line_gone = await record(journal, 60)
+        assert (ended_by, line_gone) == ("error", False), found
         assert why in ("SERVER_SHUTDOWN", "UNKNOWN_REASON"), "the message of it may be missed"
         assert reason.endswith(why.lower())
         await caller.leave()
