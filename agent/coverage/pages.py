@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from html import escape
 from pathlib import Path
+from urllib.parse import quote
 
 from agent.coverage.coverage import Coverage
 from agent.coverage.table import remarks_on, shares
+from agent.printable import one_line
 
 _STYLE = """
 body { font: 15px/1.45 system-ui, sans-serif; color: #222; background: #fff; margin: 2rem; }
@@ -23,12 +26,12 @@ h2 { margin-top: 2.5rem; }
 def write_reports(folder: Path, coverages: Sequence[Coverage]) -> None:
     """Write ``<graph>.mmd``, ``<graph>.svg``, ``coverage.json`` and ``index.html``.
 
-    ``folder`` is made if it is not there; files of these names in it are replaced. A "/" in the
-    name of a graph is a "_" in those of its files.
+    ``folder`` is made if it is not there; files of these names in it are replaced. Letters, digits,
+    ".", "-" and "_" in the name of a graph are those of its files, anything else is a "_".
     """
     folder.mkdir(parents=True, exist_ok=True)
     for each in coverages:
-        file = each.shape.name.replace("/", "_")
+        file = re.sub(r"[^\w.-]", "_", each.shape.name)
         (folder / f"{file}.mmd").write_text(each.mermaid(), encoding="utf-8")
         (folder / f"{file}.svg").write_text(each.svg(), encoding="utf-8")
     data = {"graphs": [each.as_json() for each in coverages]}
@@ -49,13 +52,13 @@ def _page(coverages: Sequence[Coverage]) -> str:
 
 
 def _row(coverage: Coverage) -> str:
-    name = escape(coverage.shape.name)
+    name = one_line(coverage.shape.name)
     cells = "".join(f"<td>{escape(share)}</td>" for share in shares(coverage).values())
-    return f'<tr><td><a href="#{name}">{name}</a></td>{cells}</tr>'
+    return f'<tr><td><a href="#{quote(name)}">{escape(name)}</a></td>{cells}</tr>'
 
 
 def _section(coverage: Coverage) -> str:
-    name = escape(coverage.shape.name)
+    name = escape(one_line(coverage.shape.name))
     missing = "\n".join(line.removeprefix("  ") for line in remarks_on(coverage)[2:])
     text = f"<pre>{escape(missing)}</pre>" if missing else "<p>Everything was taken.</p>"
     return f'<h2 id="{name}">{name}</h2>\n<figure>{coverage.svg()}</figure>\n{text}'
