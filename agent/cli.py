@@ -8,16 +8,18 @@ from __future__ import annotations
 import asyncio
 import signal
 import sys
+import traceback
 from collections.abc import Coroutine
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
 import typer
-from rich.console import Console
 
 from agent.dispatch import read_dispatch
 from agent.errors import LastwordError
+from agent.printable import without_secrets
 from agent.settings import read_settings
+from agent.terminal import SafeConsole, print_error, print_safe_logs
 
 app = typer.Typer(
     help="A LiveKit voice agent whose LangGraph graph decides when to hang up.",
@@ -56,7 +58,7 @@ def call(
     rehearsal = Rehearsal(
         settings=read_settings(), graph=graph, script=script, metadata=metadata, port=port
     )
-    console = Console(highlight=False, record=picture is not None)
+    console = SafeConsole(record=picture is not None)
     code = asyncio.run(until_signalled(rehearse(rehearsal, console)))
     if picture is not None:
         with private_file(picture) as file:
@@ -78,7 +80,7 @@ def talk(
     if audio:
         talk_aloud(settings, graph or dispatch.graph, metadata)
     else:
-        asyncio.run(talk_typed(settings, graph or dispatch.graph, dispatch, Console()))
+        asyncio.run(talk_typed(settings, graph or dispatch.graph, dispatch, SafeConsole()))
 
 
 @app.command()
@@ -101,7 +103,7 @@ def replay(
     from agent.conversations.replay_command import ReplayRequest, replay_file
 
     request = ReplayRequest(file, level, graph, real_time, live, record)
-    console = Console(highlight=False)
+    console = SafeConsole()
     raise typer.Exit(asyncio.run(until_signalled(replay_file(request, read_settings(), console))))
 
 
@@ -120,16 +122,18 @@ def check(
 ) -> None:
     """Read graphs without running them: whether calls can end, and only speech is spoken.
 
+    Their modules are imported, which runs the code in them: check only code that you trust.
     Exits with 1 when there is something to mend.
     """
     from agent.check import check_graphs
     from agent.check.view import as_json, show
 
+    console = SafeConsole()
     report = check_graphs(config or read_settings().graphs_config, graphs or ())
     if form == "json":
-        typer.echo(as_json(report))
+        console.print(as_json(report), soft_wrap=True)
     else:
-        show(report, Console(highlight=False))
+        show(report, console)
     raise typer.Exit(1 if report.findings else 0)
 
 
@@ -216,7 +220,7 @@ def ends(
     measure_ends(
         request,
         read_settings(),
-        Console(highlight=False),
+        SafeConsole(),
         run=lambda work: asyncio.run(until_signalled(work)),
     )
 
@@ -230,12 +234,14 @@ async def until_signalled(work: Coroutine[Any, Any, _Result]) -> _Result:
 
 def main() -> None:
     """Run the command; a mistake of the user's is one sentence and exit code 1."""
+    print_safe_logs()
     try:
         app()
     except asyncio.CancelledError:
         raise SystemExit(143) from None
     except LastwordError as error:
-        Console(stderr=True, highlight=False).print(
-            f"lastword: {error}", markup=False, soft_wrap=True
-        )
+        print_error(f"lastword: {error}")
+        raise SystemExit(1) from None
+    except Exception:  # noqa: BLE001 - a fault of ours; it may quote what a caller has said
+        print_error(without_secrets(traceback.format_exc().rstrip()))
         raise SystemExit(1) from None

@@ -29,9 +29,19 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from agent.printable import one_line, public_url, without_secrets
+
 
 class LastwordError(Exception):
-    """Base of every error that Lastword raises for its user."""
+    """Base of every error that Lastword raises for its user.
+
+    The first argument is the sentence. The others are lines that are printed below it, such as the
+    last words of a process. Whatever they quote, the message is printable, and each stays a line.
+    """
+
+    def __str__(self) -> str:
+        sentence, *lines = self.args or ("",)
+        return "\n".join([one_line(sentence), *(f"  {one_line(line)}" for line in lines)])
 
 
 class SettingsError(LastwordError):
@@ -62,16 +72,17 @@ class BrokenGraph(GraphError):
     """``langgraph.json`` names the graph, but what it points to does not load; ``why`` says why."""
 
     def __init__(self, name: str, spec: str, why: str) -> None:
-        self.why = why
-        super().__init__(f"graph {name!r} ({spec}) does not load: {why}")
+        self.why = without_secrets(" ".join(why.split()))
+        super().__init__(f"graph {name!r} ({spec}) does not load: {self.why}")
 
 
 class MemoryUnavailable(LastwordError):
     """The graphs' memory cannot be opened or its tables cannot be made; the message says why."""
 
     def __init__(self, place: str, why: str) -> None:
+        why = without_secrets(" ".join(why.split()))
         super().__init__(
-            f"the graphs' memory {place!r} cannot be used ({' '.join(why.split())}): see that it "
+            f"the graphs' memory {place!r} cannot be used ({why}): see that it "
             "is there and may be written, or change LASTWORD_GRAPH_MEMORY"
         )
 
@@ -87,11 +98,14 @@ class UnwritableFile(LastwordError):
 
 
 class GraphServerError(GraphError):
-    """The LangGraph server of ``LASTWORD_GRAPH_URL`` does not answer, or lacks a graph."""
+    """The LangGraph server of ``LASTWORD_GRAPH_URL`` does not answer, or lacks a graph.
+
+    The URL is shown without what may be a secret in it.
+    """
 
     def __init__(self, url: str, why: str) -> None:
         super().__init__(
-            f"the LangGraph server at {url} {why}: check LASTWORD_GRAPH_URL, "
+            f"the LangGraph server at {public_url(url)} {why}: check LASTWORD_GRAPH_URL, "
             "or leave it empty to run the graphs in the worker"
         )
 

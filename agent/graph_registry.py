@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import json
 import sys
+from base64 import b64encode
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -79,6 +80,7 @@ def load_graph(name: str, config: Path, url: str | None = None) -> CallGraph:
     Raises:
         UnknownGraph: ``config`` has no graph of that name.
         BrokenGraph: its module does not import, or what it names is not a compiled graph.
+        GraphServerError: ``url`` cannot be used.
     """
     # LangGraph takes a second to import, and who only asks for names does not need it.
     from langgraph.pregel import Pregel  # noqa: PLC0415
@@ -109,7 +111,10 @@ def load_graph(name: str, config: Path, url: str | None = None) -> CallGraph:
         raise BrokenGraph(
             name, spec, f"its call_policy is {type(policy).__name__}, not a CallPolicy"
         )
-    return CallGraph(name, RemoteGraph(name, url=url) if url else graph, policy)
+    if not url:
+        return CallGraph(name, graph, policy)
+    bare, headers = _server(url)
+    return CallGraph(name, RemoteGraph(name, url=bare, headers=headers), policy)
 
 
 def load_all(config: Path, url: str | None = None) -> dict[str, CallGraph]:
@@ -128,13 +133,34 @@ def check_server(url: str, names: Iterable[str]) -> None:
     from langgraph_sdk.errors import LangGraphError, NotFoundError  # noqa: PLC0415
 
     try:
-        with get_sync_client(url=url, timeout=SERVER_SECONDS) as client:
+        bare, headers = _server(url)
+        with get_sync_client(url=bare, headers=headers, timeout=SERVER_SECONDS) as client:
             for name in names:
                 client.assistants.search(graph_id=name, limit=1)
     except NotFoundError as error:
         raise GraphServerError(url, f"does not serve {name!r}") from error
     except (httpx.HTTPError, LangGraphError) as error:
         raise GraphServerError(url, f"does not answer ({type(error).__name__})") from error
+
+
+def _server(url: str) -> tuple[str, dict[str, str]]:
+    """The URL without user and password, and the header that says them instead.
+
+    In the URL httpx would put them into its errors and log lines.
+    """
+    import httpx  # noqa: PLC0415 - only for graphs behind a URL
+
+    try:
+        parsed = httpx.URL(url)
+    except httpx.InvalidURL:  # quotes a piece of it
+        raise GraphServerError(url, "has a URL that cannot be understood") from None
+    if parsed.query or parsed.fragment:
+        raise GraphServerError(url, "has a query or a fragment in its URL, which cannot be sent")
+    if not parsed.userinfo:
+        return url, {}
+    words = f"{parsed.username}:{parsed.password}".encode()
+    bare = str(parsed.copy_with(userinfo=b""))
+    return bare, {"Authorization": f"Basic {b64encode(words).decode()}"}
 
 
 def _spec(entry: object) -> str:

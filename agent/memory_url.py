@@ -12,7 +12,7 @@ WAYS_OUT = (
     "write sqlite:///calls/memory.sqlite3 (four slashes: an absolute path) or "
     "postgresql://user:password@host/database, or leave it empty to remember in the job's process"
 )
-_QUOTE = "in user and password write @ as %40, / as %2F, : as %3A and % as %25"
+QUOTE = "in user and password write @ as %40, / as %2F, : as %3A and % as %25"
 
 
 @dataclass(frozen=True)
@@ -74,11 +74,11 @@ def _postgres_database(url: str) -> PostgresDatabase:
     try:
         found = {name: str(value) for name, value in conninfo_to_dict(url).items()}
     except ProgrammingError:  # its message quotes what may be a piece of the password
-        raise _wrong(f"is not a URL that PostgreSQL's client understands: {_QUOTE}") from None
+        raise _wrong(f"is not a URL that PostgreSQL's client understands: {QUOTE}") from None
     host, port, database = (found.get(name, "") for name in ("host", "port", "dbname"))
     # What follows an unquoted @ or / of a password is taken for host, port or database.
     if "@" in host + database or not all(map(_is_port, port.split(",") if port else [])):
-        raise _wrong(f"has a host, port or database that cannot be: {_QUOTE}")
+        raise _wrong(f"has a host, port or database that cannot be: {QUOTE}")
     if not host or not database:
         raise _wrong("names no host or no database")
     return PostgresDatabase(url, f"postgresql://{host}{port and ':' + port}/{database}")

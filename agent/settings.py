@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from agent.errors import SettingsError
-from agent.memory_url import MemoryPlace, read_memory_url
+from agent.memory_url import QUOTE, MemoryPlace, read_memory_url
+from agent.printable import is_clear_url, public_url
 
 PROJECT_ROOT = Path(__file__).resolve().parent.parent
 _WITHOUT_KEYS = (
@@ -26,6 +27,7 @@ _WITHOUT_KEYS = (
 )
 """Patterns of variables that any process may have: a list of what is allowed, as nobody knows what
 all the keys of a machine are called."""
+_URLS = ("livekit_url", "graph_url", "deepgram_base_url", "cartesia_base_url", "openai_base_url")
 
 
 class Settings(BaseSettings):
@@ -36,7 +38,11 @@ class Settings(BaseSettings):
     """
 
     model_config = SettingsConfigDict(
-        env_file=".env", extra="ignore", env_ignore_empty=True, populate_by_name=True
+        env_file=".env",
+        extra="ignore",
+        env_ignore_empty=True,
+        populate_by_name=True,
+        hide_input_in_errors=True,  # it may be a password, and the error is the cause of ours
     )
 
     livekit_url: str | None = None
@@ -92,6 +98,24 @@ class Settings(BaseSettings):
     @classmethod
     def _read_memory_url(cls, url: object) -> object:
         return read_memory_url(url) if isinstance(url, str) else url
+
+    @field_validator(*_URLS, mode="before")
+    @classmethod
+    def _refuse_unclear_url(cls, url: object, about: ValidationInfo) -> object:
+        """Refuse it here, as every library has its own error, which quotes the URL or a piece."""
+        if isinstance(url, str) and url and not is_clear_url(url):
+            name = str(about.field_name)
+            raise SettingsError(
+                f"{(cls.model_fields[name].alias or name).upper()} is not a URL such as "
+                f"https://user:password@host:443/path: {QUOTE}"
+            )
+        return url
+
+    def __repr_args__(self) -> Iterable[tuple[str | None, Any]]:
+        """Show the URLs without what may be a secret in them."""
+        for name, value in super().__repr_args__():
+            shown = public_url(value) if name in _URLS and isinstance(value, str) else value
+            yield name, shown
 
     def chosen_providers(self) -> Literal["offline", "production"]:
         """Choose the set of speech and language models.

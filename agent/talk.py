@@ -24,8 +24,7 @@ from livekit.agents import (
 )
 from livekit.agents import cli as livekit_cli
 from prompt_toolkit import PromptSession
-from rich.console import Console
-from rich.markup import escape
+from rich.text import Text
 
 from agent.call import Call
 from agent.call_agent import CallAgent
@@ -36,9 +35,11 @@ from agent.graph_registry import check_server, choose_graph, graph_specs, load_g
 from agent.hangup.call_end import CallEnd
 from agent.journal import CallJournal
 from agent.memory_url import MemoryPlace
+from agent.printable import lines_of, one_line
 from agent.providers.voices import TYPED
 from agent.room_session import start_in
 from agent.settings import Settings, environment_without_keys
+from agent.terminal import SafeConsole
 from agent.worker import make_call, prewarm
 from graphs.call_signals import CallPolicy
 
@@ -61,7 +62,7 @@ class Terminal:
 
 
 async def talk_typed(
-    settings: Settings, graph: str | None, dispatch: Dispatch, console: Console
+    settings: Settings, graph: str | None, dispatch: Dispatch, console: SafeConsole
 ) -> None:
     """Hold a conversation in typed lines; ends when the graph or the user ends it.
 
@@ -82,9 +83,11 @@ async def talk_typed(
             voices=TYPED,
             memory=memory,
         )
-        console.print(f"[dim]Talking to {name}. An empty line or Ctrl-D hangs up.[/dim]")
+        console.print(
+            f"Talking to {one_line(name)}. An empty line or Ctrl-D hangs up.", style="dim"
+        )
         end = await _converse(call, console)
-    _show_end(end, console)
+    show_end(end, console)
 
 
 def _patient(policy: CallPolicy) -> CallPolicy:
@@ -109,7 +112,7 @@ async def _opened(place: MemoryPlace | None) -> AsyncIterator[Memory | None]:
         yield memory
 
 
-async def _converse(call: Call, console: Console) -> CallEnd:
+async def _converse(call: Call, console: SafeConsole) -> CallEnd:
     opened = asyncio.Event()
 
     async def start(session: AgentSession[None], agent: CallAgent) -> None:
@@ -121,8 +124,9 @@ async def _converse(call: Call, console: Console) -> CallEnd:
 
     def show(event: ConversationItemAddedEvent) -> None:
         if isinstance(event.item, llm.ChatMessage) and event.item.role == "assistant":
+            said = lines_of(event.item.text_content or "")
             console.print(
-                f"[cyan]agent>[/cyan] {escape(event.item.text_content or '')}", soft_wrap=True
+                Text.assemble(("agent>", "cyan"), " ", "\n       ".join(said)), soft_wrap=True
             )
 
     call.session.on("conversation_item_added", show)
@@ -192,7 +196,7 @@ async def _take_console_call(metadata: str, ctx: JobContext) -> None:
         call = make_call(ctx, memory)
         start = partial(start_in, ctx.room, "console")
         end = await call.run(start, [Terminal()], caller_joined=joined)
-    _show_end(end, Console())
+    show_end(end, SafeConsole())
     _leave()
 
 
@@ -208,11 +212,11 @@ def _leave() -> None:
     os._exit(0)
 
 
-def _show_end(end: CallEnd, console: Console) -> None:
+def show_end(end: CallEnd, console: SafeConsole) -> None:
+    """Print who ended the call, why, and the outcome."""
     outcome = f", {json.dumps(end.outcome)}" if end.outcome else ""
-    console.print(
-        f"Call ended by [bold]{end.ended_by}[/bold]: {end.reason}{outcome}", soft_wrap=True
-    )
+    how = one_line(f": {end.reason}{outcome}")
+    console.print(Text.assemble("Call ended by ", (end.ended_by, "bold"), how), soft_wrap=True)
 
 
 def check_audio_devices(query: Callable[[str], object] | None = None) -> None:

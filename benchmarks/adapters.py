@@ -12,8 +12,7 @@ import asyncio
 import logging
 from importlib.metadata import version
 
-from rich.console import Console
-
+from agent.terminal import SafeConsole
 from benchmarks.adapter_call import OURS, UPSTREAM
 from benchmarks.adapter_rows import ROWS, Row
 from benchmarks.document import ADAPTERS, read_part, table, write_part
@@ -45,9 +44,9 @@ def main() -> None:
     arguments = parser.parse_args()
     logging.disable(logging.CRITICAL)  # graphs that fail are part of it
     now = {"versions": versions(), "table": asyncio.run(comparison())}
-    console = Console(soft_wrap=True, highlight=False)
+    console = SafeConsole(soft_wrap=True)
     for name, text in now.items():
-        console.print(text, markup=False)
+        console.print(text)
         if arguments.write:
             write_part(ADAPTERS, name, text)
         if arguments.check and read_part(ADAPTERS, name) != text:

@@ -26,8 +26,8 @@ from langchain_core.messages import BaseMessage
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.graph import START, MessagesState, StateGraph
 from livekit.agents.llm import LLM, ChatContext, ChatMessage
-from rich.console import Console
 
+from agent.terminal import SafeConsole
 from benchmarks.adapter_call import OURS, UPSTREAM, Graph
 from benchmarks.document import ADAPTERS, table, write_part
 from tests.fakes.scripted_graph import ScriptedModel
@@ -176,7 +176,7 @@ def main() -> None:
     arguments = parser.parse_args()
     upstream, ours = asyncio.run(measure(arguments.turns))
     text = f"{machine()}the ratio is the median over the turns.\n\n{report(upstream, ours)}"
-    Console(soft_wrap=True, highlight=False).print(text, markup=False)
+    SafeConsole(soft_wrap=True).print(text)
     if arguments.write:
         write_part(ADAPTERS, "costs", text)
     dearer = [

@@ -14,7 +14,6 @@ from itertools import cycle, islice
 from pathlib import Path
 
 import psutil
-from rich.console import Console
 from rich.table import Table
 
 from agent.rehearsal.rehearsal import Rehearsal, read_plan
@@ -22,11 +21,12 @@ from agent.rehearsal.script import BUNDLED
 from agent.rehearsal.stage import stage
 from agent.rehearsal.verdict import Verdict
 from agent.settings import Settings
+from agent.terminal import SafeConsole
 
 TAIL = 0.5
 
 
-async def make_calls(number: int, folder: Path, console: Console) -> list[tuple[str, Verdict]]:
+async def make_calls(number: int, folder: Path, console: SafeConsole) -> list[tuple[str, Verdict]]:
     """Make the calls one after the other; returns script and verdict of each."""
     settings = Settings(providers="offline", calls_dir=folder)
     scripts = islice(cycle(sorted(path.stem for path in BUNDLED.glob("*.yaml"))), number)
@@ -39,7 +39,7 @@ async def make_calls(number: int, folder: Path, console: Console) -> list[tuple[
     return verdicts
 
 
-def show(verdicts: list[tuple[str, Verdict]], left: int, console: Console) -> None:
+def show(verdicts: list[tuple[str, Verdict]], left: int, console: SafeConsole) -> None:
     """Print a row for each call, and the sums."""
     table = Table("script", "ended by", "reason", "farewell", "lost", "at its end", "line gone")
     for script, verdict in verdicts:
@@ -67,7 +67,7 @@ def show(verdicts: list[tuple[str, Verdict]], left: int, console: Console) -> No
 def main() -> None:
     """Run the benchmark; the exit code is 1 when a call was not as it should be."""
     number = int(sys.argv[1]) if len(sys.argv) > 1 else 20
-    console = Console()
+    console = SafeConsole()
     with tempfile.TemporaryDirectory() as folder:
         verdicts = asyncio.run(make_calls(number, Path(folder), console))
     left = len(psutil.Process().children(recursive=True))

@@ -13,9 +13,8 @@ import tempfile
 import time
 from pathlib import Path
 
-from rich.console import Console
-
 from agent.settings import PROJECT_ROOT, inherited_environment
+from agent.terminal import SafeConsole
 
 DIALLED_IN = "the caller has dialled in"
 
@@ -29,7 +28,9 @@ def new_users_environment(home: Path, *, go: bool) -> dict[str, str]:
     return env | {"HOME": str(home), "PATH": ":".join(path), "PIP_NO_CACHE_DIR": "1"}
 
 
-def make_call(checkout: Path, env: dict[str, str], console: Console) -> tuple[float, float, int]:
+def make_call(
+    checkout: Path, env: dict[str, str], console: SafeConsole
+) -> tuple[float, float, int]:
     """Run ``make call``; returns seconds until the caller has dialled in and until the end."""
     started = time.monotonic()
     dialled = 0.0
@@ -42,7 +43,7 @@ def make_call(checkout: Path, env: dict[str, str], console: Console) -> tuple[fl
         text=True,
     ) as process:
         for line in process.stdout or ():
-            console.print(f"{time.monotonic() - started:7.1f} {line.rstrip()}", markup=False)
+            console.print(f"{time.monotonic() - started:7.1f} {line.rstrip()}")
             if DIALLED_IN in line:
                 dialled = time.monotonic() - started
     return dialled, time.monotonic() - started, process.returncode
@@ -50,7 +51,7 @@ def make_call(checkout: Path, env: dict[str, str], console: Console) -> tuple[fl
 
 def main() -> None:
     """Run the benchmark; the exit code is 1 when a call failed."""
-    console = Console(soft_wrap=True)
+    console = SafeConsole(soft_wrap=True)
     with tempfile.TemporaryDirectory() as folder:
         checkout, home = Path(folder) / "lastword", Path(folder) / "home"
         home.mkdir()

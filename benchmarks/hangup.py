@@ -21,7 +21,6 @@ from typing import NamedTuple
 
 import psutil
 from livekit import api
-from rich.console import Console
 from rich.table import Table
 
 from agent.errors import LastwordError
@@ -30,6 +29,7 @@ from agent.rehearsal.livekit_server import LocalServer
 from agent.rehearsal.stage import Plan, Stage, stage
 from agent.rehearsal.verdict import Verdict
 from agent.settings import Settings
+from agent.terminal import SafeConsole
 from benchmarks.goodbyes import FAREWELLS, LINES
 from benchmarks.side_by_side import Pair, figures, in_words, make_pairs, table
 
@@ -84,7 +84,7 @@ async def make_calls(on_stage: Stage, number: int, report: Callable[[str], objec
     return ended
 
 
-async def measure(calls: int, pairs: int, folder: Path, console: Console) -> Results:
+async def measure(calls: int, pairs: int, folder: Path, console: SafeConsole) -> Results:
     """Make all calls on one server."""
     settings = Settings(providers="offline", calls_dir=folder, graphs_config=GRAPHS)
     report = partial(console.print, style="dim")
@@ -116,7 +116,7 @@ def processes_left(folder: Path) -> list[str]:
     return [str(one) for one in alive]
 
 
-def show(results: Results, console: Console) -> None:
+def show(results: Results, console: SafeConsole) -> None:
     """Print the figures."""
     if results.calls:
         console.print(_by_kind(results.calls))
@@ -151,7 +151,7 @@ def main() -> None:
     parser.add_argument("--calls", type=int, default=100)
     parser.add_argument("--pairs", type=int, default=10)
     arguments = parser.parse_args()
-    console = Console(highlight=False, soft_wrap=True)
+    console = SafeConsole(soft_wrap=True)
     try:
         with tempfile.TemporaryDirectory() as folder:
             work = measure(arguments.calls, arguments.pairs, Path(folder), console)

@@ -22,7 +22,6 @@ import numpy as np
 import soundfile
 from livekit import rtc
 from livekit.agents import stt
-from rich.console import Console
 
 from agent.providers.offline import espeak_tts
 from agent.providers.offline.sphinx_stt import SphinxSTT
@@ -33,6 +32,7 @@ from agent.rehearsal.caller_voice import (
     flite_voice,
     resample,
 )
+from agent.terminal import SafeConsole
 
 LINES = [
     "Yes, this is Anna speaking.",
@@ -172,16 +172,16 @@ def _words(text: str) -> list[str]:
     return re.findall(r"[a-z']+", text.lower())
 
 
-def _report(console: Console, voice: str, score: Score, *, errors: bool) -> None:
+def _report(console: SafeConsole, voice: str, score: Score, *, errors: bool) -> None:
     wrong = f"{100 * score.wrong / score.words:5.1f} % of {score.words} words wrong"
     factor = f"real-time factor {score.took / score.audio:.2f}"
-    console.print(f"{voice:8} {wrong}, {factor}", highlight=False)
+    console.print(f"{voice:8} {wrong}, {factor}")
     for said, heard in score.misheard if errors else []:
-        console.print(f"    {said}  ->  {heard}", highlight=False)
+        console.print(f"    {said}  ->  {heard}")
 
 
 async def _measure(voices: list[str], *, errors: bool) -> None:
-    console = Console()
+    console = SafeConsole()
     said = {v: {t: frames_of(caller_audio(t, v)) for t in LINES} for v in {*voices, FLITE_VOICE}}
     for voice in voices:
         async with SphinxSTT() as ears:

@@ -14,9 +14,9 @@ import sys
 from pathlib import Path
 
 import httpx
-from rich.console import Console
 
 from agent.settings import PROJECT_ROOT
+from agent.terminal import SafeConsole
 
 OSV = "https://api.osv.dev/"
 NOT_AUDITED = "no advisory database could be reached: the dependencies were NOT audited"
@@ -64,15 +64,15 @@ def main() -> None:
     parser.add_argument("--service-url", default=OSV, help="a database that speaks OSV's protocol")
     parser.add_argument("--project", type=Path, default=PROJECT_ROOT, help="where uv.lock lies")
     arguments = parser.parse_args()
-    console = Console(soft_wrap=True, highlight=False)
+    console = SafeConsole(soft_wrap=True, highlight=False)
     why = why_unreachable(arguments.service_url)
     if why is not None:
-        console.print(f"{NOT_AUDITED} ({arguments.service_url}: {why})", markup=False)
+        console.print(f"{NOT_AUDITED} ({arguments.service_url}: {why})")
         return
     try:
         code = audit(arguments.service_url, arguments.project)
     except subprocess.TimeoutExpired:
-        console.print(f"the audit did not come to an end within {AUDIT_SECONDS:g} s", markup=False)
+        console.print(f"the audit did not come to an end within {AUDIT_SECONDS:g} s")
         code = 2
     sys.exit(code)
 

@@ -18,9 +18,9 @@ from itertools import chain
 
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
-from rich.console import Console
 
 from agent.settings import PROJECT_ROOT
+from agent.terminal import SafeConsole
 from benchmarks.document import table, write_part
 
 PAGE = PROJECT_ROOT / "docs" / "licences.md"
@@ -154,9 +154,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--write", action="store_true")
     arguments = parser.parse_args()
-    console = Console(soft_wrap=True, highlight=False)
+    console = SafeConsole(soft_wrap=True, highlight=False)
     for name, text in tables().items():
-        console.print(text, markup=False)
+        console.print(text)
         if arguments.write:
             write_part(PAGE, name, text)
 

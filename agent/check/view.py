@@ -5,36 +5,38 @@ from __future__ import annotations
 import json
 from itertools import groupby
 
-from rich.console import Console
 from rich.text import Text
 
 from agent.check.catalogue import KINDS
 from agent.check.report import Finding, Report
 from agent.check.silence import shown
+from agent.printable import one_line
+from agent.terminal import SafeConsole
 
 
-def show(report: Report, console: Console) -> None:
+def show(report: Report, console: SafeConsole) -> None:
     """Print the findings, grouped by graph, then the notes and a line that sums up."""
     for graph, findings in groupby(report.findings, key=lambda one: one.graph):
-        console.print(Text(graph, style="bold"))
+        console.print(Text(one_line(graph), style="bold"))
         for finding in findings:
             for line in _lines(finding):
                 console.print(line, soft_wrap=True)
             console.print()
     for note in report.notes:
-        console.print(Text.assemble(("note: ", "yellow"), note), soft_wrap=True)
+        console.print(Text.assemble(("note: ", "yellow"), one_line(note)), soft_wrap=True)
     style = "red" if report.findings else "green"
     console.print(Text(summary(report), style=style), soft_wrap=True)
 
 
 def _lines(finding: Finding) -> list[Text]:
     kind = KINDS[finding.code]
-    where = f"{shown(finding.place.file)}:{finding.place.line}: "
+    where = one_line(f"{shown(finding.place.file)}:{finding.place.line}: ")
+    what = one_line(f": {finding.subject}: {finding.what}")
     return [
-        Text.assemble(where, (finding.code, "bold red"), f": {finding.subject}: {finding.what}"),
+        Text.assemble(where, (finding.code, "bold red"), what),
         Text(f"    {kind.why}"),
         Text(f"    {kind.mend}"),
-        Text(f"    {silencing(finding)}", style="dim"),
+        Text(f"    {one_line(silencing(finding))}", style="dim"),
     ]
 
 
@@ -82,4 +84,4 @@ def as_json(report: Report) -> str:
         "notes": report.notes,
         "silenced": report.silenced,
     }
-    return json.dumps(content, indent=2, ensure_ascii=False)
+    return json.dumps(content, indent=2)

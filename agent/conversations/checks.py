@@ -11,6 +11,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from agent.conversations.reply import End, Reply, ToolUse, WholeCall
+from agent.printable import lines_of, one_line
 from agent.transcripts.transcript import AgentTurn, Ended, Transcript
 from agent.wording import ANY, contains, fits, same_words
 
@@ -33,8 +34,8 @@ class Fault:
         """Both beside each other, as lines of a diff; empty when there is nothing to compare."""
         if not self.expected and not self.found:
             return []
-        lines = ndiff(self.expected.splitlines(), self.found.splitlines())
-        return [line.rstrip("\n") for line in lines]
+        expected, found = (lines_of(one) if one else [] for one in (self.expected, self.found))
+        return [line.rstrip("\n") for line in ndiff(expected, found)]
 
 
 class _Nothing:
@@ -175,7 +176,7 @@ def _limits(expected: AgentTurn, reply: Reply) -> Iterator[Fault]:
 
 
 def _told(end: End) -> str:
-    return f"it was ended by {end.ended_by}: {end.reason}"
+    return f"it was ended by {end.ended_by}: {one_line(end.reason)}"
 
 
 def _missing(wanted: Any, found: Any, path: str = "") -> list[tuple[str, Any, Any]]:

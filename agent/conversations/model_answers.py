@@ -109,14 +109,16 @@ class ModelAnswers(BaseCache):
             raise self._unanswered(
                 f"the question to the chat model in node {request.node!r} is not the one that "
                 f"{cassette.path.name} has recorded; record it anew with --record if that is "
-                f"meant:\n{cassette.difference(request)}"
+                "meant:",
+                *cassette.difference(request).splitlines(),
             )
         return [ChatGeneration(message=found)]
 
-    def _unanswered(self, why: str) -> ConversationError:
-        self.missing.append(why)
+    def _unanswered(self, why: str, *lines: str) -> ConversationError:
+        error = ConversationError(why, *lines)
+        self.missing.append(str(error))
         self.refused = True
-        return ConversationError(why)
+        return error
 
     @override
     def update(self, prompt: str, llm_string: str, return_val: RETURN_VAL_TYPE) -> None:

@@ -6,7 +6,7 @@ Nothing of LiveKit or LangGraph is imported before a conversation is to be had.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Generator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from datetime import datetime
 from pathlib import Path
@@ -16,6 +16,7 @@ import pytest
 
 from agent.conversations.pytest_run import ConversationRun
 from agent.errors import LastwordError
+from agent.printable import block, lines_of, one_line
 
 if TYPE_CHECKING:
     from agent.conversations.conversation import Conversation, Conversations
@@ -91,8 +92,16 @@ def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Col
     folders = parent.config.getini("conversations") or [parent.config.rootpath / FOLDER]
     if not any(file_path.is_relative_to(folder) for folder in folders):
         return None
-    file: pytest.Collector = ConversationFile.from_parent(parent, path=file_path)
+    named = {} if str(file_path).isprintable() else _printable_names(file_path, parent.config)
+    file: pytest.Collector = ConversationFile.from_parent(parent, path=file_path, **named)
     return file
+
+
+def _printable_names(path: Path, config: pytest.Config) -> dict[str, Any]:
+    """What pytest would call a file, without what would steer the terminal."""
+    is_inside = path.is_relative_to(config.rootpath)
+    shown = path.relative_to(config.rootpath) if is_inside else path
+    return {"name": one_line(path.name), "nodeid": one_line(shown.as_posix())}
 
 
 class ConversationFile(pytest.File):
@@ -108,7 +117,7 @@ class ConversationFile(pytest.File):
             raise self.CollectError(str(error)) from error
         times = self.config.getoption("--repeat")
         for number in range(times):
-            name = transcript.name if times == 1 else f"{transcript.name}[{number + 1}]"
+            name = one_line(transcript.name) + (f"[{number + 1}]" if times > 1 else "")
             item: ConversationItem = ConversationItem.from_parent(
                 self, name=name, transcript=transcript
             )
@@ -128,6 +137,12 @@ class ConversationItem(pytest.Item):
             why = f"not at the level {level}: {', '.join(transcript.levels)}"
             self.add_marker(pytest.mark.skip(reason=why))
 
+    @property
+    def location(self) -> tuple[str, int | None, str]:
+        """As pytest has it, but printable."""
+        path, line, title = super().location
+        return one_line(path), line, title
+
     def runtest(self) -> None:
         """Have the conversation."""
         done = _run(self.config).have(self.transcript)
@@ -146,7 +161,7 @@ class ConversationItem(pytest.Item):
 
     def reportinfo(self) -> tuple[Path, int, str]:
         """Where the conversation stands."""
-        return self.path, 0, self.transcript.title or self.name
+        return self.path, 0, one_line(self.transcript.title or self.name)
 
 
 class ConversationFailed(AssertionError):
@@ -157,7 +172,7 @@ class ConversationFailed(AssertionError):
 
         first = done.faults[0]
         where = f"{_short(done.transcript.path)}:{first.line}"
-        head = f"{where}: {first.field}: {first.why.splitlines()[0]} (level {done.level})"
+        head = one_line(f"{where}: {first.field}: {lines_of(first.why)[0]} (level {done.level})")
         super().__init__("\n".join([head, "", *script_of(done)]))
         self.done = done
 
@@ -167,6 +182,21 @@ def _short(path: Path) -> Path:
         return path.relative_to(Path.cwd())
     except ValueError:
         return path
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, Any, Any]:
+    """Keep what callers and graphs have said from steering the terminal that shows a failure.
+
+    It may be in the error of a graph, in its log, and in what it has printed.
+    """
+    report = yield
+    if isinstance(item, ConversationItem) or "conversation" in getattr(item, "fixturenames", ()):
+        report.sections = [(head, block(text)) for head, text in report.sections]
+        shown = block(report.longreprtext)
+        if shown != report.longreprtext:
+            report.longrepr = shown
+    return report
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ As the plugin, it imports nothing of LiveKit or LangGraph before a conversation 
 from __future__ import annotations
 
 import asyncio
+import re
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, nullcontext
@@ -13,6 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+
+from agent.printable import one_line
 
 if TYPE_CHECKING:
     from anyio.from_thread import BlockingPortal
@@ -151,10 +154,10 @@ class ConversationRun:
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Count how often repeated conversations pass."""
-        name, bracket, _ = report.nodeid.rpartition("[")
+        repeated = re.fullmatch(r"(.+)\[\d+\]", report.nodeid)
         is_transcript = report.nodeid.partition("::")[0].endswith((".yaml", ".yml"))
-        if is_transcript and bracket and report.when == "call":
-            self._rates[name][report.outcome] += 1
+        if is_transcript and repeated and report.when == "call":
+            self._rates[repeated[1]][report.outcome] += 1
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, node: Any, error: object) -> None:  # noqa: ARG002 - xdist's
@@ -226,21 +229,20 @@ class ConversationRun:
         self._print_rates(terminalreporter)
         if not self._covers:
             return
-        from rich.console import Console
-
         from agent.coverage import coverage_table, write_reports
+        from agent.terminal import SafeConsole
 
         coverages = self._coverages
-        console = Console(width=100, highlight=False)
+        console = SafeConsole(width=100)
         with console.capture() as printed:
             console.print(coverage_table(coverages))
         terminalreporter.section("graph coverage")
         terminalreporter.write_line(printed.get().rstrip())
         if folder := self._config.getoption("--graph-coverage"):
             write_reports(Path(folder), coverages)
-            terminalreporter.write_line(f"written to {folder}/index.html")
+            terminalreporter.write_line(one_line(f"written to {folder}/index.html"))
         for line in self._is_under:
-            terminalreporter.write_line(line, red=True)
+            terminalreporter.write_line(one_line(line), red=True)
 
     def _print_rates(self, terminalreporter: pytest.TerminalReporter) -> None:
         if not self._rates:
@@ -254,4 +256,4 @@ class ConversationRun:
                 low, high = wilson(passed, number)
                 rate = f"{passed} of {number} ({100 * passed / number:.0f} %, "
                 interval = f"95 %: {100 * low:.0f}-{100 * high:.0f} %)"
-                terminalreporter.write_line(f"{rate}{interval}  {name}")
+                terminalreporter.write_line(one_line(f"{rate}{interval}  {name}"))

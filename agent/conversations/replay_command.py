@@ -7,8 +7,6 @@ from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
-from rich.console import Console
-
 from agent.conversations.replay import Manner, Replayed, replay
 from agent.conversations.replay_view import ReplayView, show_verdict
 from agent.conversations.room_call import out_of_reach, room_stage
@@ -17,6 +15,7 @@ from agent.errors import ConversationError
 from agent.graph_registry import CallGraph, check_graph, choose_graph, graph_specs, load_graph
 from agent.rehearsal.view import CallView
 from agent.settings import Settings, offline_answers
+from agent.terminal import SafeConsole
 from agent.transcripts.transcript import Level, Transcript
 from agent.transcripts.transcript_file import read_transcript
 
@@ -33,7 +32,7 @@ class ReplayRequest:
     record: bool = False
 
 
-async def replay_file(request: ReplayRequest, settings: Settings, console: Console) -> int:
+async def replay_file(request: ReplayRequest, settings: Settings, console: SafeConsole) -> int:
     """Replay a transcript and print it; returns the exit code, 0 if it went as it is written.
 
     Raises:
@@ -77,7 +76,7 @@ def _read(request: ReplayRequest, config: Path) -> tuple[Transcript, str]:
 
 
 async def _in_a_room(
-    transcript: Transcript, graph: str, manner: Manner, settings: Settings, console: Console
+    transcript: Transcript, graph: str, manner: Manner, settings: Settings, console: SafeConsole
 ) -> Replayed:
     async with room_stage(settings, console.print) as stage:
         return await stage.have(transcript, graph, manner, CallView(console))

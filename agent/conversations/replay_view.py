@@ -6,11 +6,13 @@ import asyncio
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from rich.console import Console
+from rich.text import Text
 
 from agent.conversations.replay import Played, Replayed
 from agent.conversations.script_view import told
+from agent.printable import lines_of, one_line
 from agent.rehearsal.view import CallView
+from agent.terminal import SafeConsole
 from agent.transcripts.transcript import CallerSays, Keypad, LimitNear, Silence, TimeUp, Voicemail
 
 WORD_SECONDS = 0.35
@@ -27,7 +29,7 @@ class ReplayView:
         in_real_time: take as long as the words would.
     """
 
-    def __init__(self, console: Console, *, in_real_time: bool) -> None:
+    def __init__(self, console: SafeConsole, *, in_real_time: bool) -> None:
         self._view = CallView(console)
         self._in_real_time = in_real_time
         self._now = 0.0
@@ -89,14 +91,15 @@ def _said(played: Played, seconds: float) -> dict[str, Any]:
     }
 
 
-def show_verdict(done: Replayed, console: Console) -> None:
+def show_verdict(done: Replayed, console: SafeConsole) -> None:
     """Print whether the conversation went as it is written, and what is wrong if not."""
     if done.passed:
-        console.print(f"\n[bold green]As written[/bold green] (level {done.level}).")
+        console.print(Text.assemble("\n", ("As written", "bold green"), f" (level {done.level})."))
         return
-    console.print(f"\n[bold red]Not as written[/bold red] (level {done.level}):")
+    console.print(Text.assemble("\n", ("Not as written", "bold red"), f" (level {done.level}):"))
     for fault in done.faults:
         where = f"{done.transcript.path}:{fault.line}"
-        console.print(f"  {where}: {fault.field}: {fault.why}", markup=False, soft_wrap=True)
-        for line in fault.diff():
-            console.print(f"      {line}", markup=False, soft_wrap=True)
+        first, *more = lines_of(fault.why)
+        console.print(f"  {one_line(f'{where}: {fault.field}')}: {first}", soft_wrap=True)
+        for line in [*more, *fault.diff()]:
+            console.print(f"      {line}", soft_wrap=True)

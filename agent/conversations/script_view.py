@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from agent.conversations.checks import Fault
 from agent.conversations.replay import Played, Replayed
+from agent.printable import lines_of, one_line
 from agent.transcripts.transcript import (
     CallerSays,
     HangsUp,
@@ -21,7 +22,10 @@ _HERE = ">"
 
 
 def script_of(done: Replayed) -> list[str]:
-    """The conversation line by line; a wrong one is marked, and says what was expected."""
+    """The conversation line by line, printable; a wrong one is marked, and says what was expected.
+
+    What somebody has said stays on its line.
+    """
     lines: list[str] = []
     for played in done.played:
         lines += _exchange(played)
@@ -77,10 +81,10 @@ def _exchange(played: Played) -> Iterator[str]:
 
 def _fault(fault: Fault, *, is_marked: bool = False) -> Sequence[str]:
     mark = " " if is_marked else _HERE
-    first, *more = fault.why.splitlines()
+    first, *more = lines_of(fault.why)
     diff = [f"{'':>8}  {line}" for line in [*more, *fault.diff()]]
-    return [f"{mark} {fault.line:>4}  {fault.field}: {first}", *diff]
+    return [f"{mark} {fault.line:>4}  {one_line(fault.field)}: {first}", *diff]
 
 
 def _line(number: int, who: str, what: str, *, is_wrong: bool = False) -> str:
-    return f"{_HERE if is_wrong else ' '} {number or '':>4}  {who:6}  {what}"
+    return f"{_HERE if is_wrong else ' '} {number or '':>4}  {who:6}  {one_line(what)}"

@@ -103,6 +103,8 @@ def _chains(
         chain = [source]
         for column in range(columns[source] + 1, columns[target]):
             name = f"{source}\n{target}\n{column}"
+            while name in sizes:  # as the name of a node
+                name += "\n"
             columns[name], sizes[name] = column, _THROUGH
             chain.append(name)
         chains[link] = [*chain, target]

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from langgraph.graph import START
+
+from agent.printable import one_line
 
 if TYPE_CHECKING:
     from agent.coverage.coverage import Coverage
@@ -14,6 +17,8 @@ _CLASSES = (
     "classDef untested fill:#fff1f0,stroke:#c62828,color:#8e1c1c,stroke-dasharray:5 4",
     "classDef mark fill:#eeeeee,stroke:#777777,color:#333333",
 )
+_MARKS = re.compile(r"[\"#&<>`%{}\[\]|\\;'$*~^]")
+_CODES = {'"': "#quot;", "&": "#amp;", "<": "#lt;", ">": "#gt;"}
 _UNTESTED_LINK = "stroke:#c62828,stroke-width:1.5px,stroke-dasharray:5 4"
 
 
@@ -68,5 +73,9 @@ def _counted(count: int) -> tuple[str, str]:
 
 
 def _text(text: str) -> str:
-    """Text inside Mermaid's quotes."""
-    return text.replace("&", "&amp;").replace('"', "&quot;").replace("<", "&lt;")
+    r"""Text inside Mermaid's quotes, where a name is nothing but a name.
+
+    Mermaid's own codes for characters (``#quot;``): it reads directives (``%%{init: ...}%%``),
+    Markdown, formulas and ``\n`` in quotes too, and takes HTML's numeric codes for its own.
+    """
+    return _MARKS.sub(lambda found: _CODES.get(found[0], f"#{ord(found[0])};"), one_line(text))

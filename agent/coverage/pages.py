@@ -6,9 +6,11 @@ import json
 from collections.abc import Sequence
 from html import escape
 from pathlib import Path
+from urllib.parse import quote
 
 from agent.coverage.coverage import Coverage
 from agent.coverage.table import remarks_on, shares
+from agent.printable import one_line
 from agent.private_files import file_name
 
 _STYLE = """
@@ -50,13 +52,13 @@ def _page(coverages: Sequence[Coverage]) -> str:
 
 
 def _row(coverage: Coverage) -> str:
-    name = escape(coverage.shape.name)
+    name = one_line(coverage.shape.name)
     cells = "".join(f"<td>{escape(share)}</td>" for share in shares(coverage).values())
-    return f'<tr><td><a href="#{name}">{name}</a></td>{cells}</tr>'
+    return f'<tr><td><a href="#{quote(name)}">{escape(name)}</a></td>{cells}</tr>'
 
 
 def _section(coverage: Coverage) -> str:
-    name = escape(coverage.shape.name)
+    name = escape(one_line(coverage.shape.name))
     missing = "\n".join(line.removeprefix("  ") for line in remarks_on(coverage)[2:])
     text = f"<pre>{escape(missing)}</pre>" if missing else "<p>Everything was taken.</p>"
     return f'<h2 id="{name}">{name}</h2>\n<figure>{coverage.svg()}</figure>\n{text}'

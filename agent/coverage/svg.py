@@ -13,6 +13,7 @@ from agent.coverage.layout import Layout, Point, layout
 from agent.coverage.mermaid import drawn_as
 from agent.coverage.shape import Edge
 from agent.coverage.table import shares
+from agent.printable import one_line
 
 if TYPE_CHECKING:
     from agent.coverage.coverage import Coverage
@@ -59,7 +60,7 @@ def svg(coverage: Coverage) -> str:
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" '
         f'width="{width}" height="{height}" role="img" '
-        f"aria-label={quoteattr(f'coverage of the graph {coverage.shape.name}')}>\n"
+        f"aria-label={quoteattr(one_line(f'coverage of the graph {coverage.shape.name}'))}>\n"
         f"<style>{_STYLE}</style>\n<defs>{''.join(map(_tip, *zip(*_TIPS, strict=True)))}</defs>\n"
         f'<rect width="{width}" height="{height}" fill="#ffffff"/>\n{body}\n</svg>\n'
     )
@@ -111,7 +112,7 @@ class _Picture:
         style = "edge" if count else "edge untested"
         if not edge.declared:
             style += " undeclared"
-        name = f"<title>{escape(str(edge))}: {count or 'not taken'}</title>"
+        name = f"<title>{escape(one_line(edge))}: {count or 'not taken'}</title>"
         if _stops(edge):
             return self._stop(edge, style, name), ""
         path, near_source, near_target = self._path(edge)
@@ -180,7 +181,7 @@ def _endings(coverage: Coverage, width: float, top: float) -> tuple[list[str], f
     lines = [_text(_MARGIN, top + 17, "endings")]
     x, y = _MARGIN + 70, top
     for ending in coverage.endings:
-        words = f"{ending.name} {ending.count}x" if ending.count else ending.name
+        words = one_line(f"{ending.name} {ending.count}x" if ending.count else ending.name)
         wide = len(words) * _CHARACTER + 22
         if x + wide > width - _MARGIN:
             x, y = _MARGIN + 70, y + _PILL + 8
@@ -211,7 +212,8 @@ def _legend(top: float) -> tuple[list[str], float]:
 
 def _text(x: float, y: float, words: str, style: str = "", *, anchor: str = "start") -> str:
     named = f' class="{style}"' if style else ""
-    return f'<text{named} x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}">{escape(words)}</text>'
+    words = escape(one_line(words))
+    return f'<text{named} x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}">{words}</text>'
 
 
 def _tip(name: str, colour: str) -> str:
@@ -223,7 +225,7 @@ def _tip(name: str, colour: str) -> str:
 
 
 def _size(name: str) -> tuple[float, float]:
-    return (16.0, 16.0) if name == START else (len(name) * _CHARACTER + 24, _BOX)
+    return (16.0, 16.0) if name == START else (len(one_line(name)) * _CHARACTER + 24, _BOX)
 
 
 def _stops(edge: Edge) -> bool:

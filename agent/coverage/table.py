@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from agent.coverage.shape import Edge
+from agent.printable import one_line
 
 if TYPE_CHECKING:
     from agent.coverage.coverage import Coverage
@@ -24,13 +25,16 @@ def coverage_table(coverages: Sequence[Coverage]) -> RenderableType:
     for heading in ("nodes", "edges", "endings"):
         table.add_column(heading, justify="right")
     for each in coverages:
-        table.add_row(each.shape.name, *shares(each).values())
+        table.add_row(Text(one_line(each.shape.name)), *shares(each).values())
     lines = [line for each in coverages for line in remarks_on(each)]
     return Group(table, *(Padding(Text(line.lstrip()), _indent(line)) for line in lines))
 
 
 def remarks_on(coverage: Coverage) -> list[str]:
-    """What is missing, a line for each kind and for each node that edges are missing from."""
+    """What is missing, a line for each kind and for each node that edges are missing from.
+
+    Each is printable.
+    """
     name, lines = coverage.shape.name, []
     if coverage.missing_nodes:
         lines.append(f"  nodes not run: {', '.join(coverage.missing_nodes)}")
@@ -45,7 +49,7 @@ def remarks_on(coverage: Coverage) -> list[str]:
         f"  the router of {node} declares no targets; only those that were taken are counted"
         for node in coverage.shape.undeclared
     ]
-    return ["", name, *lines] if lines else []
+    return ["", *map(one_line, (name, *lines))] if lines else []
 
 
 def _indent(line: str) -> tuple[int, int, int, int]:

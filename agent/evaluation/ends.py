@@ -11,7 +11,6 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from rich.console import Console
 from rich.progress import Progress
 
 from agent.dispatch import read_dispatch
@@ -28,6 +27,7 @@ from agent.evaluation.view import markdown, show
 from agent.graph_registry import CallGraph, choose_graph, graph_specs, load_graph
 from agent.private_files import private_file
 from agent.settings import Settings, choose_chat_model
+from agent.terminal import SafeConsole
 
 Run = Callable[[Coroutine[Any, Any, list[Side]]], list[Side]]
 """Runs asynchronous work to its end, as ``asyncio.run`` does."""
@@ -65,7 +65,7 @@ class _Plan:
 
 
 def measure_ends(
-    request: EndsRequest, settings: Settings, console: Console, run: Run = asyncio.run
+    request: EndsRequest, settings: Settings, console: SafeConsole, run: Run = asyncio.run
 ) -> None:
     """Measure, print the report and write the files.
 
@@ -199,7 +199,7 @@ def _compare_to_thresholds(request: EndsRequest, of: Figures) -> None:
 
 
 @contextmanager
-def _progress(plan: _Plan, console: Console) -> Iterator[Callable[[Decision], None]]:
+def _progress(plan: _Plan, console: SafeConsole) -> Iterator[Callable[[Decision], None]]:
     """Show how far it has come, where somebody looks on."""
     number = len(plan.cases) * (2 if plan.second else 1)
     with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:

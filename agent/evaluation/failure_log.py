@@ -6,6 +6,8 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from agent.printable import without_secrets
+
 _BRIDGE = logging.getLogger("lastword.bridge")
 
 
@@ -29,7 +31,8 @@ class FailureLog(logging.Handler):
 
 def describe(error: BaseException) -> str:
     """An error on one line."""
-    return f"{type(error).__name__}: {' '.join(str(error).split())}".rstrip(": ")
+    why = without_secrets(" ".join(str(error).split()))
+    return f"{type(error).__name__}: {why}".rstrip(": ")
 
 
 @contextmanager

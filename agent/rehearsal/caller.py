@@ -45,6 +45,7 @@ from livekit import rtc
 from livekit.rtc.participant import PublishTrackError
 
 from agent.errors import CallFailed, LastwordError
+from agent.printable import public_url
 from agent.rehearsal.call_recording import RATE, CallRecording, Samples
 from agent.rehearsal.caller_job import (
     NOTHING,
@@ -56,6 +57,7 @@ from agent.rehearsal.caller_job import (
     read_job,
 )
 from agent.rehearsal.caller_turns import FRAME_S, AgentVoice, CallerTurns, Change
+from agent.terminal import print_error
 
 TRANSCRIPTION = "lk.transcription"
 KEYS = "0123456789*#ABCD"
@@ -158,7 +160,9 @@ class Caller:
         try:
             await self._room.connect(self._job.url, self._job.token)
         except rtc.ConnectError as error:
-            raise CallFailed(f"the caller cannot join at {self._job.url}: {error}") from error
+            raise CallFailed(
+                f"the caller cannot join at {public_url(self._job.url)}: {error}"
+            ) from error
         identity = self._room.local_participant.identity
         self._emit("joined", time.monotonic(), room=self._room.name, identity=identity)
 
@@ -355,7 +359,7 @@ def lines_to(file: TextIO) -> Emit:
 
     def emit(event: str, t: float, **fields: Any) -> None:
         line = {"event": event, "t": round(t, 4), **fields}
-        file.write(json.dumps(line, ensure_ascii=False) + "\n")
+        file.write(json.dumps(line) + "\n")
         file.flush()
 
     return emit
@@ -366,7 +370,7 @@ def main() -> int:
     try:
         asyncio.run(call(read_job(sys.stdin.readline()), lines_to(sys.stdout)))
     except LastwordError as error:
-        sys.stderr.write(f"{error}\n")
+        print_error(error)
     except (KeyboardInterrupt, asyncio.CancelledError):
         sys.stderr.write("the caller was told to stop before the call was over\n")
     else:

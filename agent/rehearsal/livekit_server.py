@@ -23,6 +23,7 @@ from livekit import api
 
 from agent.errors import ServerUnavailable
 from agent.rehearsal.server_binary import WAYS_OUT, build_server, find_server
+from agent.terminal import print_error
 
 __all__ = ["LocalServer", "build_server", "find_server", "running_server"]
 
@@ -82,7 +83,7 @@ class LocalServer:
         """
         code = await self.process.wait()
         lines = await asyncio.to_thread(_last_lines, self.log)
-        return ServerUnavailable(f"livekit-server ended (exit code {code}); it said:\n{lines}")
+        return ServerUnavailable(f"livekit-server ended (exit code {code}); it said:", *lines)
 
 
 class _PortTaken(ServerUnavailable):
@@ -203,8 +204,8 @@ def _open_log(log: Path) -> IO[bytes]:
     return log.open("wb")
 
 
-def _last_lines(log: Path) -> str:
-    return "\n".join(log.read_text(errors="replace").splitlines()[-_LAST_LINES:])
+def _last_lines(log: Path) -> list[str]:
+    return log.read_text(errors="replace").splitlines()[-_LAST_LINES:]
 
 
 async def _until_it_answers(server: LocalServer) -> None:
@@ -215,11 +216,11 @@ async def _until_it_answers(server: LocalServer) -> None:
                 if await _ends_within(server.process, _POLL):
                     ended = await server.died()
                     taken = "address already in use" in str(ended)
-                    raise _PortTaken(str(ended)) if taken else ended
+                    raise _PortTaken(*ended.args) if taken else ended
     except TimeoutError:
         lines = await asyncio.to_thread(_last_lines, server.log)
         raise ServerUnavailable(
-            f"livekit-server did not answer within {START_TIMEOUT:g} s; it said:\n{lines}"
+            f"livekit-server did not answer within {START_TIMEOUT:g} s; it said:", *lines
         ) from None
 
 
@@ -255,9 +256,9 @@ async def _ends_within(process: Process, seconds: float) -> bool:
 def main() -> int:
     """Print the path of the livekit-server, built if need be; returns the exit code."""
     try:
-        binary = find_server() or build_server(lambda line: print(line, file=sys.stderr))  # noqa: T201
+        binary = find_server() or build_server(print_error)
     except ServerUnavailable as error:
-        sys.stderr.write(f"{error}\n")
+        print_error(error)
         return 1
     sys.stdout.write(f"{binary}\n")
     return 0

@@ -12,6 +12,7 @@ from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 from agent.errors import CallFailed
+from agent.printable import without_secrets
 
 STOP_SECONDS = 5.0
 """How long a part may take to stop before it is killed."""
@@ -53,8 +54,9 @@ class Part:
 
     def failed(self, what: str) -> CallFailed:
         """An error that names this part and its last log lines."""
-        lines = "\n  ".join(map(_readable, self._last_lines)) or "(it said nothing)"
-        return CallFailed(f"{self.name} {what}; its last lines:\n  {lines}")
+        lines = [without_secrets(one) for line in self._last_lines for one in _readable(line)]
+        lines = lines or ["(it said nothing)"]
+        return CallFailed(f"{self.name} {what}; its last lines:", *lines)
 
     async def stop(self) -> None:
         """End the process and everything it has started, politely first."""
@@ -114,10 +116,10 @@ def json_line(line: str) -> dict[str, Any]:
     return entry if isinstance(entry, dict) else {}
 
 
-def _readable(line: str) -> str:
-    """A line of LiveKit's JSON log as level, message and error; any other line as it is."""
+def _readable(line: str) -> list[str]:
+    """A line of LiveKit's JSON log as level, message and, below, the error; else as it is."""
     entry = json_line(line)
     if "message" not in entry:
-        return line
-    parts = [str(entry.get("level", "")), str(entry["message"]), str(entry.get("exc_info", ""))]
-    return " ".join(part for part in parts if part)
+        return [line]
+    head = f"{entry.get('level', '')} {entry['message']}".lstrip()
+    return [head, *(f"  {line}" for line in str(entry.get("exc_info", "")).split("\n") if line)]

@@ -6,15 +6,15 @@ import asyncio
 import json
 from dataclasses import dataclass
 
-from rich.console import Console
-
 from agent.dispatch import read_dispatch
 from agent.graph_registry import check_graph, graph_specs
+from agent.printable import one_line
 from agent.private_files import make_private_folder
 from agent.rehearsal.script import acts_of, find_script
 from agent.rehearsal.stage import Plan, stage
 from agent.rehearsal.view import CallView
 from agent.settings import Settings
+from agent.terminal import SafeConsole
 from agent.transcripts.transcript_file import read_transcript
 
 
@@ -29,7 +29,7 @@ class Rehearsal:
     port: int | None = None
 
 
-async def rehearse(rehearsal: Rehearsal, console: Console) -> int:
+async def rehearse(rehearsal: Rehearsal, console: SafeConsole) -> int:
     """Make one call and print it; returns the exit code, 0 for a call that ended as it should.
 
     Raises:
@@ -37,7 +37,7 @@ async def rehearse(rehearsal: Rehearsal, console: Console) -> int:
     """
     plan = read_plan(rehearsal)
     await asyncio.to_thread(make_private_folder, rehearsal.settings.calls_dir)
-    console.print(f"[dim]{rehearsal.settings.announcement()}[/dim]")
+    console.print(one_line(rehearsal.settings.announcement()), style="dim")
     async with stage(rehearsal.settings, port=rehearsal.port, report=console.print) as on_stage:
         verdict = await on_stage.call(plan, CallView(console))
     verdict.show(console)

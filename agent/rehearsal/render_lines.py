@@ -15,6 +15,7 @@ import soundfile
 
 from agent.errors import LastwordError, ScriptError
 from agent.rehearsal.caller_voice import FLITE_VOICE, LINES, flite_voice, recording
+from agent.terminal import print_error
 from agent.transcripts.transcript_file import read_transcript
 
 
@@ -61,7 +62,7 @@ def main() -> int:
         texts = [line for file in given.files for line in read_lines(file)]
         written = render(texts, given.into, given.voice)
     except LastwordError as error:
-        sys.stderr.write(f"{error}\n")
+        print_error(error)
         return 1
     sys.stdout.writelines(f"{path}\n" for path in written)
     return 0

@@ -163,7 +163,8 @@ def _build(
     if process.returncode:
         raise ServerUnavailable(
             f"livekit-server cannot be built with {go} (exit code {process.returncode}): "
-            f"{WAYS_OUT}; the build's last lines:\n" + "\n".join(lines)
+            f"{WAYS_OUT}; the build's last lines:",
+            *lines,
         )
     unfinished.rename(places.built)
 

@@ -11,11 +11,12 @@ from typing import Any
 
 import numpy as np
 import soundfile
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from agent.printable import one_line
 from agent.rehearsal.ear import Heard, at_rate, heard
+from agent.terminal import SafeConsole
 from agent.transcripts.call_transcript import write_transcript
 
 Entry = Mapping[str, Any]
@@ -60,18 +61,20 @@ class Verdict:
         whole = self.farewell.lost_s == 0 if self.farewell else not self.spoke
         return self.ended_by == "graph" and whole and not self.room_left
 
-    def show(self, console: Console) -> None:
+    def show(self, console: SafeConsole) -> None:
         """Print the verdict."""
         style = "bold green" if self.good else "bold red"
-        console.print(f"\n[{style}]Call ended by {self.ended_by}: {self.reason}[/{style}]")
+        console.print()
+        console.print(f"Call ended by {self.ended_by}: {one_line(self.reason)}", style=style)
         table = Table.grid(padding=(0, 2))
         table.add_column(style="dim")
         table.add_column(overflow="fold")
         for name, value in self.figures():
-            table.add_row(f"  {name}", Text(value))
+            table.add_row(f"  {name}", Text(one_line(value)))
         console.print(table)
         for name, path in (("transcript", self.transcript), ("recording", self.recording)):
-            console.print(f"  [dim]{name:29}[/dim]  {path}", soft_wrap=True)
+            line = Text.assemble((f"  {name:29}", "dim"), f"  {one_line(path)}")
+            console.print(line, soft_wrap=True)
 
     def figures(self) -> list[tuple[str, str]]:
         """Names and values of what was measured."""

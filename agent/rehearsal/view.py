@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
+
+from agent.printable import block
+from agent.terminal import SafeConsole
 
 Entry = Mapping[str, Any]
 
@@ -22,7 +24,7 @@ _LATENCIES = (
 class CallView:
     """Prints a call line by line; colours only where the console has them."""
 
-    def __init__(self, console: Console) -> None:
+    def __init__(self, console: SafeConsole) -> None:
         self._console = console
         self._zero: float | None = None
         self._delay: Mapping[str, float] = {}
@@ -84,7 +86,7 @@ class CallView:
         row.add_column(width=8, justify="right", style="dim")
         row.add_column(width=6, style=f"bold {style.rsplit(maxsplit=1)[-1]}")
         row.add_column(style=style)
-        row.add_row(f"{at - self._zero:.1f} s" if who else "", who, Text(what))
+        row.add_row(f"{at - self._zero:.1f} s" if who else "", who, Text(block(what)))
         self._console.print(row)
 
 

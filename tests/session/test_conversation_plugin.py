@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.fakes.hostile import steers
 from tests.fakes.shop_project import BUYS, CHEAP, LEAVES, Project, shop_project
 
 pytestmark = pytest.mark.timeout(120)
@@ -76,7 +77,7 @@ def test_p10_ways_that_no_conversation_takes_are_named(
     assert {"shop.svg", "shop.mmd", "index.html"} <= {path.name for path in reports.iterdir()}
     project.write(buys=BUYS)
     ran = project.pytest("--graph-coverage", "--fail-under-edges", "100", *workers)
-    assert ran.code == 0, ran.printed
+    assert ran.code == 0
     assert "6/6 100 %" in ran.printed
 
 
@@ -114,7 +115,7 @@ def test_p10_a_project_gives_its_graphs_a_context(project: Project) -> None:
     )
     project.write(buys=BUYS.replace("Hello ...", "Hello, this is shop buys."))
     ran = project.pytest()
-    assert ran.code == 0, ran.printed
+    assert ran.code == 0
 
 
 def test_p10_the_plugin_leaves_other_projects_alone(tmp_path: Path) -> None:
@@ -124,3 +125,33 @@ def test_p10_the_plugin_leaves_other_projects_alone(tmp_path: Path) -> None:
     )
     ran = Project(tmp_path).pytest("-p", "no:langsmith_plugin")
     assert "1 passed" in ran.printed
+
+
+def test_p10_nothing_that_is_said_or_named_steers_the_terminal(project: Project) -> None:
+    graph = project.folder / "shop.py"
+    words = r"\x1b[2J\x07\x9b2J \u202e\u2028"
+    graph.write_text(
+        graph.read_text()
+        .replace("That is five euros.", words)
+        .replace('"Thank you. Goodbye!"', "boom()")
+        + f"\ndef boom():\n    print({words!r})\n    raise ValueError('{words}')\n"
+    )
+    name = "buys\x1b[2J\x9b\u202e"
+    title = r'title: "\e]0;x\a \e[2J \u202E"'
+    goes_wrong = f"{title}\n" + CHEAP.partition("\n")[2]
+    fails = 'turns:\n  - agent: "Hello ..."\n  - caller: Goodbye.\n  - agent: Goodbye.\n'
+    project.write(fails=fails)
+    project.write(**{name: goes_wrong, f"{name} 2": r'turns: "\e[2J"'}, leaves=LEAVES)
+    for arguments in (["-vv"], ["-q", "--collect-only"], ["--level", "session", "-rA"]):
+        ran = project.pytest("--continue-on-collection-errors", "--graph-coverage", *arguments)
+        assert ran.code
+        assert steers(ran.printed) == []
+    (project.folder / "test_python.py").write_text(
+        "async def test_it(conversation):\n"
+        "    async with conversation('shop') as call:\n"
+        "        await call.says('An apple.')\n"
+        f"        raise ValueError('{words}')\n"
+    )
+    ran = project.pytest("test_python.py", "-o", "asyncio_mode=auto")
+    assert "1 failed" in ran.printed
+    assert steers(ran.printed) == []

@@ -13,12 +13,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from rich.console import Console
 
 from agent.errors import BelowThreshold, EvaluationFailed
 from agent.evaluation.ends import EndsRequest, measure_ends
 from agent.evaluation.second_model import run_elsewhere
 from agent.settings import PROJECT_ROOT, Settings, inherited_environment
+from agent.terminal import SafeConsole
 from tests.fakes.labelled_case import case
 from tests.fakes.openai_server import fake_openai
 
@@ -45,7 +45,7 @@ def dataset(tmp_path: Path) -> str:
 
 def measured(request: EndsRequest, settings: Settings) -> str:
     """What the command prints."""
-    console = Console(file=StringIO(), width=100, highlight=False)
+    console = SafeConsole(file=StringIO(), width=100)
     measure_ends(request, settings, console)
     assert isinstance(console.file, StringIO)
     return console.file.getvalue()

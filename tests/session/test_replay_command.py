@@ -7,11 +7,11 @@ import re
 from pathlib import Path
 
 import pytest
-from rich.console import Console
 
 from agent.conversations.replay_command import ReplayRequest, replay_file
 from agent.errors import LastwordError
 from agent.settings import PROJECT_ROOT, Settings
+from agent.terminal import SafeConsole
 from agent.transcripts.transcript import Level
 from tests.fakes.shop_project import Ran, command
 
@@ -64,5 +64,5 @@ async def test_a_mistake_is_one_sentence(
         await asyncio.to_thread(path.write_text, text)
     settings = Settings(graphs_config=PROJECT_ROOT / "langgraph.json")
     with pytest.raises(LastwordError, match=re.escape(sentence)) as raised:
-        await replay_file(ReplayRequest(path, level, graph), settings, Console(quiet=True))
+        await replay_file(ReplayRequest(path, level, graph), settings, SafeConsole(quiet=True))
     assert "\n" not in str(raised.value)

@@ -10,6 +10,7 @@ import pytest
 from agent.cli import main
 from agent.errors import AudioDeviceMissing
 from agent.talk import check_audio_devices
+from tests.fakes.hostile import ALL, steers
 
 
 def lastword(
@@ -132,3 +133,42 @@ def test_a_calls_folder_that_cannot_be_made_is_one_sentence_before_anything_is_s
     assert code == 1
     assert error.startswith(f"lastword: '{tmp_path}/file/calls' cannot be written")
     assert "Traceback" not in error
+
+
+FILE = ALL.replace("\0", "").replace("\ud83d", "\udcff") + ".yaml"
+"""What a file can be named; the half sign stands for a byte that is no UTF-8."""
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["call", "--graph", ALL],
+        ["call", "--script", FILE],
+        ["replay", FILE],
+        ["eval", "ends", FILE],
+        ["check", ALL],
+        ["talk", "--metadata", ALL],
+    ],
+    ids=lambda words: words[0],
+)
+def test_what_the_last_words_quote_does_not_steer_the_terminal(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], arguments: list[str]
+) -> None:
+    code, error = lastword(monkeypatch, capsys, *arguments)
+    assert code == 1
+    assert error.startswith("lastword: ")
+    assert error.count("\n") == 1
+    assert steers(error) == []
+
+
+def test_a_fault_of_ours_is_told_in_full_but_for_what_it_must_not_say(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    folder = tmp_path / "password=topsecret \u202e\x9b2J"
+    folder.mkdir()
+    code, error = lastword(monkeypatch, capsys, "check", "--config", str(folder))
+    assert code == 1
+    assert "Traceback" in error
+    assert "IsADirectoryError" in error
+    assert steers(error) == []
+    assert "topsecret" not in error

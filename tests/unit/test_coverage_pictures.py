@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
+from html.parser import HTMLParser
 from itertools import combinations
 from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
+from langgraph.graph import END, START, StateGraph
 
-from agent.coverage import Coverage, Taken, shape_of
+from agent.coverage import Coverage, Taken, shape_of, write_reports
 from agent.coverage.layout import layout
 from agent.graph_registry import load_all
 from tests.fakes import way_graphs
 from tests.fakes.half_covered import NODE, covered, to_left
+from tests.fakes.hostile import ALL, HOSTILE, steers
 from tests.fakes.way_graphs import Graph
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -48,7 +52,8 @@ def test_mermaid_text_says_how_an_edge_is_chosen_and_keeps_quotes_apart() -> Non
     text = covered(way_graphs.mapped_router(), {("ask", "excuse"): 1}).mermaid()
     assert '-->|"bad / awful · 1x"|' in text
     assert (
-        '"event: &lt;a> &quot;b&quot;<br/>1x"' in to_left(seen={("event", '<a> "b"'): 1}).mermaid()
+        '"event: #lt;a#gt; #quot;b#quot;<br/>1x"'
+        in to_left(seen={("event", '<a> "b"'): 1}).mermaid()
     )
 
 
@@ -126,3 +131,93 @@ def test_nodes_do_not_touch_and_follow_their_sources(links: list[tuple[str, str]
     assert all(
         0 <= x <= placed.width and 0 <= y <= placed.height for x, y in placed.places.values()
     )
+
+
+BREAKS_OUT = {
+    **HOSTILE,
+    "quotes": """it's "so" `now`""",
+    "tags": "</text></svg><script>alert(1)</script>]]>",
+    "shapes": 'x"]:::taken;n9["y',
+    "directive": '%%{init: {"theme": "dark"}}%%',
+    "comment": "%% gone",
+    "end": "\nend\n",
+    "code": "#quot; &quot; #9829; $$x$$",
+    "click": '"\nclick n0 href "javascript:alert(1)"',
+    "break": "one\\ntwo",
+    "signs": "你好 é 👋🏽",
+}
+_LABEL = r'"[^"`%{}\[\]\\\n$;]*"'
+_CODES = re.compile(r"#(?:quot|amp|lt|gt|\d+);")
+_MERMAID = re.compile(
+    rf"n\d+\[{_LABEL}\]:::(taken|untested)|n\d+\(\[{_LABEL}\]\):::mark|"
+    rf"n\d+ -->(\|{_LABEL}\|)? n\d+|subgraph endings\[\"endings\"\]|direction LR|"
+    rf"e\d+\(\[{_LABEL}\]\):::(taken|untested)|end|flowchart LR|(linkStyle|classDef) .*"
+)
+
+
+def named(words: str) -> Coverage:
+    """Nodes, an edge's label, endings and the graph itself are named by strangers."""
+    node = words.replace("|", "/").replace(":", "-")  # LangGraph keeps these two for itself
+    made: StateGraph[way_graphs.Trail] = StateGraph(way_graphs.Trail)
+    made.add_node(node, lambda _: {})
+    made.add_node(f"{node} 2", lambda _: {})
+    made.add_edge(START, node)
+    made.add_conditional_edges(node, lambda _: words, {words: f"{node} 2", "other": END})
+    ways = {(START, node): 1, (node, f"{node} 2"): 2}
+    seen = {("node", words): 1, (words, words): 2}
+    return covered(made.compile(), ways, name=words, seen=seen, declared=(words, f"{words}2"))
+
+
+@pytest.mark.parametrize("words", [*BREAKS_OUT.values(), ALL], ids=[*BREAKS_OUT, "all"])
+def test_no_name_breaks_out_of_its_label_in_mermaid(words: str) -> None:
+    text, plain = named(words).mermaid(), named("plain").mermaid()
+    assert steers(text) == []
+    assert len(text.splitlines()) == len(plain.splitlines())
+    for line in text.splitlines():
+        assert _MERMAID.fullmatch(_CODES.sub("", line.strip())), line
+
+
+@pytest.mark.parametrize("words", [*BREAKS_OUT.values(), ALL], ids=[*BREAKS_OUT, "all"])
+def test_any_name_can_be_drawn_as_svg(words: str) -> None:
+    text = named(words).svg()
+    assert steers(text) == []
+    picture = ElementTree.fromstring(text.encode())  # noqa: S314 - our own
+    plain = ElementTree.fromstring(named("plain").svg())  # noqa: S314 - our own
+    assert [one.tag for one in picture.iter()] == [one.tag for one in plain.iter()]
+
+
+class _Tags(HTMLParser):
+    """The tags of a page, in their order."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seen: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.seen.append(tag)
+
+
+@pytest.mark.parametrize(
+    "words", [*BREAKS_OUT.values(), ALL, "../up"], ids=[*BREAKS_OUT, "all", "up"]
+)
+def test_any_name_can_be_written_as_a_page(words: str, tmp_path: Path) -> None:
+    tags = []
+    for name in (words, "plain"):
+        write_reports(tmp_path / "pages", [named(name)])
+        page = (tmp_path / "pages" / "index.html").read_text(encoding="utf-8")
+        assert steers(page) == []
+        found = _Tags()
+        found.feed(page)
+        tags.append(found.seen)
+    assert tags[0] == tags[1]
+    assert [one.name for one in tmp_path.iterdir()] == ["pages"]
+    assert all(one.name.isprintable() for one in (tmp_path / "pages").iterdir())
+
+
+def test_a_node_named_as_a_place_to_pass_through_is_a_node_of_its_own() -> None:
+    links = [("a", "b"), ("b", "c"), ("a", "c"), ("a", "a\nc\n1")]
+    names = sorted({name for link in links for name in link})
+    placed = layout(dict.fromkeys(names, (60.0, 40.0)), links)
+    assert set(placed.places) == set(names)
+    assert len(set(placed.places.values())) == len(names)
+    assert placed.bends["a", "c"]

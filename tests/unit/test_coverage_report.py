@@ -8,10 +8,10 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from rich.console import Console
 
 from agent.coverage import Coverage, EndingCount, Taken, coverage_table, shape_of, write_reports
 from agent.graph_registry import load_all
+from agent.terminal import SafeConsole
 from graphs.call_signals import CallPolicy
 from tests.fakes import way_graphs
 from tests.fakes.half_covered import NODE, covered, to_left
@@ -20,7 +20,7 @@ SAMPLES = load_all(Path(__file__).parents[2] / "langgraph.json")
 
 
 def shown(*coverages: Coverage, width: int = 100) -> str:
-    console = Console(file=io.StringIO(), width=width)
+    console = SafeConsole(file=io.StringIO(), width=width)
     console.print(coverage_table(coverages))
     return "\n".join(line.rstrip() for line in console.file.getvalue().splitlines())  # type: ignore[attr-defined]
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from rich.console import Console
-
 from agent.evaluation.dataset import Case, Label, Line
 from agent.evaluation.decision import Decision, Outcome, Side
 from agent.evaluation.report import Block, Cases, Table, report
 from agent.evaluation.view import SHOWN_CASES, markdown, show
+from agent.terminal import SafeConsole
 
 
 def decision(number: int, outcome: Outcome, label: Label, language: str = "") -> Decision:
@@ -31,7 +30,7 @@ def rows(blocks: list[Block], title: str) -> list[tuple[str, ...]]:
 
 
 def shown(blocks: list[Block]) -> str:
-    console = Console(width=100, highlight=False)
+    console = SafeConsole(width=100)
     with console.capture() as capture:
         show(blocks, console)
     return capture.get()

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import logging
 import sys
+import traceback
+from base64 import b64encode
 from pathlib import Path
 from typing import Any
 
 import pytest
+from aiohttp import web
+from langgraph.pregel.remote import RemoteGraph
 
 from agent.errors import BrokenGraph, GraphError, GraphServerError, UnknownGraph
 from agent.graph_registry import check_server, graph_specs, load_all, load_graph
 from agent.settings import PROJECT_ROOT
 from graphs.call_signals import CallPolicy
+from tests.fakes.loopback import served
 
 GOOD = "tests.fakes.sample_graphs:graph"
 
@@ -97,3 +104,55 @@ def test_the_repositorys_own_graphs_all_load() -> None:
 def test_a_graph_server_that_does_not_answer_is_named_with_the_way_out() -> None:
     with pytest.raises(GraphServerError, match="http://127.0.0.1:9 does not answer .*GRAPH_URL"):
         check_server("http://127.0.0.1:9", ["survey"])
+
+
+@pytest.mark.parametrize("answer", [200, 401, 404, 500])
+async def test_the_password_of_a_graph_server_is_sent_and_never_told(
+    answer: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    asked: list[str] = []
+
+    async def search(request: web.Request) -> web.Response:
+        asked.append(request.headers["Authorization"])
+        return web.json_response([], status=answer)
+
+    app = web.Application()
+    app.router.add_post("/assistants/search", search)
+    caplog.set_level(logging.DEBUG)
+    told = ""
+    async with served(app) as url:
+        with_password = url.replace("//", "//anna:top%2Fse%40cret@")
+        try:
+            await asyncio.to_thread(check_server, with_password, ["survey"])
+        except GraphServerError as error:
+            told = "".join(traceback.format_exception(error))
+    assert set(asked) == {f"Basic {b64encode(b'anna:top/se@cret').decode()}"}
+    assert (f"the LangGraph server at {url} " in told) == (answer != 200)
+    assert "cret" not in told + caplog.text
+
+
+def test_a_graph_behind_a_url_keeps_the_password_out_of_the_url(tmp_path: Path) -> None:
+    path = config(tmp_path, {"graphs": {"front": GOOD}})
+    graph = load_graph("front", path, "http://anna:hunter2@127.0.0.1:9/api").graph
+    assert isinstance(graph, RemoteGraph)
+    for client in (graph.client, graph.sync_client):
+        assert client is not None
+        assert str(client.http.client.base_url) == "http://127.0.0.1:9/api/"
+        assert client.http.client.headers["authorization"].startswith("Basic ")
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://127.0.0.1:9/?token=hunter2",
+        "http://127.0.0.1:9/#hunter2",
+        "http://anna:hun\x01hunter2@127.0.0.1:9/",
+        "http://anna:hunter2",
+    ],
+)
+def test_a_url_that_cannot_be_asked_is_refused_without_its_secrets(
+    url: str, tmp_path: Path
+) -> None:
+    with pytest.raises(GraphServerError, match="in its URL|cannot be understood") as refused:
+        load_graph("front", config(tmp_path, {"graphs": {"front": GOOD}}), url)
+    assert "hunter2" not in "".join(traceback.format_exception(refused.value, chain=True))

@@ -148,7 +148,7 @@ def test_a_go_that_is_too_old_is_not_used(places: ServerPlaces) -> None:
 
 def test_a_build_that_fails_leaves_nothing_and_shows_its_last_lines(places: ServerPlaces) -> None:
     go(places, f"{WRITE_OUTPUT}; echo 'cannot find module'; exit 7")
-    with pytest.raises(ServerUnavailable, match=r"exit code 7.*\n.*\ncannot find module"):
+    with pytest.raises(ServerUnavailable, match=r"exit code 7.*\n.*\n  cannot find module"):
         build_server(print, places)
     assert find_server(places) is None
 
@@ -300,7 +300,7 @@ async def test_a_port_lost_to_another_program_is_replaced(tmp_path: Path) -> Non
 
 async def test_a_server_that_ends_at_once_is_quoted(tmp_path: Path) -> None:
     broken = stand_in(tmp_path, "sys.exit('no such codec')")
-    with pytest.raises(ServerUnavailable, match=r"exit code 1.*\n(.*\n)*no such codec"):
+    with pytest.raises(ServerUnavailable, match=r"exit code 1.*\n(.*\n)*  no such codec"):
         async with running_server(broken, log=tmp_path / "log"):
             pass
 

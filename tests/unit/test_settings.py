@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import traceback
 from pathlib import Path
 from typing import Any
 
@@ -76,3 +77,55 @@ def test_the_environment_wins_over_the_env_file(
     monkeypatch.setenv("LASTWORD_LANGUAGE", "fr")
     settings = read_settings()
     assert (settings.graph, settings.language) == ("survey", "fr")
+
+
+URLS = [
+    "LIVEKIT_URL",
+    "LASTWORD_GRAPH_URL",
+    "DEEPGRAM_BASE_URL",
+    "CARTESIA_BASE_URL",
+    "OPENAI_BASE_URL",
+]
+
+
+@pytest.mark.parametrize("name", URLS)
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://anna:topsecret",
+        "https://anna:top/secret@host/",
+        "https://anna:top?secret@host/",
+        "https://anna:topsecret@host:port/",
+        "anna:topsecret@host/",
+        "topsecret",
+    ],
+)
+def test_a_url_that_cannot_be_understood_is_refused_without_its_password(
+    monkeypatch: pytest.MonkeyPatch, name: str, url: str
+) -> None:
+    monkeypatch.setenv(name, url)
+    with pytest.raises(SettingsError, match=f"^{name} .*write @ as %40") as refused:
+        read_settings()
+    assert "secret" not in "".join(traceback.format_exception(refused.value))
+
+
+@pytest.mark.parametrize("name", [*URLS, "LASTWORD_HEALTH_PORT", "LASTWORD_PROVIDERS"])
+def test_a_refused_value_is_not_quoted_not_even_by_the_cause(
+    monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setenv("LASTWORD_GRAPH_URL", "ftp://anna:topsecret@host/?token=topsecret")
+    monkeypatch.setenv(name, "ftp://anna:topsecret@host/?token=topsecret")
+    with pytest.raises(SettingsError) as refused:
+        read_settings()
+    assert "secret" not in "".join(traceback.format_exception(refused.value))
+
+
+def test_urls_show_in_print_without_their_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LASTWORD_PROVIDERS", "offline")
+    for name in URLS:
+        monkeypatch.setenv(name, "https://anna:hun%40ter2@host:443/path?token=hunter2")
+    settings = read_settings()
+    assert settings.graph_url == "https://anna:hun%40ter2@host:443/path?token=hunter2"
+    for text in (repr(settings), str(settings), settings.announcement()):
+        assert "ter2" not in text
+    assert repr(settings).count("https://host:443/path") == len(URLS)
