@@ -28,9 +28,32 @@ from __future__ import annotations
 
 from pathlib import Path
 
+_LONGEST_VALUE = 80
+_LONGEST_MESSAGE = 10_000
+"""Characters; the last lines of a part that broke fit into it."""
+
+
+def quoted(value: object) -> str:
+    """A value as a message shows it, whoever wrote it: short, and nothing but printable text."""
+    return printable(repr(value), _LONGEST_VALUE)
+
+
+def printable(text: str, limit: int) -> str:
+    """A text without characters that command a terminal; of a long one the beginning and the end.
+
+    Line breaks and tabs stay. ``limit`` is in characters.
+    """
+    if len(text) > limit:
+        text = f"{text[: limit - limit // 3]}...{text[len(text) - limit // 3 :]}"
+    shown = (char if char.isprintable() or char in "\n\t" else repr(char)[1:-1] for char in text)
+    return text if text.isprintable() else "".join(shown)
+
 
 class LastwordError(Exception):
     """Base of every error that Lastword raises for its user."""
+
+    def __init__(self, message: str = "") -> None:
+        super().__init__(printable(message, _LONGEST_MESSAGE))
 
 
 class SettingsError(LastwordError):
@@ -53,7 +76,8 @@ class UnknownGraph(GraphError):
 
     def __init__(self, name: str, known: list[str], config: str) -> None:
         super().__init__(
-            f"there is no graph {name!r} in {config}; it has {', '.join(sorted(known)) or 'none'}"
+            f"there is no graph {quoted(name)} in {config}; it has "
+            f"{printable(', '.join(sorted(known)), 400) or 'none'}"
         )
 
 
@@ -62,7 +86,8 @@ class BrokenGraph(GraphError):
 
     def __init__(self, name: str, spec: str, why: str) -> None:
         self.why = why
-        super().__init__(f"graph {name!r} ({spec}) does not load: {why}")
+        spec = printable(spec, 200)
+        super().__init__(f"graph {quoted(name)} ({spec}) does not load: {why}")
 
 
 class MemoryUnavailable(LastwordError):

@@ -7,8 +7,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-import yaml
-
+from agent.bounded_input import write_yaml
 from agent.wording import words_of
 
 Entry = Mapping[str, Any]
@@ -42,7 +41,7 @@ def write_transcript(
     }
     path.parent.mkdir(parents=True, exist_ok=True)
     given = {key: value for key, value in content.items() if value is not None}
-    path.write_text(yaml.safe_dump(given, sort_keys=False, allow_unicode=True, width=100))
+    path.write_text(write_yaml(given), encoding="utf-8")
     return path
 
 
