@@ -314,7 +314,7 @@ _Loader.yaml_implicit_resolvers = {
 for _tag, _pattern, _first in (
     ("bool", r"^(?:true|false)$", "tf"),
     ("int", r"^-?(?:0|[1-9][0-9]{0,19})$", "-0123456789"),
-    ("float", r"^-?[0-9]{1,18}\.[0-9]{1,18}(?:e[-+][0-9]{1,3})?$", "-0123456789"),
+    ("float", r"^-?[0-9]{1,18}\.[0-9]{1,22}(?:e[-+][0-9]{1,3})?$", "-0123456789"),
 ):
     _Loader.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", re.compile(_pattern), list(_first))
 _Loader.yaml_constructors = {

@@ -38,14 +38,14 @@ def quoted(value: object) -> str:
     return printable(repr(value), _LONGEST_VALUE)
 
 
-def printable(text: str, limit: int) -> str:
+def printable(text: str, limit: int, keep: str = "") -> str:
     """A text without characters that command a terminal; of a long one the beginning and the end.
 
-    Line breaks and tabs stay. ``limit`` is in characters.
+    ``limit`` is in characters; those in ``keep`` stay as they are.
     """
     if len(text) > limit:
         text = f"{text[: limit - limit // 3]}...{text[len(text) - limit // 3 :]}"
-    shown = (char if char.isprintable() or char in "\n\t" else repr(char)[1:-1] for char in text)
+    shown = (char if char.isprintable() or char in keep else repr(char)[1:-1] for char in text)
     return text if text.isprintable() else "".join(shown)
 
 
@@ -53,7 +53,7 @@ class LastwordError(Exception):
     """Base of every error that Lastword raises for its user."""
 
     def __init__(self, message: str = "") -> None:
-        super().__init__(printable(message, _LONGEST_MESSAGE))
+        super().__init__(printable(message, _LONGEST_MESSAGE, keep="\n\t"))
 
 
 class SettingsError(LastwordError):

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from agent.bounded_input import (
@@ -144,6 +144,7 @@ PLAIN = st.recursive(
 
 @settings(deadline=None)
 @given(PLAIN)
+@example(0.00012345678901234567)
 def test_what_is_written_as_yaml_is_read_as_it_was(value: Any) -> None:
     assert read_yaml(write_yaml([value, value]))[1] == [value, value]
 

@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from agent.errors import TranscriptError
 from agent.transcripts.call_transcript import write_transcript
@@ -110,6 +112,7 @@ MISTAKES = [
     ("turns: " + "x" * 90_000, 1, "`turns` must be a list"),
     ("turns:\n- " + "x" * 90_000, 2, "a turn must be `caller: words`"),
     ("turns:\n- agent: hi\n  model: {" + "x" * 900 + ": 1}", 3, "there is no such field here"),
+    ('turns: []\nended: {"a\\nb": 1}', 2, "`ended.a\\nb`: there is no such field here"),
     ("turns: []\nended: maybe", 2, "`ended`: must be true or false, not 'maybe'"),
 ]
 
@@ -208,3 +211,35 @@ def test_values_that_a_call_has_twice_are_written_out(tmp_path: Path) -> None:
     found = read_transcript(path)
     assert found.metadata == {"a": order, "b": order}
     assert found.ended == Ended(ended_by="graph", reason="x", outcome=order)
+
+
+TURNS = """turns:
+- agent: {says: [a], tools: [{a: {b: 1}}], at_most: {words: 3}, model: [{calls: {x: {}}}]}
+- caller: Hello there.
+  over: hello
+- silence: 5
+metadata: {direction: outbound}
+ended: {reason: x, outcome: {id: 1}}
+"""
+PIECES = (
+    *("&a ", "*a", "<<: ", "!!int ", "? ", ": ", "- ", "[", "]" * 9, "{" * 70, "'", '"', "\\ud800"),
+    *("\0", "\x1b", "\n", "\t", "|", "#", "---\n", "1.5e+999", "null", "turns", "é", "1" * 40),
+)
+
+
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    st.lists(st.tuples(st.integers(0, len(TURNS)), st.sampled_from(PIECES)), min_size=1, max_size=6)
+)
+def test_whatever_is_written_is_a_transcript_or_one_sentence(
+    tmp_path: Path, changes: list[tuple[int, str]]
+) -> None:
+    text = TURNS
+    for at, piece in changes:
+        text = text[:at] + piece + text[at:]
+    path = written(tmp_path, text)
+    try:
+        read_transcript(path)
+    except TranscriptError as error:
+        assert str(error).isprintable()  # noqa: PT017 - some are read
+        assert len(str(error)) < len(str(path)) + 500  # noqa: PT017
