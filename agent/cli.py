@@ -9,7 +9,7 @@ import asyncio
 import signal
 import sys
 import traceback
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
@@ -232,11 +232,11 @@ async def until_signalled(work: Coroutine[Any, Any, _Result]) -> _Result:
     return await work
 
 
-def main() -> None:
+def main(run: Callable[[], object] = app) -> None:
     """Run the command; a mistake of the user's is one sentence and exit code 1."""
     print_safe_logs()
     try:
-        app()
+        run()
     except asyncio.CancelledError:
         raise SystemExit(143) from None
     except LastwordError as error:

@@ -29,7 +29,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from agent.printable import one_line, public_url, without_secrets
+from agent.printable import excerpt, public_url, quoted, without_secrets
+
+_LONGEST_MESSAGE = 10_000
+"""Characters of one line."""
 
 
 class LastwordError(Exception):
@@ -41,7 +44,12 @@ class LastwordError(Exception):
 
     def __str__(self) -> str:
         sentence, *lines = self.args or ("",)
-        return "\n".join([one_line(sentence), *(f"  {one_line(line)}" for line in lines)])
+        return "\n".join(
+            [
+                excerpt(sentence, _LONGEST_MESSAGE),
+                *(f"  {excerpt(line, _LONGEST_MESSAGE)}" for line in lines),
+            ]
+        )
 
 
 class SettingsError(LastwordError):
@@ -64,7 +72,8 @@ class UnknownGraph(GraphError):
 
     def __init__(self, name: str, known: list[str], config: str) -> None:
         super().__init__(
-            f"there is no graph {name!r} in {config}; it has {', '.join(sorted(known)) or 'none'}"
+            f"there is no graph {quoted(name)} in {config}; it has "
+            f"{excerpt(', '.join(sorted(known)), 400) or 'none'}"
         )
 
 
@@ -73,7 +82,8 @@ class BrokenGraph(GraphError):
 
     def __init__(self, name: str, spec: str, why: str) -> None:
         self.why = without_secrets(" ".join(why.split()))
-        super().__init__(f"graph {name!r} ({spec}) does not load: {self.why}")
+        where = f"graph {quoted(name)} ({excerpt(spec, 200)})"
+        super().__init__(f"{where} does not load: {self.why}")
 
 
 class MemoryUnavailable(LastwordError):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import json
 import sys
 from base64 import b64encode
 from collections.abc import Collection, Iterable, Mapping
@@ -11,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from agent.bounded_input import MIB, BadInput, read_json, read_text
 from agent.errors import BrokenGraph, GraphError, GraphServerError, UnknownGraph
 
 if TYPE_CHECKING:
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from graphs.call_signals import CallPolicy
 
 POLICY_NAME = "call_policy"
+MAX_SIZE = MIB
+"""Of a ``langgraph.json``; one with a hundred graphs has 10 KiB."""
 SERVER_SECONDS = 10.0
 """How long a LangGraph server may take to answer at start."""
 
@@ -40,13 +42,13 @@ def graph_specs(config: Path) -> Mapping[str, str]:
         GraphError: the file is not there or is not a ``langgraph.json``.
     """
     try:
-        content = json.loads(config.read_text())
+        content = read_json(read_text(config, MAX_SIZE), MAX_SIZE)
     except FileNotFoundError as error:
         raise GraphError(
             f"there is no {config}; run from the project's folder or set LASTWORD_GRAPHS_CONFIG"
         ) from error
-    except json.JSONDecodeError as error:
-        raise GraphError(f"{config} is not JSON: {error}") from error
+    except BadInput as error:
+        raise GraphError(f"{config} {error.why}") from error
     match content:
         case {"graphs": dict(graphs)} if graphs:
             return {name: _spec(entry) for name, entry in graphs.items()}

@@ -17,6 +17,7 @@ _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*")
 _URL = re.compile(rf"{_SCHEME.pattern}://[^\s'\"<>]*[^\s'\"<>.,:;)\]}}]")
 _PASSWORD = re.compile(r"(?i)(password\s*=\s*)(?:'(?:[^'\\]|\\.)*'|[^\s&'\"]+)")
 _PORTS = 65_535
+_LONGEST_VALUE = 80
 
 
 def one_line(text: object) -> str:
@@ -33,6 +34,19 @@ def lines_of(text: object) -> list[str]:
 def block(text: object) -> str:
     """Text that may have several lines, where a line of it cannot be taken for another's."""
     return "\n".join(lines_of(text))
+
+
+def excerpt(text: object, limit: int) -> str:
+    """One line of at most about ``limit`` characters: of a long text the beginning and the end."""
+    text = str(text)
+    if len(text) > limit:
+        text = f"{text[: limit - limit // 3]}...{text[len(text) - limit // 3 :]}"
+    return one_line(text)
+
+
+def quoted(value: object) -> str:
+    """A value as a message shows it, whoever wrote it: short, and on one line."""
+    return excerpt(repr(value), _LONGEST_VALUE)
 
 
 def public_url(url: str) -> str:

@@ -34,12 +34,16 @@ def contains(text: str, words: str) -> bool:
 
 def fits(pattern: Sequence[str], items: Sequence[str]) -> bool:
     """Whether ``items`` are those of ``pattern``, where ``ANY`` stands for any number of them."""
-    if not pattern:
-        return not items
-    first, rest = pattern[0], pattern[1:]
-    if first == ANY:
-        return any(fits(rest, items[at:]) for at in range(len(items) + 1))
-    return bool(items) and items[0] == first and fits(rest, items[1:])
+    reached = {0}
+    """So many items the pattern may have taken so far."""
+    for one in pattern:
+        if one == ANY:
+            reached = set(range(min(reached), len(items) + 1))
+        else:
+            reached = {at + 1 for at in reached if at < len(items) and items[at] == one}
+        if not reached:
+            return False
+    return len(items) in reached
 
 
 def same_words(pattern: str, text: str) -> bool:

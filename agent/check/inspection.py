@@ -9,6 +9,7 @@ from types import FunctionType
 
 from langgraph.pregel import Pregel
 
+from agent.bounded_input import read_text
 from agent.check.add_node_lines import add_node_lines, variable_line
 from agent.check.endings import Subject, about_endings
 from agent.check.functions import is_own, read_function
@@ -19,7 +20,7 @@ from agent.check.speech import about_end_token, about_spoken_routers
 from agent.check.state_types import about_state
 from agent.check.wiring import about_wiring
 from agent.errors import BrokenGraph
-from agent.graph_registry import CallGraph, check_graph, graph_specs, load_graph
+from agent.graph_registry import MAX_SIZE, CallGraph, check_graph, graph_specs, load_graph
 
 
 def check_graphs(config: Path, names: Collection[str] = ()) -> Report:
@@ -102,5 +103,5 @@ class _Check:
 
 
 def _line_of(config: Path, name: str) -> int:
-    lines = config.read_text(encoding="utf-8").splitlines()
+    lines = read_text(config, MAX_SIZE).splitlines()
     return next((at for at, line in enumerate(lines, 1) if f'"{name}"' in line), 1)

@@ -5,12 +5,12 @@ from __future__ import annotations
 import io
 import re
 import tokenize
-import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
+from agent.bounded_input import BadInput, read_toml
 from agent.check.report import Finding, Place
 from agent.errors import SettingsError
 
@@ -63,11 +63,11 @@ def read_silence(config: Path) -> Silence:
     """
     path = config.resolve().parent / "pyproject.toml"
     try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
+        content = read_toml(path)
     except FileNotFoundError:
         return Silence()
-    except tomllib.TOMLDecodeError as error:
-        raise SettingsError(f"{shown(path)} is not TOML: {error}") from error
+    except BadInput as error:
+        raise SettingsError(f"{shown(path)}{error.where} {error.why}") from error
     match content.get("tool"):
         case {"lastword": {"check": {"ignore": list(entries)}}} if all(
             isinstance(one, str) for one in entries

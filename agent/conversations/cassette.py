@@ -12,14 +12,19 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-import yaml
 from langchain_core.messages import AIMessage
 from langchain_core.messages.ai import UsageMetadata
 from langchain_core.messages.tool import tool_call
+from pydantic import TypeAdapter, ValidationError
+from typing_extensions import TypedDict
 
+from agent.bounded_input import MIB, BadInput, read_text, read_yaml, write_yaml
 from agent.errors import TranscriptError
+from agent.printable import excerpt
 
 ENDING = ".cassette.yaml"
+MAX_SIZE = 8 * MIB
+"""Each question holds the whole conversation until then: a hundred of them, of 80 KiB each."""
 _ABOUT = (
     "# What the graph's chat model has answered, recorded with --record. A question that is not\n"
     "# here is reported, not made up: record anew, or correct the prompt.\n"
@@ -134,9 +139,7 @@ class Cassette:
 
     def save(self) -> None:
         """Write the file; what was there stays whole until then."""
-        text = yaml.safe_dump(
-            {"answers": self._entries}, sort_keys=False, allow_unicode=True, width=100
-        )
+        text = write_yaml({"answers": self._entries})
         written = self.path.with_suffix(".new")
         written.write_text(_ABOUT + text, encoding="utf-8")
         written.replace(self.path)
@@ -147,6 +150,29 @@ def cassette_path(transcript: Path) -> Path:
     return transcript.with_name(transcript.stem + ENDING)
 
 
+class _Call(TypedDict):
+    name: str
+    args: dict[str, Any]
+
+
+class _Answer(TypedDict):
+    says: str
+    calls: list[_Call]
+
+
+class _Entry(TypedDict):
+    asked: str
+    key: str
+    answer: _Answer
+
+
+class _Content(TypedDict):
+    answers: list[_Entry]
+
+
+_CASSETTE = TypeAdapter(_Content)
+
+
 def read_cassette(path: Path) -> Cassette:
     """Read a cassette.
 
@@ -154,16 +180,19 @@ def read_cassette(path: Path) -> Cassette:
         TranscriptError: it is not one.
     """
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-        entries = content["answers"]
-        for entry in entries:
-            _message(entry["answer"])
-            entry["key"], entry["asked"]
-    except (OSError, ValueError, yaml.YAMLError, KeyError, TypeError) as error:
-        raise TranscriptError(
-            path, None, f"is no cassette ({error}); record it again with --record"
-        ) from error
-    return Cassette(path, entries)
+        _, content = read_yaml(read_text(path, MAX_SIZE), controls=True)
+        _CASSETTE.validate_python(content, strict=True)
+    except (BadInput, OSError) as error:
+        raise _no_cassette(path, str(error)) from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        field = excerpt(".".join(map(str, first["loc"])), 80)
+        raise _no_cassette(path, f"{field or 'it'}: {first['msg']}") from error
+    return Cassette(path, content["answers"])
+
+
+def _no_cassette(path: Path, why: str) -> TranscriptError:
+    return TranscriptError(path, None, f"is no cassette ({why}); record it again with --record")
 
 
 def _message(answer: Mapping[str, Any]) -> AIMessage:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, is_dataclass
 from difflib import ndiff
@@ -11,6 +10,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from agent.conversations.reply import End, Reply, ToolUse, WholeCall
+from agent.patterns import BadPattern, SlowPattern, search_all
 from agent.printable import lines_of, one_line
 from agent.transcripts.transcript import AgentTurn, Ended, Transcript
 from agent.wording import ANY, contains, fits, same_words
@@ -89,9 +89,12 @@ def _words(expected: AgentTurn, said: str) -> Iterator[Fault]:
     for words in expected.says:
         if not contains(said, words):
             yield Fault(line, "says", "the agent did not say this", words, said)
-    for pattern in expected.matches:
-        if not re.search(pattern, said, re.IGNORECASE):
-            yield Fault(line, "matches", "nothing that the agent said matches", pattern, said)
+    try:
+        for pattern, is_found in search_all(expected.matches, said):
+            if not is_found:
+                yield Fault(line, "matches", "nothing that the agent said matches", pattern, said)
+    except (BadPattern, SlowPattern) as error:
+        yield Fault(line, "matches", str(error), "", said)
     for words in expected.never_says:
         if contains(said, words):
             yield Fault(line, "never_says", f"the agent said {words!r}", "", said)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from agent.bounded_input import BadInput, read_toml
 from agent.errors import DeclarationError
 from agent.graph_registry import check_graph, graph_specs
 
@@ -23,11 +23,11 @@ def declared_endings(config: Path) -> Mapping[str, Sequence[str]]:
     """
     project = config.resolve().parent / "pyproject.toml"
     try:
-        content = tomllib.loads(project.read_text())
+        content = read_toml(project)
     except FileNotFoundError:
         return {}
-    except ValueError as error:
-        raise DeclarationError(project.name, f"is not TOML: {error}") from error
+    except BadInput as error:
+        raise DeclarationError(f"{project.name}{error.where}", error.why) from error
     endings = _endings(content, project.name)
     known = graph_specs(config)
     for graph in endings:

@@ -46,7 +46,7 @@ class Taken:
             match json.loads(text):
                 case {"nodes": dict(nodes), "edges": list(edges), "endings": list(endings)}:
                     return cls(Counter(nodes), _pairs(edges), _pairs(endings))
-        except (TypeError, ValueError) as error:
+        except (TypeError, ValueError, RecursionError) as error:
             raise ValueError(f"not what a graph has taken: {error}") from error
         raise ValueError("not what a graph has taken: it needs nodes, edges and endings")
 

@@ -12,10 +12,15 @@ from typing import Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from agent.bounded_input import KIB, MIB, BadInput, is_there, read_json, read_text
 from agent.errors import DatasetError
+from agent.printable import excerpt, quoted
 
 STARTER = "starter"
 STARTER_FILE = Path(__file__).with_name("ends.jsonl")
+MAX_SIZE = 16 * MIB
+"""Some 30,000 cases like those of the starter set; it is in memory while they are measured."""
+_LONGEST_CASE = 256 * KIB
 
 Label = Literal["end", "continue"]
 
@@ -64,9 +69,9 @@ def find_dataset(name: str) -> Path:
         DatasetError: there is no such file.
     """
     path = STARTER_FILE if name == STARTER else Path(name)
-    if not path.is_file():
+    if not is_there(path):
         raise DatasetError(
-            f"there is no dataset {name!r}; give a JSONL file, or the word {STARTER!r}"
+            f"there is no dataset {quoted(name)}; give a JSONL file, or the word {STARTER!r}"
         )
     return path
 
@@ -79,9 +84,11 @@ def read_dataset(path: Path) -> list[Case]:
             shape; the message names file, line and field.
     """
     try:
-        lines = path.read_text(encoding="utf-8-sig").split("\n")
-    except (OSError, UnicodeDecodeError) as error:
-        raise DatasetError(f"{path} cannot be read: {error}") from error
+        lines = read_text(path, MAX_SIZE).split("\n")
+    except FileNotFoundError as error:
+        raise DatasetError(f"{path} cannot be read: there is no such file") from error
+    except BadInput as error:
+        raise DatasetError(f"{path}{error.where} {error.why}") from error
     cases: list[Case] = []
     seen: dict[str, int] = {}
     for number, line in enumerate(lines, 1):
@@ -90,7 +97,7 @@ def read_dataset(path: Path) -> list[Case]:
         place = _Place(path, number)
         case = _case(place, line)
         if case.id in seen:
-            raise place.wrong(f"`id` {case.id!r} is that of line {seen[case.id]} too")
+            raise place.wrong(f"`id` {quoted(case.id)} is that of line {seen[case.id]} too")
         seen[case.id] = number
         cases.append(case)
     if not cases:
@@ -109,7 +116,8 @@ def choose_cases(
     known = {case.category for case in cases}
     if unknown := sorted(set(categories) - known):
         raise DatasetError(
-            f"there is no category {unknown[0]!r} in the dataset; it has {', '.join(sorted(known))}"
+            f"there is no category {quoted(unknown[0])} in the dataset; "
+            f"it has {excerpt(', '.join(sorted(known)), 400)}"
         )
     chosen = [case for case in cases if not categories or case.category in categories]
     if limit is None or limit >= len(chosen):
@@ -119,7 +127,9 @@ def choose_cases(
 
 def _case(place: _Place, line: str) -> Case:
     try:
-        case = Case.model_validate_json(line)
+        case = Case.model_validate(read_json(line, _LONGEST_CASE))
+    except BadInput as error:
+        raise place.wrong(f"this {error.why}") from error
     except ValidationError as error:
         raise place.wrong(_sentence(error)) from error
     if case.history[-1].role != "user":
@@ -134,16 +144,14 @@ def _sentence(error: ValidationError) -> str:
     """The first thing that is wrong, in words."""
     first = error.errors()[0]
     field = "".join(f"[{at}]" if isinstance(at, int) else f".{at}" for at in first["loc"])
-    field = f"`{field.lstrip('.')}`"
+    field = f"`{excerpt(field.lstrip('.'), 80)}`"
     match first["type"]:
-        case "json_invalid":
-            return f"this is not JSON ({first['ctx']['error']})"
         case "extra_forbidden":
             return f"the field {field} is unknown"
         case "missing":
             return f"the field {field} is missing"
         case "literal_error":
-            return f"{field} must be {first['ctx']['expected']}, not {first['input']!r}"
+            return f"{field} must be {first['ctx']['expected']}, not {quoted(first['input'])}"
         case "too_short" | "string_too_short":
             return f"{field} is empty"
         case "model_type":

@@ -34,7 +34,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Coroutine, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -45,6 +45,7 @@ from livekit import rtc
 from livekit.rtc.participant import PublishTrackError
 
 from agent.errors import CallFailed, LastwordError
+from agent.patterns import SlowPattern
 from agent.printable import public_url
 from agent.rehearsal.call_recording import RATE, CallRecording, Samples
 from agent.rehearsal.caller_job import (
@@ -174,7 +175,7 @@ class Caller:
             async with asyncio.timeout(self._job.max_seconds):
                 match await self._talk(recording):
                     case _Broken(why):
-                        raise CallFailed(f"the caller cannot be heard: {why}")
+                        raise CallFailed(why)
                     case _Gone() as gone:
                         pass
         except TimeoutError:
@@ -194,7 +195,7 @@ class Caller:
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._line_gone.wait(), _DRAIN_S)
             if not self._line_gone.is_set():
-                self._inbox.put_nowait(_Broken(str(error)))
+                self._inbox.put_nowait(_Broken(f"the caller cannot be heard: {error}"))
             return False
         return True
 
@@ -207,13 +208,22 @@ class Caller:
                     case _Gone() | _Broken() as end:
                         break
                     case _Track() as track:
-                        running.append(tasks.create_task(self._hear(track, recording)))
+                        running.append(
+                            tasks.create_task(self._listen(self._hear(track, recording)))
+                        )
                     case _Text(reader):
-                        running.append(tasks.create_task(self._read(reader)))
+                        running.append(tasks.create_task(self._listen(self._read(reader))))
             await asyncio.wait(running, timeout=_DRAIN_S)
             for task in running:
                 task.cancel()
         return end
+
+    async def _listen(self, agent: Coroutine[Any, Any, None]) -> None:
+        """Hear or read the agent, as long as it can be told whether the caller is to repeat."""
+        try:
+            await agent
+        except SlowPattern as error:
+            self._inbox.put_nowait(_Broken(f"the caller cannot tell what it is asked: {error}"))
 
     async def _speak(self, recording: CallRecording) -> None:
         """Send 10 ms after 10 ms, silence or words; the source sets the pace."""

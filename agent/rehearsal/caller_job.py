@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import importlib
-import json
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
 import numpy as np
 
+from agent.bounded_input import MIB, BadInput, read_json
 from agent.errors import CallFailed
+from agent.patterns import BadPattern, compile_pattern
+from agent.printable import quoted
 from agent.rehearsal.call_recording import Samples
 
 VOICE = "agent.rehearsal.caller_voice:speak"
@@ -102,12 +103,14 @@ def read_job(text: str) -> CallerJob:
         CallFailed: it is not such an object; the message says what is wrong.
     """
     try:
-        fields = json.loads(text)
+        fields = read_json(text, MIB)
         break_ins = [BreakIn(**one) for one in fields.pop("break_ins", ())]
         lines = [_line(one) for one in fields.pop("lines", ())]
         job = CallerJob(**fields, lines=lines, break_ins=break_ins)
-        re.compile(job.repeat_pattern or "")
-    except (json.JSONDecodeError, TypeError, AttributeError, re.error) as error:
+        compile_pattern(job.repeat_pattern or "")
+    except BadInput as error:
+        raise CallFailed(f"the caller's job {error.why}") from error
+    except (BadPattern, TypeError, AttributeError) as error:
         raise CallFailed(f"the caller's job cannot be read: {error}") from error
     return job
 
@@ -119,7 +122,7 @@ def _line(line: object) -> CallerLine:
         case dict(fields):
             return CallerLine(**fields)
         case _:
-            raise CallFailed(f"the caller's lines must be strings or objects, not {line!r}")
+            raise CallFailed(f"the caller's lines must be strings or objects, not {quoted(line)}")
 
 
 def load_voice(name: str) -> Voice:

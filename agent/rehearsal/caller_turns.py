@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from agent.patterns import compile_pattern, search
 from agent.rehearsal.caller_job import CallerLine
 from agent.wording import contains
 
@@ -76,11 +76,15 @@ class CallerTurns:
     Args:
         lines: what the caller does.
         say_again: regular expression for the words by which the agent asks to repeat.
+
+    Raises:
+        BadPattern: ``say_again`` cannot be used.
+        SlowPattern: from each method that tells which line to speak, for ``say_again``.
     """
 
     def __init__(self, lines: Sequence[CallerLine], say_again: str | None) -> None:
         self._lines = lines
-        self._say_again = re.compile(say_again, re.IGNORECASE) if say_again else None
+        self._say_again = compile_pattern(say_again) if say_again else None
         self._next = 0
         self._words: dict[str, str] = {}
         self._open: set[str] = set()
@@ -148,7 +152,7 @@ class CallerTurns:
 
     def _asked_again(self) -> bool:
         words = " ".join(self._words.values())
-        return self._say_again is not None and self._say_again.search(words) is not None
+        return self._say_again is not None and search(self._say_again, words)
 
     def _begin(self, line: int) -> int:
         self._speaking, self._next = True, line + 1

@@ -111,7 +111,7 @@ def json_line(line: str) -> dict[str, Any]:
     """The JSON object that a line of output is; {} for any other line."""
     try:
         entry = json.loads(line)
-    except json.JSONDecodeError:
+    except (ValueError, RecursionError):
         return {}
     return entry if isinstance(entry, dict) else {}
 

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from dataclasses import dataclass
 
-from agent.dispatch import read_dispatch
+from agent.dispatch import read_dispatch, read_dispatch_of
 from agent.graph_registry import check_graph, graph_specs
 from agent.printable import one_line
 from agent.private_files import make_private_folder
@@ -58,5 +57,5 @@ def read_plan(rehearsal: Rehearsal) -> Plan:
     script = read_transcript(find_script(rehearsal.script, wanted))
     graph = wanted or script.graph
     metadata = {**script.metadata, **asked.metadata, **({"graph": graph} if graph else {})}
-    check_graph(read_dispatch(json.dumps(metadata)).graph, known, config)
+    check_graph(read_dispatch_of(metadata).graph, known, config)
     return Plan(acts_of(script), metadata)

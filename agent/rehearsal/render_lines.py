@@ -13,6 +13,7 @@ from pathlib import Path
 
 import soundfile
 
+from agent.bounded_input import MIB, BadInput, read_text
 from agent.errors import LastwordError, ScriptError
 from agent.rehearsal.caller_voice import FLITE_VOICE, LINES, flite_voice, recording
 from agent.terminal import print_error
@@ -46,9 +47,11 @@ def read_lines(path: Path) -> list[str]:
     try:
         if path.suffix != ".txt":
             return read_transcript(path).caller_lines
-        return [line.strip() for line in path.read_text().splitlines() if line.strip()]
-    except OSError as error:
-        raise ScriptError(f"{path} cannot be read: {error.strerror}") from error
+        return [line.strip() for line in read_text(path, MIB).split("\n") if line.strip()]
+    except FileNotFoundError as error:
+        raise ScriptError(f"{path} cannot be read: there is no such file") from error
+    except BadInput as error:
+        raise ScriptError(f"{path}{error.where} {error.why}") from error
 
 
 def main() -> int:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from agent.bounded_input import is_there
 from agent.errors import ScriptError
+from agent.printable import quoted
 from agent.rehearsal.caller_job import CallerLine
 from agent.transcripts.transcript import CallerSays, HangsUp, Keypad, Silence, Transcript, Trigger
 
@@ -19,11 +21,11 @@ def find_script(name: str | None, graph: str | None) -> Path:
     """
     given, name = name, name or graph or "appointment"
     for path in (Path(name), BUNDLED / f"{name}.yaml"):
-        if path.is_file():
+        if is_there(path):
             return path
     bundled = ", ".join(sorted(path.stem for path in BUNDLED.glob("*.yaml")))
     what = "there is no caller script" if given else "there is no caller script for the graph"
-    raise ScriptError(f"{what} {name!r}; give a YAML file, or one of the bundled: {bundled}")
+    raise ScriptError(f"{what} {quoted(name)}; give a YAML file, or one of the bundled: {bundled}")
 
 
 def acts_of(transcript: Transcript) -> list[CallerLine]:

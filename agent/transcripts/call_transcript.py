@@ -7,8 +7,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-import yaml
-
+from agent.bounded_input import write_yaml
 from agent.private_files import private_file
 from agent.wording import words_of
 
@@ -46,9 +45,7 @@ def write_transcript(
     }
     given = {key: value for key, value in content.items() if value is not None}
     with private_file(path) as file:
-        yaml.safe_dump(
-            given, file, sort_keys=False, allow_unicode=True, width=100, encoding="utf-8"
-        )
+        file.write(write_yaml(given).encode())
     return path
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -19,9 +18,13 @@ from pydantic import (
 )
 
 from agent.journal import EndedBy
+from agent.patterns import compile_pattern
+from agent.printable import quoted
 from agent.wording import words_of
 
 Level = Literal["graph", "session", "room"]
+_DAY = 86_400.0
+"""Seconds; no call lasts longer."""
 
 
 def _list(value: object) -> object:
@@ -33,7 +36,7 @@ def _has_words(texts: list[str]) -> list[str]:
     """Words that nobody can say would always be found, or never."""
     for text in texts:
         if not words_of(text):
-            raise ValueError(f"{text!r} has no words in it")
+            raise ValueError(f"{quoted(text)} has no words in it")
     return texts
 
 
@@ -69,7 +72,7 @@ class AtMost(_Part):
     """Limits of one answer."""
 
     words: int | None = Field(None, ge=0)
-    seconds: float | None = Field(None, gt=0, strict=False)
+    seconds: float | None = Field(None, gt=0, le=_DAY, strict=False)
     """Until the answer was there: at the levels graph and session until the graph had made it, in
     a room until its first sound."""
 
@@ -126,10 +129,7 @@ class AgentTurn(_Part):
     @classmethod
     def _compiles(cls, patterns: list[str]) -> list[str]:
         for pattern in patterns:
-            try:
-                re.compile(pattern)
-            except re.error as error:
-                raise ValueError(f"{pattern!r} is no regular expression: {error}") from error
+            compile_pattern(pattern)
         return patterns
 
     @model_validator(mode="after")
@@ -191,14 +191,14 @@ class Silence(_Part):
     """Nobody says anything for so many seconds; the graph is told, or the call ends for it."""
 
     line: int = 0
-    silence: float = Field(10.0, gt=0, strict=False)
+    silence: float = Field(10.0, gt=0, le=_DAY, strict=False)
 
 
 class LimitNear(_Part):
     """The call has to end in so many seconds; the graph is told."""
 
     line: int = 0
-    limit_near: float = Field(gt=0, strict=False)
+    limit_near: float = Field(gt=0, le=_DAY, strict=False)
 
 
 class TimeUp(_Part):
@@ -247,12 +247,14 @@ def _time(value: object) -> object:
         found = datetime.fromisoformat(str(value)) if isinstance(value, str) else None
     except ValueError:
         found = None
-    if found is None or found.year <= _FIRST_YEAR:
-        raise ValueError(f'must be like "2026-11-23 09:00", not {value!r}')
+    if found is None or not _FIRST_YEAR < found.year < _LAST_YEAR:
+        raise ValueError(f'must be like "2026-11-23 09:00", not {quoted(value)}')
     return found
 
 
 _FIRST_YEAR = 1970
+_LAST_YEAR = 9999
+"""A clock that runs on, or is in another time zone, needs the years around it."""
 
 
 class Transcript(_Part):

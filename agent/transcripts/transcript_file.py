@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
@@ -12,44 +11,16 @@ import yaml
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
+from agent.bounded_input import KIB, BadInput, read_text, read_yaml
 from agent.errors import TranscriptError
+from agent.printable import excerpt, quoted
 from agent.transcripts.transcript import STEPS, AtMost, Ended, ModelAnswer, Step, Transcript
 
 _TOP = set(Transcript.model_fields) - {"path", "ended_line"}
 
 
-class _Loader(yaml.SafeLoader):
-    """YAML in which "no", "9:30" and dates are words, as people who write conversations expect."""
-
-
-_AMBIGUOUS = ("bool", "timestamp", "int", "float")
-_Loader.yaml_implicit_resolvers = {
-    first: [(tag, found) for tag, found in resolvers if not tag.endswith(_AMBIGUOUS)]
-    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
-}
-for _tag, _pattern, _first in (
-    ("bool", r"^(?:true|false)$", "tf"),
-    ("int", r"^-?(?:0|[1-9][0-9]{0,17})$", "-0123456789"),
-    ("float", r"^-?[0-9]{1,18}\.[0-9]{1,18}$", "-0123456789"),
-):
-    _Loader.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", re.compile(_pattern), list(_first))
-
-
-def _mapping(loader: _Loader, node: yaml.MappingNode) -> dict[Any, Any]:
-    """A field that is written twice would count once; YAML forbids it, PyYAML does not."""
-    seen: set[str] = set()
-    for key, _ in node.value:
-        if not isinstance(key, yaml.ScalarNode):
-            continue
-        if key.value in seen and key.tag != "tag:yaml.org,2002:merge":
-            why = f"`{key.value}` is there twice; for several write a list"
-            raise yaml.constructor.ConstructorError(None, None, why, key.start_mark)
-        seen.add(key.value)
-    loader.flatten_mapping(node)
-    return loader.construct_mapping(node, deep=True)
-
-
-_Loader.add_constructor("tag:yaml.org,2002:map", _mapping)
+MAX_SIZE = 256 * KIB
+"""The longest call of ours is 4 KiB. What is larger is no conversation, and takes seconds."""
 
 
 def read_transcript(path: Path) -> Transcript:
@@ -60,18 +31,11 @@ def read_transcript(path: Path) -> Transcript:
             line and the field.
     """
     try:
-        text = path.read_text(encoding="utf-8-sig")
-        node = yaml.compose(text, Loader=_Loader)
-        content = yaml.load(text, Loader=_Loader)  # noqa: S506 - it is a SafeLoader
+        node, content = read_yaml(read_text(path, MAX_SIZE))
     except FileNotFoundError as error:
         raise TranscriptError(path, None, "there is no such file") from error
-    except (OSError, UnicodeDecodeError) as error:
-        raise TranscriptError(path, None, f"cannot be read: {error}") from error
-    except yaml.MarkedYAMLError as error:
-        at = error.problem_mark.line + 1 if error.problem_mark else None
-        raise TranscriptError(path, at, f"is not YAML: {error.problem}") from error
-    except (yaml.YAMLError, ValueError, AttributeError, RecursionError) as error:
-        raise TranscriptError(path, None, f"is not YAML: {error}") from error
+    except BadInput as error:
+        raise TranscriptError(path, error.line, error.why) from error
     if not isinstance(content, dict) or not isinstance(node, yaml.MappingNode):
         raise TranscriptError(
             path, 1, "has no fields; it needs `turns:` with a list of `- caller: words`"
@@ -85,7 +49,9 @@ def _read(path: Path, content: Mapping[str, Any], node: yaml.MappingNode) -> Tra
     lines.check_filled((), content)
     turns = content.get("turns")
     if not isinstance(turns, list):
-        raise lines.error(("turns",), f"`turns` must be a list of `- caller: words`, not {turns!r}")
+        raise lines.error(
+            ("turns",), f"`turns` must be a list of `- caller: words`, not {quoted(turns)}"
+        )
     steps = [_step(lines, ("turns", number), turn) for number, turn in enumerate(turns)]
     fields = {**content, "turns": steps, "path": path, "ended_line": lines.at(("ended",))}
     try:
@@ -96,7 +62,7 @@ def _read(path: Path, content: Mapping[str, Any], node: yaml.MappingNode) -> Tra
 
 def _step(lines: _Lines, where: tuple[str | int, ...], turn: object) -> Step:
     if not isinstance(turn, dict):
-        raise lines.error(where, f"a turn must be `caller: words`, not {turn!r}")
+        raise lines.error(where, f"a turn must be `caller: words`, not {quoted(turn)}")
     kinds = [name for name in STEPS if name in turn]
     if len(kinds) > 1:
         raise lines.error(where, f"`{kinds[0]}` and `{kinds[1]}` must be two turns")
@@ -132,13 +98,10 @@ class _Lines:
         node: yaml.Node = self._root
         line = node.start_mark.line
         for name in where:
-            key, value = next(
-                ((key, value) for key, value in _inside(node) if _name(key) == name), (None, None)
-            )
-            if value is None:
+            found = _inside(node, name)
+            if found is None:
                 break
-            line = key.start_mark.line if isinstance(key, yaml.Node) else value.start_mark.line
-            node = value
+            line, node = found[0].start_mark.line, found[1]
         return line + 1
 
     def error(self, where: tuple[str | int, ...], why: str) -> TranscriptError:
@@ -147,7 +110,7 @@ class _Lines:
     def check_names(self, where: tuple[str | int, ...], given: set[str], known: set[str]) -> None:
         """Raises TranscriptError for a field that is not known."""
         for name in sorted(given - known):
-            raise self.error((*where, name), f"unknown field {name!r}{_close([name], known)}")
+            raise self.error((*where, name), f"unknown field {quoted(name)}{_close([name], known)}")
 
     def check_filled(self, where: tuple[str | int, ...], fields: Mapping[str, Any]) -> None:
         """Raises TranscriptError for a field with nothing behind it, which would check nothing."""
@@ -163,11 +126,12 @@ class _Lines:
         loc = first["loc"]
         unknown = loc[-1:] if first["type"] == "extra_forbidden" else ()
         found = (*(part for part in loc if isinstance(part, int) or part in _NAMES), *unknown)
-        field = ".".join(str(part) for part in dict.fromkeys(found) if isinstance(part, str))
+        names = (part for part in dict.fromkeys(found) if isinstance(part, str))
+        field = excerpt(".".join(names), 80)
         why = first["msg"].removeprefix("Value error, ")
         why = _SENTENCES.get(first["type"], why[:1].lower() + why[1:])
         shows = first["type"] not in _SELF_EVIDENT
-        given = f", not {first['input']!r}" if shows else ""
+        given = f", not {quoted(first['input'])}" if shows else ""
         return self.error((*where, *found), f"{f'`{field}`: ' if field else ''}{why}{given}")
 
 
@@ -195,15 +159,13 @@ def _tells(error: ErrorDetails) -> tuple[int, bool]:
     return len(error["loc"]), not (is_words and isinstance(error["input"], dict))
 
 
-def _inside(node: yaml.Node) -> Iterator[tuple[yaml.Node | int, yaml.Node]]:
+def _inside(node: yaml.Node, name: str | int) -> tuple[yaml.Node, yaml.Node] | None:
+    """Where a field or an entry of a list begins, and its value."""
     if isinstance(node, yaml.MappingNode):
-        yield from node.value
-    elif isinstance(node, yaml.SequenceNode):
-        yield from enumerate(node.value)
-
-
-def _name(key: yaml.Node | int) -> str | int:
-    return key if isinstance(key, int) else str(key.value)
+        return next(((key, value) for key, value in node.value if key.value == name), None)
+    if isinstance(node, yaml.SequenceNode) and isinstance(name, int) and name < len(node.value):
+        return node.value[name], node.value[name]
+    return None
 
 
 def _close(given: Iterable[str], known: Iterable[str]) -> str:

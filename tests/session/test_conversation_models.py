@@ -14,7 +14,13 @@ from langgraph.graph import MessagesState, StateGraph
 from livekit.plugins import openai
 from pydantic import SecretStr
 
-from agent.conversations.cassette import cassette_path
+from agent.conversations.cassette import (
+    Cassette,
+    ModelRequest,
+    cassette_path,
+    model_message,
+    read_cassette,
+)
 from agent.conversations.judge import judged_by, make_judge
 from agent.conversations.replay import Manner, Replayed, replay
 from agent.errors import SettingsError, TranscriptError
@@ -178,9 +184,21 @@ async def test_a_model_that_was_told_to_use_no_cache_is_not_asked_either(tmp_pat
     assert "3 model: the graph asks its chat model" in whys(done)
 
 
-async def test_a_broken_cassette_is_named(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "text",
+    [
+        "answers: [{node: talk}]",
+        "",
+        "answers: {a: [&a {}, *a]}",
+        "answers: [{key: k, asked: 7, answer: {says: Hi, calls: []}}]",
+        "answers: [{key: k, asked: a, answer: {says: {}, calls: []}}]",
+        "answers: [{key: k, asked: a, answer: {says: Hi, calls: [{name: n, args: x}]}}]",
+        "answers: " + "[" * 90_000,
+    ],
+)
+async def test_a_broken_cassette_is_named(tmp_path: Path, text: str) -> None:
     path = tmp_path / "hello.cassette.yaml"
-    await asyncio.to_thread(path.write_text, "answers: [{node: talk}]")
+    await asyncio.to_thread(path.write_text, text)
     with pytest.raises(TranscriptError, match=r"hello\.cassette\.yaml: is no cassette .* --record"):
         await replayed(tmp_path, HELLO, talker(chat_model(UNREACHABLE)))
 
@@ -231,3 +249,18 @@ def test_a_judge_without_a_model_says_what_to_set(monkeypatch: pytest.MonkeyPatc
     monkeypatch.delenv("OPENAI_BASE_URL", raising=False)
     with pytest.raises(SettingsError, match="set OPENAI_API_KEY, or OPENAI_BASE_URL"):
         make_judge()
+
+
+def test_a_cassette_has_what_a_model_has_answered_twice_or_with_control_characters(
+    tmp_path: Path,
+) -> None:
+    request = ModelRequest("talk", "caller: \x1b[2J", {})
+    answer = model_message("Hi.\x07", [("book", {"share": 1e-7, "big": 2**63, "is": "no"})])
+    cassette = Cassette(tmp_path / "hello.cassette.yaml")
+    for _ in range(2):
+        cassette.add(request, answer)
+    cassette.save()
+    found = read_cassette(cassette.path).find(request)
+    assert found is not None
+    assert found.text == answer.text
+    assert [one["args"] for one in found.tool_calls] == [one["args"] for one in answer.tool_calls]

@@ -66,3 +66,16 @@ async def test_a_mistake_is_one_sentence(
     with pytest.raises(LastwordError, match=re.escape(sentence)) as raised:
         await replay_file(ReplayRequest(path, level, graph), settings, SafeConsole(quiet=True))
     assert "\n" not in str(raised.value)
+
+
+def test_p10_a_pattern_that_tries_everything_ends_the_replay_with_a_sentence(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "slow.yaml"
+    slow = "    matches: '^(\\w|\\w\\w|[ ,.?])*[^?]$'\n    nodes: greet\n"
+    path.write_text(CONFIRMED.read_text().replace("    nodes: greet\n", slow))
+    ran = replay(path)
+    assert ran.code == 1
+    assert "takes more than 1 s: write it without repeats inside repeats" in " ".join(
+        ran.printed.split()
+    )

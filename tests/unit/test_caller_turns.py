@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from agent.rehearsal.caller_job import CallerLine
+import pytest
+
+from agent.errors import CallFailed
+from agent.patterns import SlowPattern
+from agent.rehearsal.caller_job import CallerLine, read_job
 from agent.rehearsal.caller_turns import CallerTurns
 
 WAIT = CallerLine("Oh wait.", over="thank you, Anna")
@@ -94,3 +98,30 @@ def test_after_a_line_over_an_utterance_the_caller_waits_for_another_one() -> No
     caller.agent_said("two", "Of course.")
     caller.agent_finished("two")
     assert caller.agent_stopped() == 1
+
+
+def test_a_pattern_for_repeating_that_tries_everything_is_given_up() -> None:
+    caller = turns(CallerLine("Hello."), say_again="(a|aa)+$")
+    caller.agent_started()
+    assert caller.agent_stopped() == 0
+    caller.finished(agent_speaking=False)
+    caller.agent_started()
+    caller.agent_said("one", "a" * 60 + "!")
+    caller.agent_finished("one")
+    with pytest.raises(SlowPattern, match="the pattern '.a.aa..[$]' takes more than 1 s"):
+        caller.agent_stopped()
+
+
+@pytest.mark.parametrize(
+    ("job", "why"),
+    [
+        ("{", "is not JSON"),
+        ("[" * 90_000, "is nested too deeply"),
+        ('{"url": "u", "token": "t", "repeat_pattern": "("}', "is no regular expression"),
+        ('{"url": "u", "token": "t", "repeat_pattern": "(a{99}){99999}"}', "repeats too much"),
+        ('{"url": "u", "token": "t", "lines": [7]}', "must be strings or objects, not 7"),
+    ],
+)
+def test_a_job_that_cannot_be_done_is_one_sentence(job: str, why: str) -> None:
+    with pytest.raises(CallFailed, match=why):
+        read_job(job)

@@ -128,7 +128,9 @@ def test_when_only_some_graphs_are_checked_entries_about_others_are_not_noted(
     assert check_graphs(config, ["by_node"]).notes == ()
 
 
-@pytest.mark.parametrize("ignore", ['"may-be-spoken"', "[7]", "["])
+@pytest.mark.parametrize(
+    "ignore", ['"may-be-spoken"', "[7]", "[", pytest.param("1" * 5000, id="5,000 digits")]
+)
 def test_a_list_of_ignored_findings_that_is_none_is_one_sentence(
     tmp_path: Path, ignore: str
 ) -> None:

@@ -127,3 +127,13 @@ def test_a_call_is_checked_as_a_whole(
 ) -> None:
     transcript = Transcript.model_validate({"turns": [], **expected})
     assert [fault.field for fault in check_call(transcript, call)] == fields
+
+
+def test_a_pattern_that_tries_everything_is_a_fault_that_names_it() -> None:
+    expected = AgentTurn(line=7, matches=["nothing", "(a|aa)+$", "x"])
+    faults = check_reply(expected, Reply(said="a" * 60 + "!"))
+    assert [(one.line, one.field, one.expected) for one in faults] == [
+        (7, "matches", "nothing"),
+        (7, "matches", ""),
+    ]
+    assert faults[1].why.startswith("the pattern '(a|aa)+$' takes more than 1 s")

@@ -220,6 +220,7 @@ def test_nothing_is_declared_where_nothing_is_said(config: Path, content: str | 
     ("content", "complaint"),
     [
         ("[tool", "pyproject.toml is not TOML"),
+        ("a = " + "[" * 50_000, "pyproject.toml is nested too deeply"),
         ("[tool.lastword.coverage]\nendings = 3", "another form"),
         ('[tool.lastword.coverage]\nendings = {booking = "booked"}', "another form"),
         ("[tool.lastword.coverage]\nendings = {booking = [1]}", "another form"),

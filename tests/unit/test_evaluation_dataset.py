@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -105,6 +106,37 @@ def test_a_file_that_is_no_text_is_refused(tmp_path: Path) -> None:
     file.write_bytes(b"\xff\xfe\x00")
     with pytest.raises(DatasetError, match="cannot be read"):
         read_dataset(file)
+
+
+@pytest.mark.parametrize(
+    ("line", "why"),
+    [
+        ('{"id": ' + "1" * 5000 + "}", "this has the number 1111"),
+        ('{"id": NaN}', "this has NaN, which is no number"),
+        ("[" * 90_000, "this is nested too deeply"),
+        ('{"id": "\\ud800"}', "this has the character U+D800"),
+        ('{"' + "x" * 9000 + '": 1}', "is missing"),
+        ('{"id": "a", "category": "b", "history": [{"role": "user", "text": "c"}], '
+         '"label": "' + "x" * 9000 + '"}', "`label` must be 'end' or 'continue', not 'xxx"),
+        (" " + "x" * 2**18, "this is too large: 256 KiB"),
+    ],
+)  # fmt: skip
+def test_a_hostile_line_is_one_short_sentence(tmp_path: Path, line: str, why: str) -> None:
+    file = written(tmp_path, line)
+    with pytest.raises(DatasetError) as raised:
+        read_dataset(file)
+    assert why in str(raised.value)
+    assert str(raised.value).startswith(f"{file}, line 1: ")
+    assert len(str(raised.value)) < len(str(file)) + 300
+
+
+def test_a_pipe_or_a_device_is_no_dataset(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    for name in (str(tmp_path / "pipe"), "/dev/zero"):
+        with pytest.raises(DatasetError, match="is not a regular file"):
+            read_dataset(find_dataset(name))
+    with pytest.raises(DatasetError, match="no dataset 'xxx"):
+        find_dataset("x" * 9000)
 
 
 def some_cases(*categories: str) -> list[Case]:

@@ -16,7 +16,7 @@ from aiohttp import web
 from langgraph.pregel.remote import RemoteGraph
 
 from agent.errors import BrokenGraph, GraphError, GraphServerError, UnknownGraph
-from agent.graph_registry import check_server, graph_specs, load_all, load_graph
+from agent.graph_registry import MAX_SIZE, check_server, graph_specs, load_all, load_graph
 from agent.settings import PROJECT_ROOT
 from graphs.call_signals import CallPolicy
 from tests.fakes.loopback import served
@@ -85,11 +85,33 @@ def test_a_broken_graph_is_named_with_its_spec_and_why(tmp_path: Path, spec: str
 
 
 @pytest.mark.parametrize(
-    ("content", "why"), [("{", "is not JSON"), ({}, "names no graphs"), ({"graphs": {}}, "names")]
+    ("content", "why"),
+    [
+        ("{", "is not JSON"),
+        ({}, "names no graphs"),
+        ({"graphs": {}}, "names"),
+        ("[" * 90_000, "is nested too deeply"),
+        ("1" * 5000, "which 64 bits do not hold"),
+        ('{"graphs": {"\\ud800": "a:b"}}', "has the character U.D800"),
+        (" " * (MAX_SIZE + 1), "is too large: 1 MiB"),
+    ],
 )
 def test_a_bad_config_is_one_sentence(tmp_path: Path, content: Any, why: str) -> None:
     with pytest.raises(GraphError, match=why):
         graph_specs(config(tmp_path, content))
+
+
+@pytest.mark.parametrize("bytes_", [b'{"graphs": "\xff"}', None])
+def test_a_config_that_is_no_text_file_is_one_sentence(
+    tmp_path: Path, bytes_: bytes | None
+) -> None:
+    path = tmp_path / "langgraph.json"
+    if bytes_ is None:
+        path.mkdir()
+    else:
+        path.write_bytes(bytes_)
+    with pytest.raises(GraphError, match="(not UTF-8|not a regular file)"):
+        graph_specs(path)
 
 
 def test_a_missing_config_says_the_way_out(tmp_path: Path) -> None:

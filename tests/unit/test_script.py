@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 
-from agent.errors import ScriptError
+from agent.errors import ScriptError, TranscriptError
 from agent.rehearsal.caller_job import CallerLine
 from agent.rehearsal.script import acts_of, find_script
 from agent.transcripts.transcript_file import read_transcript
@@ -30,6 +31,21 @@ turns:
         CallerLine(does="press", keys="12#"),
         CallerLine(does="hang_up"),
     ]
+
+
+def test_a_pipe_or_a_device_is_no_script(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    for name in (str(tmp_path / "pipe"), "/dev/zero"):
+        with pytest.raises(TranscriptError, match="is not a regular file"):
+            read_transcript(find_script(name, None))
+
+
+@pytest.mark.parametrize("name", ["x" * 9000, "a\0b", "\x1b[2J"])
+def test_a_name_that_no_file_can_have_is_a_missing_script(name: str) -> None:
+    with pytest.raises(ScriptError, match="there is no caller script '") as raised:
+        find_script(name, None)
+    assert len(str(raised.value)) < 400
+    assert str(raised.value).isprintable()
 
 
 def test_a_missing_script_lists_the_bundled_ones() -> None:

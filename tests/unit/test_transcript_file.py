@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from agent.errors import TranscriptError
 from agent.transcripts.call_transcript import write_transcript
@@ -16,7 +18,7 @@ from agent.transcripts.transcript_file import read_transcript
 
 def written(folder: Path, text: str) -> Path:
     path = folder / "call.yaml"
-    path.write_text(text)
+    path.write_text(text, encoding="utf-8")
     return path
 
 
@@ -94,6 +96,23 @@ MISTAKES = [
     ("turns:\n- agent: hi\n  tools: [{a: {}, b: {}}]", 3, "`tools`: one tool is one entry"),
     ("turns:\n- agent: hi\n  tools: [{}]", 3, "`tools`: must not be empty"),
     ("turns: []\nlevels: [moon]", 2, "`levels`: input should be 'graph'"),
+    ("turns:\n- agent: hi\n  matches: (a{99}){99999}", 3, "repeats too much"),
+    ("turns:\n- agent: hi\n  matches: " + "a" * 9000, 3, "is longer than 500 characters"),
+    ("turns: &a\n- caller: hi\nended: *a", 3, "has the alias '*a'; write the value out"),
+    ("turns:\n- caller: hi\n- <<: {caller: ho}", 3, "has the merge key `<<`"),
+    ("turns: []\nmetadata: {a: !!binary aGk=}", 2, "has the tag 'tag:yaml.org,2002:binary'"),
+    ("turns: []\nmetadata: " + "[" * 90_000, 2, "is nested too deeply"),
+    ('turns:\n- caller: "\\e[2J"', 2, "has the character U+001B"),
+    ('turns:\n- caller: "\\ud800"', 2, "is not YAML"),
+    ("turns:\n- silence: " + "1" * 5000, 2, "`silence`: input should be less than"),
+    ("turns:\n- silence: 1.0e+300", 2, "`silence`: input should be less than or equal to 86400"),
+    ("turns:\n- silence: 1.0e+999", 2, "which 64 bits do not hold"),
+    ("turns: []\nclock: 9999-12-31", 2, "`clock`: must be like"),
+    ("turns: []\n" + "x" * 900 + ": 1", 2, "unknown field 'xxx"),
+    ("turns: " + "x" * 90_000, 1, "`turns` must be a list"),
+    ("turns:\n- " + "x" * 90_000, 2, "a turn must be `caller: words`"),
+    ("turns:\n- agent: hi\n  model: {" + "x" * 900 + ": 1}", 3, "there is no such field here"),
+    ('turns: []\nended: {"a\\nb": 1}', 2, "`ended.a\\nb`: there is no such field here"),
     ("turns: []\nended: maybe", 2, "`ended`: must be true or false, not 'maybe'"),
 ]
 
@@ -107,6 +126,25 @@ def test_a_mistake_is_named_with_file_line_and_field(
         read_transcript(path)
     assert str(raised.value).startswith(f"{path}:{line}: ")
     assert why in str(raised.value)
+    assert len(str(raised.value)) < len(str(path)) + 300
+
+
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [(b"turns: []\n# \xff", ":2: cannot be read: it is not UTF-8"), (b" " * 2**19, "256 KiB")],
+)
+def test_a_file_that_is_no_transcript_by_far_is_refused(
+    tmp_path: Path, content: bytes, why: str
+) -> None:
+    path = tmp_path / "call.yaml"
+    path.write_bytes(content)
+    with pytest.raises(TranscriptError, match=why):
+        read_transcript(path)
+
+
+def test_thousands_of_turns_are_read_at_once(tmp_path: Path) -> None:
+    text = "turns:\n" + "- hangs_up: true\n" * 15_000
+    assert read_transcript(written(tmp_path, text)).turns[-1].line == 15_001
 
 
 def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
@@ -163,3 +201,45 @@ def test_a_call_that_was_had_is_a_transcript(tmp_path: Path) -> None:
     ]
     assert found.ended == Ended(ended_by="caller", reason="caller_hung_up")
     assert (found.graph, found.clock) == ("x", datetime(2026, 11, 21, 9, 30))
+
+
+def test_values_that_a_call_has_twice_are_written_out(tmp_path: Path) -> None:
+    order = {"id": 7, "share": 1e-7, "big": 2**63}
+    end = {"event": "call_ended", "at": 1.0, "ended_by": "graph", "reason": "x", "outcome": order}
+    began = datetime(2026, 11, 21, 9, 30, tzinfo=UTC)
+    path = write_transcript(tmp_path / "call.yaml", {"a": order, "b": order}, began, [], [end])
+    found = read_transcript(path)
+    assert found.metadata == {"a": order, "b": order}
+    assert found.ended == Ended(ended_by="graph", reason="x", outcome=order)
+
+
+TURNS = """turns:
+- agent: {says: [a], tools: [{a: {b: 1}}], at_most: {words: 3}, model: [{calls: {x: {}}}]}
+- caller: Hello there.
+  over: hello
+- silence: 5
+metadata: {direction: outbound}
+ended: {reason: x, outcome: {id: 1}}
+"""
+PIECES = (
+    *("&a ", "*a", "<<: ", "!!int ", "? ", ": ", "- ", "[", "]" * 9, "{" * 70, "'", '"', "\\ud800"),
+    *("\0", "\x1b", "\n", "\t", "|", "#", "---\n", "1.5e+999", "null", "turns", "é", "1" * 40),
+)
+
+
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    st.lists(st.tuples(st.integers(0, len(TURNS)), st.sampled_from(PIECES)), min_size=1, max_size=6)
+)
+def test_whatever_is_written_is_a_transcript_or_one_sentence(
+    tmp_path: Path, changes: list[tuple[int, str]]
+) -> None:
+    text = TURNS
+    for at, piece in changes:
+        text = text[:at] + piece + text[at:]
+    path = written(tmp_path, text)
+    try:
+        read_transcript(path)
+    except TranscriptError as error:
+        assert str(error).isprintable()  # noqa: PT017 - some are read
+        assert len(str(error)) < len(str(path)) + 500  # noqa: PT017

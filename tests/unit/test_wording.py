@@ -64,3 +64,9 @@ def test_what_was_heard_ends_with_the_words_and_their_stop(words: str, heard: st
 )
 def test_a_way_fits_its_pattern(pattern: list[str], items: list[str], *, fit: bool) -> None:
     assert fits(pattern, items) is fit
+
+
+def test_a_way_of_many_gaps_is_compared_at_once() -> None:
+    items = ["ask", "answer"] * 200
+    assert fits(["...", "ask"] * 100 + ["..."], items)
+    assert not fits(["...", "ask"] * 100, items)
