@@ -17,7 +17,7 @@ from rich.console import Console
 
 from agent.dispatch import read_dispatch
 from agent.errors import LastwordError
-from agent.settings import read_settings
+from agent.settings import make_checkpoints_strict, read_settings
 
 app = typer.Typer(
     help="A LiveKit voice agent whose LangGraph graph decides when to hang up.",
@@ -228,6 +228,7 @@ async def until_signalled(work: Coroutine[Any, Any, _Result]) -> _Result:
 
 def main() -> None:
     """Run the command; a mistake of the user's is one sentence and exit code 1."""
+    make_checkpoints_strict()
     try:
         app()
     except asyncio.CancelledError:

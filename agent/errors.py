@@ -8,6 +8,7 @@ LastwordError
 │   ├── BrokenGraph      the name is there, what it points to does not load
 │   └── GraphServerError the server of LASTWORD_GRAPH_URL does not answer, or lacks a graph
 ├── MemoryUnavailable    the memory of LASTWORD_GRAPH_MEMORY cannot be opened or written
+│   └── ForeignCheckpoint a checkpoint in it is in an encoding that LangGraph does not write
 ├── MetadataError        the dispatch's metadata is not a JSON object
 ├── ScriptError          there is no such caller script
 ├── TranscriptError      a transcript is not of the documented shape
@@ -72,6 +73,18 @@ class MemoryUnavailable(LastwordError):
         super().__init__(
             f"the graphs' memory {place!r} cannot be used ({' '.join(why.split())}): see that it "
             "is there and may be written, or change LASTWORD_GRAPH_MEMORY"
+        )
+
+
+class ForeignCheckpoint(MemoryUnavailable):
+    """A checkpoint is in an encoding that LangGraph does not write; it could run code, unread."""
+
+    def __init__(self, encoding: str) -> None:
+        LastwordError.__init__(
+            self,
+            f"the graphs' memory holds a value in the encoding {encoding[:40]!r}, which LangGraph "
+            "does not write and which is not read, as it could run code: see who can write to the "
+            "database, and delete the checkpoints of this call",
         )
 
 
