@@ -18,7 +18,7 @@ import typer
 from agent.dispatch import read_dispatch
 from agent.errors import LastwordError
 from agent.printable import without_secrets
-from agent.settings import read_settings
+from agent.settings import make_checkpoints_strict, read_settings
 from agent.terminal import SafeConsole, print_error, print_safe_logs
 
 app = typer.Typer(
@@ -235,6 +235,7 @@ async def until_signalled(work: Coroutine[Any, Any, _Result]) -> _Result:
 def main(run: Callable[[], object] = app) -> None:
     """Run the command; a mistake of the user's is one sentence and exit code 1."""
     print_safe_logs()
+    make_checkpoints_strict()
     try:
         run()
     except asyncio.CancelledError:

@@ -8,6 +8,7 @@ LastwordError
 │   ├── BrokenGraph      the name is there, what it points to does not load
 │   └── GraphServerError the server of LASTWORD_GRAPH_URL does not answer, or lacks a graph
 ├── MemoryUnavailable    the memory of LASTWORD_GRAPH_MEMORY cannot be opened or written
+│   └── ForeignCheckpoint a checkpoint in it is in an encoding that LangGraph does not write
 ├── UnwritableFile       a file with what people said cannot be written for the owner alone
 ├── MetadataError        the dispatch's metadata is not a JSON object
 ├── ScriptError          there is no such caller script
@@ -104,6 +105,18 @@ class UnwritableFile(LastwordError):
         super().__init__(
             f"{str(path)!r} cannot be written ({error.strerror or error}): "
             "make that possible, or choose another place"
+        )
+
+
+class ForeignCheckpoint(MemoryUnavailable):
+    """A checkpoint is in an encoding that LangGraph does not write; it could run code, unread."""
+
+    def __init__(self, encoding: str) -> None:
+        LastwordError.__init__(
+            self,
+            f"the graphs' memory holds a value in the encoding {quoted(encoding)}, which LangGraph "
+            "does not write and which is not read, as it could run code: see who can write to the "
+            "database, and delete the checkpoints of this call",
         )
 
 

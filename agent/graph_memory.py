@@ -19,6 +19,7 @@ from psycopg_pool import AsyncConnectionPool
 from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_delay, wait_fixed
 
 from agent.errors import MemoryUnavailable, UnwritableFile
+from agent.memory_types import StateSerializer
 from agent.memory_url import MemoryPlace, PostgresDatabase, SqliteFile
 from agent.private_files import keep_database_private
 
@@ -53,7 +54,7 @@ class _Busy(Exception):
 
 @asynccontextmanager
 async def open_memory(place: MemoryPlace) -> AsyncIterator[Memory]:
-    """Open a prepared memory for one call.
+    """Open a prepared memory for one call; ``remembering`` gives it to a graph.
 
     A connection to PostgreSQL that dies is replaced when the graph next needs it.
 
@@ -126,7 +127,7 @@ async def _sqlite(file: SqliteFile) -> AsyncIterator[AsyncSqliteSaver]:
         # In WAL mode, which the saver sets, NORMAL may lose the last writes in a power cut but
         # never breaks the file; FULL would wait for the disk at every step of the graph.
         await connection.execute("PRAGMA synchronous=NORMAL")
-        saver = AsyncSqliteSaver(connection)
+        saver = AsyncSqliteSaver(connection, serde=StateSerializer())
         await saver.setup()
         yield saver
 
@@ -146,7 +147,7 @@ async def _postgres(database: PostgresDatabase) -> AsyncIterator[AsyncPostgresSa
         open=False,
     )
     async with pool:
-        yield AsyncPostgresSaver(pool)
+        yield AsyncPostgresSaver(pool, serde=StateSerializer())
 
 
 async def _connect(database: PostgresDatabase) -> _PostgresConnection:

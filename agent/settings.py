@@ -28,6 +28,8 @@ _WITHOUT_KEYS = (
 """Patterns of variables that any process may have: a list of what is allowed, as nobody knows what
 all the keys of a machine are called."""
 _URLS = ("livekit_url", "graph_url", "deepgram_base_url", "cartesia_base_url", "openai_base_url")
+STRICT_CHECKPOINTS = "LANGGRAPH_STRICT_MSGPACK"
+"""LangGraph's own variable."""
 
 
 class Settings(BaseSettings):
@@ -236,3 +238,15 @@ def offline_answers() -> Iterator[None]:
 def choose_chat_model(name: str) -> None:
     """Let the sample graphs ask the chat model ``name``; call it before they are imported."""
     os.environ["LASTWORD_CHAT_MODEL"] = name  # noqa: TID251 - this module stands for the environment
+
+
+def make_checkpoints_strict() -> None:
+    """Let LangGraph make no objects of unregistered types from checkpoints, in this process and
+    those it starts; call it before LangGraph is imported, which reads the variable then and once.
+
+    It protects the graphs that are compiled with a checkpointer of their own; the worker's memory
+    does not depend on it (``memory_types``). A value that is set stays.
+    """
+    environment = os.environ  # noqa: TID251 - LangGraph reads it by itself
+    if not environment.get(STRICT_CHECKPOINTS):
+        environment[STRICT_CHECKPOINTS] = "true"

@@ -11,8 +11,10 @@ from __future__ import annotations
 import sys
 
 from agent.forks import preload_forks
+from agent.settings import make_checkpoints_strict
 
 if __name__ == "__main__":
+    make_checkpoints_strict()  # the fork server has the environment that is there now
     preload_forks("agent.worker")
 
     from agent.cli import main

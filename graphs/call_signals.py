@@ -249,6 +249,11 @@ class CallPolicy:
     limit_farewell: str = "I am sorry, our time is up. Goodbye."
     """What the caller hears when the time is up; "" for nothing."""
 
+    state_types: tuple[type, ...] = ()
+    """Classes whose objects the graph's state may hold although its schema does not name them: in a
+    channel of type ``Any``, as the value of an interrupt. The memory brings others back as plain
+    data."""
+
     turn_timeout: float = 30.0
     """The graph may take so long for one turn; after that it counts as failed."""
     apology: str = "Sorry, something went wrong on my side. Could you say that again, please?"
@@ -275,6 +280,12 @@ class CallPolicy:
             raise ValueError("CallPolicy.end_node must not be empty; None switches it off")
         if iscoroutinefunction(self.is_closer):
             raise ValueError("CallPolicy.is_closer must be a plain function, not `async def`")
+        if not isinstance(self.state_types, tuple) or not all(
+            isinstance(kind, type) for kind in self.state_types
+        ):
+            raise ValueError(
+                f"CallPolicy.state_types must be a tuple of classes, not {self.state_types!r}"
+            )
         self._refuse_impossible_numbers()
         self._refuse_contradictions()
 

@@ -8,13 +8,13 @@ from typing import Any
 from langchain_core.callbacks import BaseCallbackHandler
 from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.base import BaseCheckpointSaver
-from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.pregel import Pregel
 
 from agent.bridge.graph_llm import GraphLLM
 from agent.call_context import fitting
 from agent.dispatch import Dispatch
 from agent.graph_registry import CallGraph
+from agent.memory_types import remembering
 from graphs.call_signals import CallContext
 
 
@@ -44,10 +44,8 @@ def call_llm(
         call_id=call_id, direction=dispatch.direction, metadata=dict(dispatch.metadata)
     )
     runs = graph.graph
-    if isinstance(runs, Pregel):
-        own = runs.checkpointer
-        remembers = own if own not in (None, True) else memory or InMemorySaver()
-        runs = runs.copy({"checkpointer": remembers})
+    if isinstance(runs, Pregel) and runs.checkpointer in (None, True):
+        runs = remembering(runs, memory, graph.policy.state_types)
     config = RunnableConfig(
         configurable={"thread_id": thread or call_id}, callbacks=list(observers)
     )

@@ -44,7 +44,7 @@ KINDS: Mapping[str, Kind] = {
     ),
     "state-not-serialisable": Kind(
         "The state is kept by a checkpointer between the turns of a call.",
-        "Use a TypedDict, or plain texts, numbers, lists and dictionaries.",
+        "Use a TypedDict, or a model, dataclass or enum at the top of its module.",
     ),
     "undeclared-goto": Kind(
         "LangGraph draws no edge for it: the picture in Studio is wrong, and so are tools that"

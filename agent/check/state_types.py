@@ -7,13 +7,11 @@ import collections.abc
 import dataclasses
 import enum
 import inspect
-import logging
 import sys
 import types
 import typing
 from collections import deque
 from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import date, time, timedelta, tzinfo
 from decimal import Decimal
 from functools import cache
@@ -22,7 +20,6 @@ from typing import Any, Literal, cast, get_args, get_origin, get_type_hints
 from uuid import UUID
 
 from langgraph.channels.untracked_value import UntrackedValue
-from langgraph.checkpoint.serde.event_hooks import register_serde_event_listener
 from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 from langgraph.graph.state import CompiledStateGraph
 from langgraph.pregel import Pregel
@@ -32,14 +29,14 @@ from typing_extensions import is_typeddict
 from agent.check.endings import Subject
 from agent.check.functions import parsed
 from agent.check.report import Finding, Place
+from agent.memory_types import is_found_by_name, is_written_by_name
 
 _PLAIN = (
     str, int, float, bytes, bytearray, list, dict, tuple, set, frozenset, deque, types.NoneType,
     date, time, timedelta, tzinfo, Decimal, UUID, PurePath, BaseException, type,
 )  # fmt: skip
 _ANSWERS_FOR_ITSELF = ("model_dump", "dict", "_asdict", "get_secret_value", "__getattr__")
-_LOG = "langgraph.checkpoint.serde.jsonplus"
-Flaw = Literal["fails", "unregistered"]
+Flaw = Literal["fails", "nameless"]
 
 
 def about_state(subject: Subject, graph: Pregel[Any, Any, Any, Any]) -> Iterator[Finding]:
@@ -72,8 +69,8 @@ def _sentence(kind: type, flaw: Flaw) -> str:
     if flaw == "fails":
         return f"{kind.__name__} cannot be written by a checkpointer: the turn would fail"
     return (
-        f"{kind.__name__} is read back with LangGraph's warning that types like it will be blocked"
-        " in a future version"
+        f"{kind.__name__} comes back as plain data: it is not found by that name in"
+        f" {kind.__module__}"
     )
 
 
@@ -105,33 +102,16 @@ def flaw_of(hint: Any, depth: int = 10) -> tuple[type, Flaw] | None:
 def _flaw_of_class(kind: type) -> Flaw | None:
     """What LangGraph's serialiser does with a class, asked with a stand-in of the same name.
 
-    So nothing of the class itself is run. In LangGraph's strict mode, which only looks at names,
-    a type that is not registered is refused and not made.
+    So nothing of the class itself is run.
     """
     stand_in = _stand_in(kind)
     if stand_in is None:
         return None
-    strict = JsonPlusSerializer(allowed_msgpack_modules=None)
-    refused: list[object] = []
-    with _listening(refused):
-        try:
-            strict.loads_typed(strict.dumps_typed(stand_in))
-        except TypeError:
-            return "fails"
-    return "unregistered" if refused else None
-
-
-@contextmanager
-def _listening(refused: list[object]) -> Iterator[None]:
-    """Take LangGraph's events in place of its log lines, which would be about the stand-in."""
-    log = logging.getLogger(_LOG)
-    was_disabled, log.disabled = log.disabled, True
-    stop = register_serde_event_listener(refused.append)
     try:
-        yield
-    finally:
-        stop()
-        log.disabled = was_disabled
+        JsonPlusSerializer().dumps_typed(stand_in)
+    except TypeError:
+        return "fails"
+    return "nameless" if is_written_by_name(kind) and not is_found_by_name(kind) else None
 
 
 def _stand_in(kind: type) -> object | None:

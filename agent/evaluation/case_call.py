@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.pregel import Pregel
 from livekit.agents import utils
 
@@ -18,6 +17,7 @@ from agent.dispatch import Direction
 from agent.evaluation.dataset import Case
 from agent.evaluation.decision import Decision
 from agent.graph_registry import CallGraph
+from agent.memory_types import remembering
 from graphs.call_signals import CallPolicy, Silence
 from graphs.store import PracticeContext
 
@@ -149,8 +149,10 @@ def _graph_llm(graph: CallGraph, setting: CaseSetting, call_id: str) -> GraphLLM
     compiled = graph.graph
     if isinstance(compiled, Pregel):
         # Never its own memory: nothing of an evaluation is to stay there.
-        memory = InMemorySaver() if setting.history == "replayed" else None
-        compiled = compiled.copy({"checkpointer": memory})
+        if setting.history == "replayed":
+            compiled = remembering(compiled, more=graph.policy.state_types)
+        else:
+            compiled = compiled.copy({"checkpointer": None})
     return GraphLLM(
         compiled,
         policy=graph.policy,

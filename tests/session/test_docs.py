@@ -47,7 +47,7 @@ async def test_the_graph_that_asks_cancels_only_what_it_should(
 
 
 async def test_the_worker_of_ones_own_sees_the_ending(capsys: pytest.CaptureFixture[str]) -> None:
-    session = block(1).make_session(talking_graph(ScriptedModel(answers=[["Goodbye.<end>"]])))
+    session = block(2).make_session(talking_graph(ScriptedModel(answers=[["Goodbye.<end>"]])))
     assert isinstance(session.llm, GraphLLM)
     async with session:
         await session.start(Agent(instructions=""))

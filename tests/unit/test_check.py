@@ -79,7 +79,7 @@ def test_the_sample_graphs_end_where_they_say(graph: str, nodes: list[str]) -> N
         ("words:in_words", "words.py", 'return {"messages": [AIMessage(HOURS)]}'),
         ("routers:an_object", "routers.py", "async def __call__(self, state: MessagesState)"),
         ("routers:asking_edge", "routers.py", "async def by_model(state: MessagesState)"),
-        ("states:bad", "states.py", "cart: NotRequired[Cart | None]"),
+        ("states:bad", "states.py", "lid: NotRequired[Cart.Lid | None]"),
     ],
 )
 def test_a_finding_is_where_it_says(tmp_path: Path, graph: str, file: str, line: str) -> None:

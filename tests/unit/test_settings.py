@@ -9,7 +9,13 @@ from typing import Any
 import pytest
 
 from agent.errors import SettingsError
-from agent.settings import Settings, read_settings
+from agent.settings import (
+    STRICT_CHECKPOINTS,
+    Settings,
+    inherited_environment,
+    make_checkpoints_strict,
+    read_settings,
+)
 
 ALL_KEYS: dict[str, Any] = {"deepgram_api_key": "d", "cartesia_api_key": "c", "openai_api_key": "o"}
 
@@ -129,3 +135,16 @@ def test_urls_show_in_print_without_their_secrets(monkeypatch: pytest.MonkeyPatc
     for text in (repr(settings), str(settings), settings.announcement()):
         assert "ter2" not in text
     assert repr(settings).count("https://host:443/path") == len(URLS)
+
+
+@pytest.mark.parametrize(
+    ("before", "after"), [(None, "true"), ("", "true"), ("false", "false"), ("1", "1")]
+)
+def test_checkpoints_are_read_strictly_unless_somebody_has_said_otherwise(
+    before: str | None, after: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(STRICT_CHECKPOINTS, before or "")
+    if before is None:
+        monkeypatch.delenv(STRICT_CHECKPOINTS)
+    make_checkpoints_strict()
+    assert inherited_environment()[STRICT_CHECKPOINTS] == after

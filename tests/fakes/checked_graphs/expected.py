@@ -65,10 +65,9 @@ FOUND: dict[str, list[tuple[str, str]]] = {
     "routers:agent_inside": [("no-ending", "")],
     "silenced:by_comment": NOTHING,
     "states:bad": [
-        ("state-not-serialisable", "cart"),
+        ("state-not-serialisable", "lid"),
         ("state-not-serialisable", "line"),
         ("state-not-serialisable", "calls_back"),
-        ("state-not-serialisable", "customers"),
     ],
 }
 """Module and variable of each graph, and what is found in it: code, and node or channel."""

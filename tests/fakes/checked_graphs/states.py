@@ -20,6 +20,12 @@ class Cart:
 
     things: list[str]
 
+    @dataclass
+    class Lid:
+        """A class that is not at the top of its module."""
+
+        is_open: bool
+
 
 class Line:
     """A thing that lives."""
@@ -33,9 +39,10 @@ class Customer(TypedDict):
 
 
 class BadState(MessagesState):
-    """Four channels that are not kept as they are."""
+    """Three channels that are not kept as they are."""
 
     cart: NotRequired[Cart | None]
+    lid: NotRequired[Cart.Lid | None]
     line: NotRequired[Line]
     calls_back: NotRequired[Callable[[], None]]
     customers: NotRequired[dict[str, list[Customer]]]
