@@ -33,6 +33,7 @@ from agent.hangup.hang_up import Line, surely
 from agent.hangup.limit_watch import LimitWatch
 from agent.hangup.limits import Due
 from agent.hangup.phases import Limits
+from agent.hangup.playout import Playout
 from agent.journal import CallJournal
 from agent.keypad import KeypadWatch
 from agent.providers.voices import Voices
@@ -92,14 +93,17 @@ class Call:
         self.session = self._make_session(voices)
         policy = graph.policy
         self.closing = Closing(journal, Limits(policy.tail, policy.farewell_max_wait))
-        end_call = end_call_tool(self.closing, policy)
+        playout = Playout(self.session)
+        end_call = end_call_tool(self.closing, policy, playout)
         self._agent = CallAgent(
             [end_call],
             opens=policy.first_speaker == "agent",
             answers=lambda: self.closing.is_talking,
             speech_tap=speech_tap,
         )
-        self._limit_watch = LimitWatch(self.session, self.graph_llm, self.closing, policy, journal)
+        self._limit_watch = LimitWatch(
+            self.session, self.graph_llm, self.closing, policy, journal, playout
+        )
         self.keypad = KeypadWatch(
             self._tell_of_keys,
             lambda: self.closing.is_talking,

@@ -11,7 +11,7 @@ import asyncio
 import os
 import struct
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection
 
@@ -27,11 +27,21 @@ class JobPulse:
     def __init__(self, pipe: Connection) -> None:
         self._pipe = pipe
 
-    async def beat(self) -> None:
-        """Give signs of life until the task is cancelled."""
-        while True:
+    @contextmanager
+    def beating(self) -> Iterator[None]:
+        """Give signs of life meanwhile, from the running event loop."""
+        loop = asyncio.get_running_loop()
+        beats: list[asyncio.TimerHandle] = []
+
+        def beat() -> None:
             self._write(is_closed=False)
-            await asyncio.sleep(PULSE_SECONDS)
+            beats[:] = [loop.call_later(PULSE_SECONDS, beat)]
+
+        beat()
+        try:
+            yield
+        finally:
+            beats[0].cancel()
 
     def record_closed(self) -> None:
         """Say that this process's call has its record, whatever becomes of the process."""
@@ -66,6 +76,10 @@ class PulseReader:
                 self._closed.add(pid)
             self._last[pid] = self._now()
 
+    def has_begun(self, pid: int | None) -> bool:
+        """Whether the process has had a call."""
+        return pid in self._last
+
     def has_closed(self, pid: int | None) -> bool:
         """Whether the job of that process has closed its call's record."""
         return pid in self._closed
@@ -92,9 +106,10 @@ class PulseReader:
 
 
 def read_from(pipe: Connection, reader: PulseReader) -> None:
-    """Let ``reader`` take what is in the pipe."""
+    """Let ``reader`` take all that is in the pipe."""
     with suppress(BlockingIOError):
-        reader.take(os.read(pipe.fileno(), _READ))
+        while True:
+            reader.take(os.read(pipe.fileno(), _READ))
 
 
 def pulse_pipe() -> tuple[Connection, JobPulse]:

@@ -17,6 +17,8 @@ from graphs.call_signals import CallEvent, Keypad
 
 KEYS = frozenset("0123456789*#ABCD")
 """A telephone's (RFC 4733, section 3.2)."""
+_AS_PRESSED = {key.lower(): key for key in "ABCD"}
+"""LiveKit's SIP service writes these four in lower case (media-sdk, ``dtmf.go``)."""
 PAUSE_SECONDS = 1.5
 """After so long without another key, the caller has pressed what they wanted; "#" says so too."""
 BURST = 32
@@ -80,6 +82,7 @@ class KeypadWatch:
 
     def press(self, key: str) -> None:
         """Take a key that the caller has pressed; what is no key, or one too many, is dropped."""
+        key = _AS_PRESSED.get(key, key)
         if key not in KEYS:
             self._drop("what is not one of 0-9, *, # and A-D")
         elif not self._allowance.take(self._now()) or self._pressed.full():

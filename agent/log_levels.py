@@ -20,6 +20,25 @@ LangGraph, LangChain, aiohttp and asyncio; LiveKit puts it into fields that begi
 """
 
 
+def _of_strangers(record: logging.LogRecord) -> bool:
+    """Whether a record tells of a data stream that nobody reads, in the sender's own words.
+
+    livekit-rtc logs each, on the root logger, and anybody in the room can send any number.
+    """
+    return str(record.msg).startswith(("ignoring text stream", "ignoring byte stream"))
+
+
+def ignore_strangers_streams() -> None:
+    """Do not log the streams that are not read; call it in the processes of jobs."""
+    root = logging.getLogger()
+    if _heard_of not in root.filters:
+        root.addFilter(_heard_of)
+
+
+def _heard_of(record: logging.LogRecord) -> bool:
+    return not _of_strangers(record)
+
+
 def keep_content_out_of_logs() -> None:
     """Let the libraries of ``WITH_CONTENT`` log warnings and errors only, whatever is asked for.
 

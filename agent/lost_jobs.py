@@ -48,7 +48,7 @@ class WatchfulServer(AgentServer):
         self._job_lost = job_lost
         self._stall_seconds = stall_seconds
         self._pipe = pulses
-        self._stalled: set[int] = set()
+        self._stalled: set[int | None] = set()
 
     async def run(self, *, devmode: bool = False, unregistered: bool = False) -> None:
         """Run until the worker is shut down, and what its lost jobs left behind is done."""
@@ -58,11 +58,16 @@ class WatchfulServer(AgentServer):
 
             def closed(process: JobExecutor) -> None:
                 read_from(self._pipe, pulses)  # what the job has said before it went
-                if process.running_job is not None and process.status is JobStatus.FAILED:
-                    why = self._why(process)
-                    if not pulses.has_closed(_pid(process)):
-                        tasks.create_task(self._lost(process.running_job.job, why))
-                pulses.forget(_pid(process))
+                pid, why = _pid(process), self._why(process)
+                if process.running_job is not None and is_lost(process, pid):
+                    tasks.create_task(self._lost(process.running_job.job, why))
+                pulses.forget(pid)
+                self._stalled -= {pid}
+
+            def is_lost(process: JobExecutor, pid: int | None) -> bool:
+                """Also one that ended in mid-call with an exit code that says all is well."""
+                ended_badly = process.status is JobStatus.FAILED
+                return not pulses.has_closed(pid) and (ended_badly or pulses.has_begun(pid))
 
             def watch() -> None:
                 # LiveKit has no public event for it; a kill -9 is seen nowhere else.
@@ -94,7 +99,6 @@ class WatchfulServer(AgentServer):
     def _why(self, process: JobExecutor) -> LostReason:
         pid = _pid(process)
         if pid in self._stalled:
-            self._stalled.discard(pid)
             return "job_stalled"
         ended_by_livekit = isinstance(process, ProcJobExecutor) and (
             process.killed or process.exitcode == -signal.SIGUSR1  # what it sends before SIGKILL

@@ -24,6 +24,8 @@ without repeats inside repeats needs a millisecond."""
 
 _COUNT = re.compile(r"(.?)\{(\d+)")
 _ELEMENT = re.compile(r"[\w.\]]")
+_VERBOSE = re.compile(r"\(\?[A-Za-z0-9^]*x")
+"""With this flag blanks and comments may stand inside a count, which then is not seen as one."""
 _RECURSION = re.compile(r"\(\?(?:R|[-+]?\d|&|P>)")
 
 
@@ -53,6 +55,8 @@ def compile_pattern(pattern: str) -> regex.Pattern[str]:
         raise BadPattern(f"{quoted(pattern)} repeats too much: lower its counts in braces")
     if _RECURSION.search(pattern):
         raise BadPattern(f"{quoted(pattern)} calls itself, which is not supported")
+    if _VERBOSE.search(pattern):
+        raise BadPattern(f"{quoted(pattern)} has the flag x, which is not supported")
     try:
         return regex.compile(pattern, regex.IGNORECASE | regex.VERSION0)
     except (regex.error, ValueError, LookupError, ArithmeticError, TypeError) as error:

@@ -14,7 +14,6 @@ from typing import Literal
 
 from livekit import rtc
 from livekit.agents import AutoSubscribe, JobContext
-from livekit.rtc._proto.participant_pb2 import ParticipantPermission
 
 from agent.dispatch import Dispatch
 from agent.hangup.call_end import CallEnd
@@ -25,8 +24,11 @@ RETURN_SECONDS = 5.0
 device. Seen: less than a second. (A lost network is LiveKit's to wait for, before it tells us.)"""
 
 MICROPHONE_SECONDS = 10.0
-"""How long a browser may take to publish a microphone, the question to its user included, before
-it is taken for the caller without one."""
+"""How long the browser of a browser call may take to publish a microphone, the question to its user
+included, before it is taken for the caller without one."""
+CALLER_SECONDS = 120.0
+"""How long a call waits for its caller: a telephone that rings for as long as networks let it, and
+the time until it is dialled."""
 
 _R = rtc.DisconnectReason
 _KIND = rtc.ParticipantKind
@@ -54,9 +56,9 @@ def standing(participant: rtc.RemoteParticipant, dispatch: Dispatch) -> Standing
     """What somebody in the room is to a call that has no caller so far.
 
     The caller is whom the dispatch names. Where it names nobody, it is the first phone, or the
-    first browser that publishes a microphone: a supervisor's page that only listens does not. A
-    browser that could, and has not so far, is a candidate, unless the dispatch says that the call
-    is by phone. Agents, recorders, and whoever may not publish a microphone are neither.
+    first browser that publishes a microphone: a supervisor's page that only listens does not. Where
+    the dispatch says that the call is from a browser, one that could and has not so far is a
+    candidate. Agents, recorders, and whoever may not publish a microphone are neither.
     """
     if dispatch.participant_identity is not None:
         return "caller" if participant.identity == dispatch.participant_identity else "stranger"
@@ -67,7 +69,7 @@ def standing(participant: rtc.RemoteParticipant, dispatch: Dispatch) -> Standing
         return "stranger"
     if any(_is_microphone(track) for track in participant.track_publications.values()):
         return "caller"
-    return "candidate" if direction in (None, "browser") else "stranger"
+    return "candidate" if direction == "browser" else "stranger"
 
 
 def _joined_at(participant: rtc.RemoteParticipant) -> float:
@@ -75,7 +77,7 @@ def _joined_at(participant: rtc.RemoteParticipant) -> float:
     return participant.joined_at.timestamp() if participant.joined_at else inf
 
 
-def _may_speak(participant: rtc.RemoteParticipant) -> bool:
+def _may_speak(participant: rtc.Participant) -> bool:
     may = participant.permissions
     sources = may.can_publish_sources
     return may.can_publish and (not sources or _MICROPHONE in sources)
@@ -130,13 +132,15 @@ def _name(reason: rtc.DisconnectReason.ValueType | None) -> str | None:
 class Presence:
     """The caller of one call in its room; ends the call when the caller or the room is gone.
 
+    A call whose caller does not come within ``CALLER_SECONDS`` is ended too, whoever else is there.
+
     Args:
         ctx: the job; it is connected by ``joined``.
         dispatch: may say who the caller is.
         end: ends the call.
         pressed: gets each key of the caller's, unchecked.
-        muted: is told when the agent's voice is silenced by the server, and when it is not any
-            more.
+        muted: is told whether somebody with power over the room has silenced the agent's voice,
+            whenever that may have changed.
     """
 
     def __init__(
@@ -156,8 +160,11 @@ class Presence:
         self._agent_muted = muted
         self._found: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self._waiting: asyncio.TimerHandle | None = None
+        self._no_caller: asyncio.TimerHandle | None = None
         self._without_microphone: asyncio.TimerHandle | None = None
+        self._heard: rtc.RemoteTrackPublication | None = None
         self._strangers_press = False
+        self._had_voice = False
         self.caller: str | None = None
         """Identity of the caller; None: nobody has joined so far."""
         self.agent: str | None = None
@@ -167,24 +174,31 @@ class Presence:
         """Wait for the caller; from then on, the caller or the room going away ends the call."""
         if self.agent is None:
             await self._enter()
-        try:
-            return await asyncio.shield(self._found)
-        finally:
-            self._forget_candidate()
+        return await asyncio.shield(self._found)
 
     async def _enter(self) -> None:
         self._room.on("participant_disconnected", self._left)
         self._room.on("participant_connected", self._came)
         self._room.on("track_published", self._published)
+        self._room.on("track_unpublished", self._unpublished)
         self._room.on("disconnected", self._disconnected)
         self._room.on("sip_dtmf_received", self._key)
-        self._room.on("track_muted", lambda who, _: self._mute(who, muted=True))
-        self._room.on("track_unmuted", lambda who, _: self._mute(who, muted=False))
-        self._room.on("participant_permissions_changed", self._permitted)
+        for event in (
+            "track_muted",
+            "track_unmuted",
+            "local_track_published",
+            "local_track_unpublished",
+            "participant_permissions_changed",
+        ):
+            self._room.on(event, self._voice_changed)
         await connect(self._ctx)
         self.agent = self._room.local_participant.identity
         for participant in sorted(self._room.remote_participants.values(), key=_joined_at):
             self._look_at(participant)
+        if self.caller is None:
+            loop = asyncio.get_running_loop()
+            end = CallEnd("error", "no_caller")
+            self._no_caller = loop.call_later(CALLER_SECONDS, self._end, end)
 
     def _look_at(self, participant: rtc.RemoteParticipant) -> None:
         if self._found.done():
@@ -192,7 +206,8 @@ class Presence:
         match standing(participant, self._dispatch):
             case "caller":
                 self._pin(participant.identity)
-            case "candidate" if self._without_microphone is None:
+            case "candidate":  # the newest has as long as the first
+                self._stop(self._without_microphone)
                 self._without_microphone = asyncio.get_running_loop().call_later(
                     MICROPHONE_SECONDS, self._take_candidate
                 )
@@ -201,25 +216,38 @@ class Presence:
 
     def _take_candidate(self) -> None:
         """Take the first browser for the caller, which may have no microphone at all."""
-        self._without_microphone = None
         for participant in sorted(self._room.remote_participants.values(), key=_joined_at):
             if standing(participant, self._dispatch) == "candidate" and not self._found.done():
                 _log.warning("the caller has no microphone")
                 self._pin(participant.identity)
 
     def _pin(self, identity: str) -> None:
+        self._stop(self._no_caller)
+        self._stop(self._without_microphone)
         self._found.set_result(identity)
         self.caller = identity
         self._hear(self._room.remote_participants.get(identity))
 
     def _hear(self, caller: rtc.RemoteParticipant | None) -> None:
-        """Let the server send us the caller's microphone, and nothing else of the room."""
-        for track in caller.track_publications.values() if caller else ():
-            if _is_microphone(track) and not track.subscribed:
-                track.set_subscribed(True)
+        """Let the server send us the caller's newest microphone, and nothing else of the room."""
+        tracks = caller.track_publications.values() if caller else ()
+        newest = next((track for track in reversed(list(tracks)) if _is_microphone(track)), None)
+        if newest is self._heard:
+            return
+        if self._heard is not None:
+            self._heard.set_subscribed(False)
+        if newest is not None:
+            newest.set_subscribed(True)
+        self._heard = newest
 
     def _published(self, _: rtc.RemoteTrackPublication, participant: rtc.RemoteParticipant) -> None:
         self._look_at(participant)
+        if participant.identity == self.caller:
+            self._hear(participant)
+
+    def _unpublished(
+        self, _: rtc.RemoteTrackPublication, participant: rtc.RemoteParticipant
+    ) -> None:
         if participant.identity == self.caller:
             self._hear(participant)
 
@@ -230,44 +258,45 @@ class Presence:
             self._strangers_press = True
             _log.warning("somebody who is not the caller presses keys, which are dropped")
 
-    def _mute(self, who: rtc.Participant, *, muted: bool) -> None:
-        if who.identity == self.agent:
-            self._agent_muted(muted)
-
-    def _permitted(self, who: rtc.Participant, may: ParticipantPermission) -> None:
-        self._mute(who, muted=not may.can_publish)
+    def _voice_changed(self, *_: object) -> None:
+        """Say whether the agent can be heard; before its track is published, it is not silenced."""
+        agent = self._room.local_participant
+        voices = [track for track in agent.track_publications.values() if _is_microphone(track)]
+        self._had_voice = self._had_voice or bool(voices)
+        is_gone = self._had_voice and not voices
+        is_muted = any(track.muted for track in voices)
+        self._agent_muted(is_gone or is_muted or not _may_speak(agent))
 
     def _left(self, participant: rtc.RemoteParticipant) -> None:
         if participant.identity != self.caller:
             return
         if participant.disconnect_reason in _MAY_RETURN:
-            self._forget()
-            loop = asyncio.get_running_loop()
-            reason = participant.disconnect_reason
-            self._waiting = loop.call_later(RETURN_SECONDS, self._gone, reason)
+            self._wait(participant.disconnect_reason)
         else:
             self._gone(participant.disconnect_reason)
 
+    def _wait(self, reason: rtc.DisconnectReason.ValueType | None) -> None:
+        self._stop(self._waiting)
+        loop = asyncio.get_running_loop()
+        self._waiting = loop.call_later(RETURN_SECONDS, self._gone, reason)
+
     def _gone(self, reason: rtc.DisconnectReason.ValueType | None) -> None:
-        if self.caller not in self._room.remote_participants:
+        if self._room.connection_state == rtc.ConnectionState.CONN_RECONNECTING:
+            self._wait(reason)  # it is we who are away, and know nothing of the caller
+        elif self.caller not in self._room.remote_participants:
             self._end(end_by_leaving(reason))
 
     def _came(self, participant: rtc.RemoteParticipant) -> None:
         self._look_at(participant)
         if participant.identity == self.caller:
-            self._forget()
+            self._stop(self._waiting)
             self._hear(participant)
 
     def _disconnected(self, reason: rtc.DisconnectReason.ValueType) -> None:
-        self._forget()
+        for timer in (self._waiting, self._no_caller, self._without_microphone):
+            self._stop(timer)
         self._end(end_by_disconnection(reason))
 
-    def _forget(self) -> None:
-        if self._waiting is not None:
-            self._waiting.cancel()
-            self._waiting = None
-
-    def _forget_candidate(self) -> None:
-        if self._without_microphone is not None:
-            self._without_microphone.cancel()
-            self._without_microphone = None
+    def _stop(self, timer: asyncio.TimerHandle | None) -> None:
+        if timer is not None:
+            timer.cancel()

@@ -14,7 +14,7 @@ import unicodedata
 
 _HOST_AND_PORT = re.compile(r"(?:[\w.-]+|\[[0-9A-Fa-f:.]+\])(?::([0-9]{1,5}))?")
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*")
-_URL = re.compile(rf"{_SCHEME.pattern}://[^\s'\"<>]*[^\s'\"<>.,:;)\]}}]")
+_URL = re.compile(rf"(?<![A-Za-z0-9+.-]){_SCHEME.pattern}://[^\s'\"<>]*[^\s'\"<>.,:;)\]}}]")
 _PASSWORD = re.compile(r"(?i)(password\s*=\s*)(?:'(?:[^'\\]|\\.)*'|[^\s&'\"]+)")
 _PORTS = 65_535
 _LONGEST_VALUE = 80

@@ -34,6 +34,7 @@ async def start_in(
             text_input=False,
             audio_input=room_io.AudioInputOptions(pre_connect_audio=False),
             participant_identity=caller,
+            participant_kinds=rtc.ParticipantKind.values(),  # who the caller is, is decided
         ),
         session_host=False,
         record=False,

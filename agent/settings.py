@@ -27,6 +27,8 @@ _WITHOUT_KEYS = (
 )
 """Patterns of variables that any process may have: a list of what is allowed, as nobody knows what
 all the keys of a machine are called."""
+LEAST_STALL = 2.0
+"""Seconds that two signs of life and two looks at them may take on a busy machine, doubled."""
 _URLS = ("livekit_url", "graph_url", "deepgram_base_url", "cartesia_base_url", "openai_base_url")
 STRICT_CHECKPOINTS = "LANGGRAPH_STRICT_MSGPACK"
 """LangGraph's own variable."""
@@ -76,7 +78,8 @@ class Settings(BaseSettings):
     job_memory_limit_mb: float = Field(1024, ge=0, alias="LASTWORD_JOB_MEMORY_LIMIT_MB")
     """MiB above which LiveKit ends a job's process, and the worker its call; 0: no limit."""
     job_stall_seconds: float = Field(10, ge=0, alias="LASTWORD_JOB_STALL_SECONDS")
-    """Seconds for which a job's event loop may stand still before its call is ended; 0: for ever.
+    """Seconds for which a job's event loop may stand still before its call is ended, 2 or more; 0:
+    for ever, as a debugger's breakpoint needs it.
 
     A caller waits for an answer about as long (LiveKit's own limit is 60 s).
     """
@@ -96,6 +99,13 @@ class Settings(BaseSettings):
     openai_api_key: SecretStr | None = None
     openai_base_url: str | None = None
 
+    @field_validator("job_stall_seconds")
+    @classmethod
+    def _above_the_beat(cls, seconds: float) -> float:
+        if 0 < seconds < LEAST_STALL:
+            raise ValueError(f"must be 0 (never) or at least {LEAST_STALL:g}")
+        return seconds
+
     @field_validator("graph_memory", mode="before")
     @classmethod
     def _read_memory_url(cls, url: object) -> object:
@@ -109,7 +119,7 @@ class Settings(BaseSettings):
             name = str(about.field_name)
             raise SettingsError(
                 f"{(cls.model_fields[name].alias or name).upper()} is not a URL such as "
-                f"https://user:password@host:443/path: {QUOTE}"
+                f"https://user:password@host:443/path: {QUOTE}, and in the path @ as %40"
             )
         return url
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, nullcontext
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -36,7 +36,7 @@ from agent.hangup.hang_up import (
 from agent.hangup.phases import Limits
 from agent.job_pulse import JobPulse, pulse_pipe
 from agent.journal import CallJournal
-from agent.log_levels import keep_content_out_of_logs
+from agent.log_levels import ignore_strangers_streams, keep_content_out_of_logs
 from agent.lost_jobs import LostReason, WatchfulServer
 from agent.presence import Presence, connect
 from agent.private_files import file_name
@@ -109,6 +109,7 @@ def prewarm(settings: Settings, process: JobProcess, *, pulse: JobPulse | None =
 
     ``pulse`` takes the process's signs of life to its worker.
     """
+    ignore_strangers_streams()
     process.userdata["settings"] = settings
     process.userdata["pulse"] = pulse
     process.userdata["voices"] = make_voices(settings)
@@ -138,7 +139,8 @@ async def take_call(
     """
     settings: Settings = ctx.proc.userdata["settings"]
     async with AsyncExitStack() as after_the_call:
-        await after_the_call.enter_async_context(_beating(ctx.proc.userdata["pulse"]))
+        pulse: JobPulse | None = ctx.proc.userdata["pulse"]
+        after_the_call.enter_context(pulse.beating() if pulse else nullcontext())
         # Not the job's own client: LiveKit closes that one before a job that is cancelled has hung
         # up.
         rooms = (await after_the_call.enter_async_context((client or server_api)(settings))).room
@@ -168,17 +170,6 @@ async def take_call(
         if call.policy.hang_up == "room":
             await keep_gone(room)
         ctx.shutdown(end.reason)
-
-
-@asynccontextmanager
-async def _beating(pulse: JobPulse | None) -> AsyncIterator[None]:
-    if pulse is None:
-        yield
-        return
-    async with asyncio.TaskGroup() as tasks:
-        beating = tasks.create_task(pulse.beat())
-        yield
-        beating.cancel()
 
 
 def server_api(settings: Settings) -> api.LiveKitAPI:
@@ -278,8 +269,8 @@ def make_call(
 def thread_of(job: Job) -> str:
     """The name of a call's memory: LangGraph's thread.
 
-    A room's name alone can be used again, and so can a room: by somebody who has not to know what
-    was said before.
+    A room's name can be used again, and so can a room, by somebody who must not learn what was said
+    before.
     """
     return f"{job.room.name}/{job.id}"
 

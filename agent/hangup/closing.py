@@ -17,8 +17,8 @@ from agent.hangup.phases import Facts, Limits, LineState, Phase, Row, next_row, 
 from agent.journal import CallJournal
 
 FarewellState = Literal["none", "played", "muted", "cut_short", "overdue", "failed"]
-"""What became of the farewell: "none" when the call was ended without one, "failed" when there was
-no voice to speak it, "muted" when the agent's voice was switched off meanwhile."""
+"""What became of the farewell: "none" when there was none, or nothing in it to speak; "failed" when
+there was no voice to speak it, "muted" when the agent's voice was switched off meanwhile."""
 
 _ENTRIES = {
     Phase.TALKING: "ending_cancelled",
@@ -141,10 +141,12 @@ class Closing:
     def farewell(self) -> FarewellState:
         """What became of the farewell."""
         farewell = self._farewell
-        if farewell is None or farewell.is_empty:
+        if farewell is None:
             return "none"
         if farewell.has_no_voice:
             return "failed"
+        if farewell.is_empty:
+            return "none"
         if farewell.was_muted:
             return "muted"
         if farewell.played_at is not None and not farewell.was_cut:

@@ -15,16 +15,20 @@ from agent.bridge.tool_call import END_CALL_TOOL
 from agent.hangup.call_end import CallEnd
 from agent.hangup.closing import Closing
 from agent.hangup.farewell_guard import follow, guarded
+from agent.hangup.playout import Playout
 from agent.journal import EndedBy
 from graphs.call_signals import CallPolicy
 
 
-def end_call_tool(closing: Closing, policy: CallPolicy) -> llm.FunctionTool[..., Any]:
+def end_call_tool(
+    closing: Closing, policy: CallPolicy, playout: Playout
+) -> llm.FunctionTool[..., Any]:
     """Make the ``end_call`` tool of one call.
 
     Args:
         closing: is told of the farewell, and decides.
         policy: what the caller's voice over the farewell does.
+        playout: tells whether the farewell could be heard.
     """
 
     @llm.function_tool(name=END_CALL_TOOL, description="The graph has ended the call.")
@@ -36,6 +40,6 @@ def end_call_tool(closing: Closing, policy: CallPolicy) -> llm.FunctionTool[...,
             if stopped_by != "any" and not speech.interrupted:
                 ctx.disallow_interruptions()
             with guarded(ctx.session, speech, farewell, policy, stopped_by):
-                await follow(ctx.session, speech, farewell, ctx.wait_for_playout())
+                await follow(ctx.session, speech, farewell, ctx.wait_for_playout(), playout)
 
     return end_call

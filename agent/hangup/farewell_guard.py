@@ -21,6 +21,7 @@ from agent.call_agent import CallAgent
 from agent.hangup.closers import is_closer, split_words
 from agent.hangup.closing import Farewell
 from agent.hangup.limits import TimeUp
+from agent.hangup.playout import Playout
 from graphs.call_signals import CallPolicy
 
 StoppedBy = Literal["new_request", "any", "never", "words"]
@@ -68,15 +69,19 @@ def guarded(
 
 
 async def follow(
-    session: AgentSession[Any], speech: SpeechHandle, farewell: Farewell, playout: Awaitable[None]
+    session: AgentSession[Any],
+    speech: SpeechHandle,
+    farewell: Farewell,
+    played: Awaitable[None],
+    playout: Playout,
 ) -> None:
     """Report the playout, or the interruption, until the ending is called off or the call gone.
 
     A session that is being closed interrupts all speech; that is nobody's wish to go on.
     """
-    await playout
+    await played
     if not speech.interrupted:
-        await report_played(session, farewell)
+        await playout.report(speech, farewell)
     async with asyncio.TaskGroup() as tasks:
         settled = tasks.create_task(farewell.settled())
         await speech.wait_if_not_interrupted([settled])
@@ -84,20 +89,6 @@ async def follow(
     is_closing = session._is_closing()  # noqa: SLF001 - told to others only when it is closed
     if speech.interrupted and not is_closing:
         farewell.call_off()
-
-
-async def report_played(session: AgentSession[Any], farewell: Farewell) -> None:
-    """Report that the farewell has been played, and whether its sound could be heard.
-
-    A voice that is switched off, or whose sound is cleared away, lets LiveKit's speech end like any
-    other. A session without a loudspeaker, as in a typed conversation, has no sound to lose.
-    """
-    loudspeaker = session.output.audio
-    if loudspeaker is not None and not session.output.audio_enabled:
-        farewell.was_muted = True
-    farewell.played()
-    if loudspeaker is not None:  # what has been played is not waited for: this returns at once
-        farewell.was_cut = (await loudspeaker.wait_for_playout()).interrupted
 
 
 class _Listener:

@@ -24,8 +24,9 @@ from agent.bridge import GraphLLM
 from agent.hangup.call_end import CallEnd
 from agent.hangup.closers import split_words
 from agent.hangup.closing import Closing
-from agent.hangup.farewell_guard import follow, guarded, limit_stopped_by, report_played
+from agent.hangup.farewell_guard import follow, guarded, limit_stopped_by
 from agent.hangup.limits import CallTimes, Due, TimeUp, due, next_look
+from agent.hangup.playout import Playout
 from agent.journal import CallJournal
 from graphs.call_signals import CallPolicy, LimitNear, Silence
 
@@ -44,6 +45,7 @@ class LimitWatch:
         closing: ends the call.
         policy: the limits.
         journal: gets what the graph was told of.
+        playout: tells whether a farewell could be heard.
         clock: monotonic seconds; default: the event loop's.
     """
 
@@ -54,6 +56,7 @@ class LimitWatch:
         closing: Closing,
         policy: CallPolicy,
         journal: CallJournal,
+        playout: Playout,
         clock: Callable[[], float] | None = None,
     ) -> None:
         self._now = clock or asyncio.get_running_loop().time
@@ -62,6 +65,7 @@ class LimitWatch:
         self._closing = closing
         self._policy = policy
         self._journal = journal
+        self._playout = playout
         self._changed = asyncio.Event()
         self._joined = self._quiet_from = self._now()
         self._runs: dict[str, float] = {}
@@ -142,12 +146,14 @@ class LimitWatch:
         with guarded(self._session, speech, farewell, self._policy, stopped_by) as stop:
             if stopped_by == "never":
                 await speech.wait_for_playout()
-                await report_played(self._session, farewell)
+                await self._playout.report(speech, farewell)
                 await farewell.settled()
                 return
             self._stop_farewell = stop
             try:
-                await follow(self._session, speech, farewell, speech.wait_for_playout())
+                await follow(
+                    self._session, speech, farewell, speech.wait_for_playout(), self._playout
+                )
             finally:
                 self._stop_farewell = None
 

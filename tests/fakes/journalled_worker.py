@@ -50,9 +50,12 @@ class JournalledWorker:
         self.registered = asyncio.Event()
         self.calls: defaultdict[str, WrittenJournal] = defaultdict(WrittenJournal)
         self.pids: dict[str, int] = {}
+        self.log: list[str] = []
+        """All lines that it has written."""
 
     async def read(self) -> None:
         async for line in self.part.lines():
+            self.log.append(line)
             entry = json_line(line)
             if entry.get("message") == "registered worker":
                 self.registered.set()

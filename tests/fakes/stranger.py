@@ -149,8 +149,8 @@ class Stranger:
         for key in keys:
             await self.room.local_participant.publish_dtmf(code=1, digit=key)
 
-    async def chat(self, words: str) -> None:
-        await self.room.local_participant.send_text(words, topic="lk.chat")
+    async def send(self, topic: str, words: str) -> None:
+        await self.room.local_participant.send_text(words, topic=topic)
 
     async def drive_the_session(self) -> list[str]:
         """Ask LiveKit's session host for all that it can do; returns what it has answered."""

@@ -1,14 +1,16 @@
 """A graph for calls in which strangers are in the room: it says what a test wants to know.
 
 The dispatch's metadata says what it does at its opening: ``ends`` with a long farewell that nobody
-may interrupt, ``blocks`` the event loop, ``grows`` by so many megabytes, or greets. To keys it
-answers with what they were; to "1" also with a journal entry of its own, ``doors``, as it reports
-``blocked`` before it blocks.
+may interrupt, ``exits`` the process, ``blocks`` the event loop, ``grows`` by so many megabytes, or
+greets. To keys it answers with what they were; to "1" also with a journal entry of its own,
+``doors``, as it reports ``blocked`` before it blocks.
 """
 
 from __future__ import annotations
 
+import asyncio
 import logging
+import os
 import time
 from typing import Any, Literal
 
@@ -55,10 +57,14 @@ async def talk(state: CallState, runtime: Runtime[CallContext]) -> dict[str, Any
         case {"kind": "keypad", "keys": str() as keys}:
             return {"messages": [AIMessage(f"Keys {' '.join(keys)}.")]}
         case {"kind": "opening"}:
+            if metadata.get("exits"):
+                os._exit(0)
             if metadata.get("blocks"):
                 report("blocked")
                 time.sleep(60)  # noqa: ASYNC251 - that is what is tested
-            _kept.extend(b"x" * 2**20 for _ in range(metadata.get("grows", 0)))
+            for _ in range(metadata.get("grows", 0)):
+                _kept.append(b"x" * 2**20)
+                await asyncio.sleep(0)
             return {"messages": [AIMessage(f"Hello, I remember {len(state['messages'])}.")]}
         case _:
             return {"messages": [AIMessage("I hear you.")]}

@@ -8,9 +8,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Literal
 
 import pytest
+from langchain_core.messages import AIMessage
+from langgraph.graph import START, MessagesState, StateGraph
+from langgraph.pregel import Pregel
 
 from agent.hangup.limits import TimeUp
 from graphs.call_signals import CallPolicy
@@ -103,3 +106,29 @@ async def test_p8_a_farewell_that_was_played_and_then_muted_was_played() -> None
         mute(phone)
         assert await farewell_on_record(phone) == "played"
         await turn
+
+
+def wordless_graph() -> Pregel[Any, Any, Any, Any]:
+    """A graph that ends the call at "bye" without a word, and answers all else."""
+
+    def route(state: MessagesState) -> Literal["talk", "end"]:
+        return "end" if state["messages"][-1].text == "bye" else "talk"
+
+    builder: StateGraph[Any, Any, Any, Any] = StateGraph(MessagesState)
+    builder.add_node("talk", lambda _: {"messages": [AIMessage("Of course, one moment please.")]})
+    builder.add_node("end", lambda _: {})
+    builder.add_conditional_edges(START, route)
+    return builder.compile()
+
+
+@pytest.mark.parametrize("was_interrupted", [True, False])
+async def test_p8_an_ending_without_a_word_has_no_farewell_whatever_was_said_before(
+    *, was_interrupted: bool
+) -> None:
+    async with phone_call(wordless_graph(), POLICY) as phone:
+        if was_interrupted:
+            await phone.break_in("hello", "Of course,")
+        else:
+            await phone.say("hello")
+        await phone.say("bye")
+        assert await farewell_on_record(phone) == "none"

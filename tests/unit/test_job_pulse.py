@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 
 from agent.job_pulse import PULSE_SECONDS, PulseReader, pulse_pipe, read_from
 
@@ -33,18 +30,9 @@ class Watch:
         return found
 
 
-@asynccontextmanager
-async def beating(watch: Watch) -> AsyncIterator[None]:
-    async with asyncio.TaskGroup() as tasks:
-        beat = tasks.create_task(watch.pulse.beat())
-        await asyncio.sleep(0)
-        yield
-        beat.cancel()
-
-
 async def test_a_job_that_gives_no_sign_of_life_stands_still() -> None:
     watch = Watch()
-    async with beating(watch):
+    with watch.pulse.beating():
         assert watch.look() == []
         assert watch.pass_time(LIMIT) == []
         assert watch.pass_time(PULSE_SECONDS) == [os.getpid()]
@@ -53,7 +41,7 @@ async def test_a_job_that_gives_no_sign_of_life_stands_still() -> None:
 async def test_a_job_that_gives_one_again_does_not() -> None:
     watch = Watch()
     for _ in range(3):
-        async with beating(watch):
+        with watch.pulse.beating():
             assert watch.pass_time(LIMIT) == []
 
 
@@ -64,7 +52,7 @@ async def test_a_process_without_a_call_is_none_that_stands_still() -> None:
 
 async def test_after_its_record_a_job_may_take_its_time() -> None:
     watch = Watch()
-    async with beating(watch):
+    with watch.pulse.beating():
         watch.pulse.record_closed()
         assert watch.pass_time(10 * LIMIT) == []
         assert watch.reader.has_closed(os.getpid())
@@ -75,7 +63,7 @@ async def test_after_its_record_a_job_may_take_its_time() -> None:
 async def test_the_time_for_which_the_worker_itself_stood_still_counts_for_nobody() -> None:
     """Else a machine that is suspended for a while would end all its calls at once."""
     watch = Watch()
-    async with beating(watch):
+    with watch.pulse.beating():
         watch.look()
         watch.now += 100 * LIMIT
         assert list(watch.reader.standing_still()) == []

@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import closing
 from datetime import datetime
 from pathlib import Path, PurePosixPath, PureWindowsPath
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import pytest
@@ -30,7 +31,8 @@ from agent.speech_tap import WavTap
 from agent.transcripts.call_transcript import write_transcript
 from graphs.store import Store, StoreUnavailable
 
-IS_ROOT = os.geteuid() == 0
+NOBODY = 65_534
+"""The user without rights, on Linux."""
 
 
 @pytest.mark.parametrize(
@@ -236,18 +238,32 @@ def test_what_cannot_be_written_is_one_sentence_that_names_it(name: str, tmp_pat
     assert "\n" not in str(no.value)
 
 
-@pytest.mark.skipif(IS_ROOT, reason="root may write everywhere")
-def test_a_folder_of_somebody_else_is_one_sentence(tmp_path: Path) -> None:
-    tmp_path.chmod(0o500)
-    with pytest.raises(UnwritableFile, match="Permission denied"):
-        make_private_folder(tmp_path / "calls" / "room")
-    with (
-        pytest.raises(UnwritableFile, match="Permission denied"),
-        private_file(tmp_path / "report.json"),
-    ):
+@pytest.fixture
+def closed_folder() -> Iterator[Path]:
+    """A folder in which this process may not write, whoever runs the tests: root may everywhere."""
+    with TemporaryDirectory() as name:
+        folder, is_root = Path(name), os.geteuid() == 0
+        if is_root:
+            os.chown(folder, NOBODY, NOBODY)
+        folder.chmod(0o500)
+        if is_root:
+            os.seteuid(NOBODY)
+        try:
+            yield folder
+        finally:
+            if is_root:
+                os.seteuid(0)
+            folder.chmod(0o700)
+
+
+def test_a_folder_that_may_not_be_written_is_one_sentence(closed_folder: Path) -> None:
+    denied = pytest.raises(UnwritableFile, match="Permission denied")
+    with denied:
+        make_private_folder(closed_folder / "calls" / "room")
+    with denied, private_file(closed_folder / "report.json"):
         pass
-    with pytest.raises(UnwritableFile, match="Permission denied"):
-        keep_database_private(tmp_path / "memory.sqlite3")
+    with denied:
+        keep_database_private(closed_folder / "memory.sqlite3")
 
 
 def test_a_database_keeps_what_is_in_it_and_the_locks_on_it(tmp_path: Path) -> None:

@@ -148,3 +148,15 @@ def test_checkpoints_are_read_strictly_unless_somebody_has_said_otherwise(
         monkeypatch.delenv(STRICT_CHECKPOINTS)
     make_checkpoints_strict()
     assert inherited_environment()[STRICT_CHECKPOINTS] == after
+
+
+@pytest.mark.parametrize("seconds", ["0.1", "1", "1.9"])
+def test_a_job_may_stand_still_for_two_seconds_or_for_ever(
+    monkeypatch: pytest.MonkeyPatch, seconds: str
+) -> None:
+    monkeypatch.setenv("LASTWORD_JOB_STALL_SECONDS", "0")
+    assert read_settings().job_stall_seconds == 0
+    monkeypatch.setenv("LASTWORD_JOB_STALL_SECONDS", seconds)
+    wrong = r"^LASTWORD_JOB_STALL_SECONDS is wrong: .*must be 0 \(never\) or at least 2"
+    with pytest.raises(SettingsError, match=wrong):
+        read_settings()
