@@ -167,7 +167,7 @@ async def test_whoever_calls_itself_a_simulator_ends_no_job() -> None:
     async with waiting(room) as call:
         room.joins(bob)
         room.leaves(bob)
-        assert call.ends == []
+        assert (call.ends, call.job.is_ended_by_simulator) == ([], False)
 
 
 @virtual
