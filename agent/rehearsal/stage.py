@@ -33,6 +33,7 @@ _JOIN_SECONDS = 60
 """How long a caller may take to give its lines a sound before it joins."""
 _PICK_UP_SECONDS = 30.0
 _RECORD_SECONDS = 15.0
+_LAST_LOOK_SECONDS, _PAUSE = 4.0, 0.1
 _REGISTERED = "registered worker"
 
 
@@ -163,8 +164,22 @@ class Stage:
             worker=events.worker,
             folder=folder,
             speech=self._speech / file_name(room),
-            room_left=room in await self.server.rooms(),
+            room_left=await self._is_left(room),
         )
+
+    async def _is_left(self, room: str) -> bool:
+        """Whether a room stays on the server after a call.
+
+        A client that came back by itself may have made it again (docs/endings.md); the worker looks
+        a second time, and is given the time to.
+        """
+        try:
+            async with asyncio.timeout(_LAST_LOOK_SECONDS):
+                while room in await self.server.rooms():
+                    await asyncio.sleep(_PAUSE)
+        except TimeoutError:
+            return True
+        return False
 
     async def _expect(self, fact: asyncio.Event, seconds: float, otherwise: str) -> None:
         if not self._journal:
