@@ -175,7 +175,7 @@ class Stage:
         """
         try:
             async with asyncio.timeout(_LAST_LOOK_SECONDS):
-                while room in await self.server.rooms():
+                while room in await self.server.rooms():  # noqa: ASYNC110 - it tells nobody of it
                     await asyncio.sleep(_PAUSE)
         except TimeoutError:
             return True
