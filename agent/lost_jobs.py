@@ -17,6 +17,7 @@ from livekit.agents.ipc.job_proc_executor import ProcJobExecutor
 from livekit.protocol.agent import Job
 
 from agent.job_pulse import PULSE_SECONDS, PulseReader, read_from
+from agent.worker_log import print_safely
 
 LostReason = Literal["job_lost", "job_killed", "job_stalled"]
 """Why a job's process is gone before its call's record was closed: it died, LiveKit ended it (for
@@ -52,6 +53,7 @@ class WatchfulServer(AgentServer):
 
     async def run(self, *, devmode: bool = False, unregistered: bool = False) -> None:
         """Run until the worker is shut down, and what its lost jobs left behind is done."""
+        print_safely(logging.getLogger().handlers)
         loop = asyncio.get_running_loop()
         pulses = PulseReader(self._stall_seconds or float("inf"), loop.time)
         async with asyncio.TaskGroup() as tasks:

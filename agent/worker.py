@@ -36,7 +36,6 @@ from agent.hangup.hang_up import (
 from agent.hangup.phases import Limits
 from agent.job_pulse import JobPulse, pulse_pipe
 from agent.journal import CallJournal
-from agent.log_levels import ignore_strangers_streams, keep_content_out_of_logs
 from agent.lost_jobs import LostReason, WatchfulServer
 from agent.presence import Presence, connect
 from agent.private_files import file_name
@@ -44,6 +43,7 @@ from agent.providers.voices import Voices, make_voices
 from agent.room_session import start_in
 from agent.settings import Settings
 from agent.speech_tap import WavTap
+from agent.worker_log import ignore_strangers_streams, keep_content_out_of_logs
 from graphs.call_signals import CallPolicy
 
 MakeClient = Callable[[Settings], AbstractAsyncContextManager[api.LiveKitAPI]]

@@ -1,8 +1,12 @@
-"""What libraries may log, as LiveKit's ``dev`` and ``--log-level DEBUG`` let all of them say it."""
+"""What a worker may log: LiveKit's ``dev`` and ``--log-level DEBUG`` let all libraries say all."""
 
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterable
+from copy import copy
+
+from agent.printable import block, without_secrets
 
 WITH_CONTENT = {
     "aiosqlite": "each SQL statement with its parameters: the graph's state, callers' words in it",
@@ -25,7 +29,7 @@ def _of_strangers(record: logging.LogRecord) -> bool:
 
     livekit-rtc logs each, on the root logger, and anybody in the room can send any number.
     """
-    return str(record.msg).startswith(("ignoring text stream", "ignoring byte stream"))
+    return record.getMessage().startswith(("ignoring text stream", "ignoring byte stream"))
 
 
 def ignore_strangers_streams() -> None:
@@ -48,3 +52,34 @@ def keep_content_out_of_logs() -> None:
     for name in WITH_CONTENT:
         logger = logging.getLogger(name)
         logger.setLevel(max(logger.level, logging.WARNING))
+
+
+class _PrintableFormatter(logging.Formatter):
+    """Lets another formatter print a record in which everything is fit to be shown."""
+
+    def __init__(self, printer: logging.Formatter) -> None:
+        super().__init__()
+        self._printer = printer
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Format a copy: other handlers may want the record as it is."""
+        shown = copy(record)
+        shown.msg, shown.args = without_secrets(record.getMessage()), ()
+        if record.exc_info and not record.exc_text:
+            shown.exc_text = self.formatException(record.exc_info)
+        shown.exc_text, shown.exc_info = without_secrets(shown.exc_text or "") or None, None
+        for name, value in shown.__dict__.items():
+            if isinstance(value, str) and not value.isprintable():
+                shown.__dict__[name] = block(value)
+        return self._printer.format(shown)
+
+
+def print_safely(handlers: Iterable[logging.Handler]) -> None:
+    """Let records steer no terminal and tell no password: LiveKit's formatters print all they hold.
+
+    Call it when LiveKit has set its handlers, which is when the worker runs. Their colours stay.
+    """
+    for handler in handlers:
+        printer = handler.formatter or logging.Formatter()
+        if not isinstance(printer, _PrintableFormatter):
+            handler.setFormatter(_PrintableFormatter(printer))
