@@ -139,7 +139,7 @@ async def take_call(
     """
     settings: Settings = ctx.proc.userdata["settings"]
     async with AsyncExitStack() as after_the_call:
-        pulse: JobPulse | None = ctx.proc.userdata["pulse"]
+        pulse: JobPulse | None = ctx.proc.userdata.get("pulse")
         after_the_call.enter_context(pulse.beating() if pulse else nullcontext())
         # Not the job's own client: LiveKit closes that one before a job that is cancelled has hung
         # up.
@@ -251,7 +251,7 @@ def make_call(
     settings: Settings = ctx.proc.userdata["settings"]
     dispatch = read_dispatch(ctx.job.metadata)
     call_id = ctx.job.room.name
-    pulse: JobPulse | None = ctx.proc.userdata["pulse"]
+    pulse: JobPulse | None = ctx.proc.userdata.get("pulse")
     return Call(
         call_id,
         graph=graph or graph_of(ctx),
