@@ -71,12 +71,11 @@ class Settings(BaseSettings):
     max_calls: int | None = Field(None, gt=0, alias="LASTWORD_MAX_CALLS")
     """Calls that the worker takes at once; without it LiveKit goes by the load of the CPU."""
     job_memory_warn_mb: float = Field(512, ge=0, alias="LASTWORD_JOB_MEMORY_WARN_MB")
-    """MiB of memory (PSS) above which a job's process is warned of in the log; 0: never.
-
-    A call with the offline set takes about 290 MiB, the most that was measured.
-    """
+    """MiB of memory (its share of what processes share counted in) above which the log warns of a
+    job's process; 0: never. Half the limit."""
     job_memory_limit_mb: float = Field(1024, ge=0, alias="LASTWORD_JOB_MEMORY_LIMIT_MB")
-    """MiB above which LiveKit ends a job's process, and the worker its call; 0: no limit."""
+    """MiB above which LiveKit ends a job's process, and the worker its call; 0: no limit. Several
+    times what a call needs; a graph that loads models of its own may need more."""
     job_stall_seconds: float = Field(10, ge=0, alias="LASTWORD_JOB_STALL_SECONDS")
     """Seconds for which a job's event loop may stand still before its call is ended, 2 or more; 0:
     for ever, as a debugger's breakpoint needs it.
