@@ -68,5 +68,5 @@ def _checked(metadata: Mapping[str, Any]) -> Dispatch:
         )
     identity = metadata.get("participant_identity")
     if identity is not None and not (isinstance(identity, str) and identity):
-        raise MetadataError(f'has a "participant_identity" that is none: {quoted(identity)}')
+        raise MetadataError(f'has "participant_identity": {quoted(identity)}, which is no identity')
     return Dispatch(graph, cast("Direction", direction), metadata, identity)

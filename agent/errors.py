@@ -102,6 +102,7 @@ class UnwritableFile(LastwordError):
     """A file or folder cannot be written for the owner alone; the message says why."""
 
     def __init__(self, path: Path, error: OSError) -> None:
+        self.why = f"{str(path)!r} cannot be written: {error.strerror or error}"
         super().__init__(
             f"{str(path)!r} cannot be written ({error.strerror or error}): "
             "make that possible, or choose another place"

@@ -68,7 +68,9 @@ async def open_memory(place: MemoryPlace) -> AsyncIterator[Memory]:
                     memory: Memory = await opened.enter_async_context(_sqlite(place))
                 case PostgresDatabase():
                     memory = await opened.enter_async_context(_postgres(place))
-        except (OSError, UnwritableFile, sqlite3.Error, psycopg.Error) as error:
+        except UnwritableFile as error:
+            raise MemoryUnavailable(str(place), error.why) from error
+        except (OSError, sqlite3.Error, psycopg.Error) as error:
             raise MemoryUnavailable(str(place), str(error)) from error
         yield memory
 
@@ -116,7 +118,9 @@ async def prepare_memory(
                         await _prepare_sqlite(place)
                     case PostgresDatabase():
                         await _prepare_postgres(place)
-    except (OSError, UnwritableFile, sqlite3.Error, psycopg.Error, _Busy) as error:
+    except UnwritableFile as error:
+        raise MemoryUnavailable(str(place), error.why) from error
+    except (OSError, sqlite3.Error, psycopg.Error, _Busy) as error:
         raise MemoryUnavailable(str(place), str(error)) from error
 
 

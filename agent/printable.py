@@ -59,6 +59,8 @@ def public_url(url: str) -> str:
     if not found or not _SCHEME.fullmatch(scheme):
         return "..."
     authority = re.split(r"[/?#\\]", rest, maxsplit=1)[0]
+    if scheme == "sqlite" and not authority:  # a path, and nobody's password
+        return one_line(url)
     host = authority.rpartition("@")[2]
     is_host = _HOST_AND_PORT.fullmatch(host)
     if "@" in rest[len(authority) :] or not is_host or int(is_host[1] or 0) > _PORTS:

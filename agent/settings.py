@@ -204,7 +204,8 @@ def read_settings() -> Settings:
     except ValidationError as error:
         first = error.errors()[0]
         name = str(first["loc"][0]).upper()
-        raise SettingsError(f"{name} is wrong: {first['msg']}") from error
+        why = first["msg"].removeprefix("Value error, ")  # pydantic's words for a validator's
+        raise SettingsError(f"{name} is wrong: {why}") from error
 
 
 def inherited_environment() -> dict[str, str]:

@@ -114,6 +114,8 @@ async def test_an_erased_call_is_gone_from_the_memory_and_the_others_are_not(
                 {"messages": [HumanMessage(words)]}, {"configurable": {"thread_id": thread}}
             )
     await python_block(1).erase(url, "call-a/AJ_1")
+    with pytest.raises(LookupError, match="no thread 'call-c/AJ_3'"):
+        await python_block(1).erase(url, "call-c/AJ_3")
     with closing(sqlite3.connect(file)) as database:
         left = {
             row

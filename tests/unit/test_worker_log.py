@@ -5,7 +5,6 @@ from __future__ import annotations
 import inspect
 import io
 import logging
-from collections.abc import Iterator
 
 import pytest
 from livekit import rtc
@@ -17,46 +16,39 @@ from tests.fakes.hostile import ALL, steers
 PASSWORD = "postgresql://anna:topsecret@host/database"
 
 
-@pytest.fixture
-def worker_log() -> Iterator[tuple[logging.Logger, io.StringIO, io.StringIO]]:
-    """A logger that prints as LiveKit's worker does, in development and in production."""
-    dev, production = io.StringIO(), io.StringIO()
-    handlers = [logging.StreamHandler(dev), logging.StreamHandler(production)]
-    handlers[0].setFormatter(ColoredFormatter("%(levelname)s %(message)s %(esc_gray)s%(extra)s"))
-    handlers[1].setFormatter(JsonFormatter(ensure_ascii=False))
-    logger = logging.getLogger("worker under test")
-    logger.setLevel(logging.DEBUG)
-    logger.propagate = False
-    for handler in handlers:
-        logger.addHandler(handler)
-    print_safely(handlers)
-    print_safely(handlers)
-    yield logger, dev, production
-    logger.handlers.clear()
+FORMATS = {
+    "development": ColoredFormatter("%(levelname)s %(message)s %(esc_gray)s%(extra)s"),
+    "production": JsonFormatter(ensure_ascii=False),
+}
+"""As LiveKit's worker prints its log."""
 
 
-def test_whatever_is_in_a_record_steers_no_terminal(
-    worker_log: tuple[logging.Logger, io.StringIO, io.StringIO],
-) -> None:
-    logger, dev, production = worker_log
-    fault = ValueError(f"{ALL} {PASSWORD}")
-    fields = {"lk.pii.words": ALL, "at": 1.5}
-    logger.error("%s said %s", ALL, PASSWORD, exc_info=fault, extra=fields)
-    for printed in (dev.getvalue(), production.getvalue()):
-        assert steers(printed, colours=True) == []
-        assert "topsecret" not in printed
-        assert "ValueError" in printed
-        assert "1.5" in printed
+def printed(how: str, message: str, *args: object, fault: Exception | None = None) -> str:
+    """What is printed of a record; pytest does not get to see it, which prints it its own way."""
+    handler = logging.StreamHandler(io.StringIO())
+    handler.setFormatter(FORMATS[how])
+    print_safely([handler])
+    print_safely([handler])
+    why = (type(fault), fault, fault.__traceback__) if fault else None
+    record = logging.LogRecord("worker", logging.ERROR, "worker.py", 7, message, args, why)
+    record.__dict__.update({"lk.pii.words": message, "at": 1.5})
+    return handler.format(record)
 
 
-def test_what_is_printable_stays_as_it_is(
-    worker_log: tuple[logging.Logger, io.StringIO, io.StringIO],
-) -> None:
-    logger, dev, _ = worker_log
-    logger.info("the caller said %d words", 3, extra={"lk.pii.words": "Grüß dich, 世界!"})
-    assert '{"lk.pii.words": "Grüß dich, 世界!"}' in dev.getvalue()
-    assert "the caller said 3 words" in dev.getvalue()
-    assert "\x1b[90m" in dev.getvalue(), "LiveKit's own colours"
+@pytest.mark.parametrize("how", FORMATS)
+def test_whatever_is_in_a_record_steers_no_terminal(how: str) -> None:
+    text = printed(how, f"{ALL} said %s", PASSWORD, fault=ValueError(f"{ALL} {PASSWORD}"))
+    assert steers(text, colours=True) == []
+    assert "topsecret" not in text
+    assert "ValueError" in text
+    assert "1.5" in text
+
+
+def test_what_is_printable_stays_as_it_is() -> None:
+    text = printed("development", "Grüß dich, 世界! %d words", 3)
+    assert '"lk.pii.words": "Grüß dich, 世界! %d words"' in text
+    assert "Grüß dich, 世界! 3 words" in text
+    assert "\x1b[90m" in text, "LiveKit's own colours"
 
 
 @pytest.mark.parametrize("kind", ["text", "byte"])
