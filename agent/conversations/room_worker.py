@@ -36,7 +36,7 @@ from agent.providers.voices import Voices
 from agent.settings import Settings, read_settings
 from agent.transcripts.transcript import AgentTurn, Silence, Transcript
 from agent.transcripts.transcript_file import read_transcript
-from agent.worker import graph_of, make_call, make_worker, take_call
+from agent.worker import graph_of, make_call, make_worker, take_call, thread_of
 
 REPLAY_KEY = "lastword_replay"
 """In the dispatch's metadata: an object with ``transcript``, the file, and ``live``, ``record`` and
@@ -137,7 +137,8 @@ class _Replay:
         while (pointer := await self._ended.get()) is not None and self._call is not None:
             at = time.monotonic()
             room = self._ctx.job.room.name
-            state = await state_at(self._call.graph_llm.graph, room, pointer["checkpoint_id"])
+            thread = thread_of(self._ctx.job)
+            state = await state_at(self._call.graph_llm.graph, thread, pointer["checkpoint_id"])
             seen = {name: value for name, value in (state or {}).items() if name in wanted}
             _log.info(
                 "the graph has answered",
