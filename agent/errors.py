@@ -102,10 +102,10 @@ class UnwritableFile(LastwordError):
     """A file or folder cannot be written for the owner alone; the message says why."""
 
     def __init__(self, path: Path, error: OSError) -> None:
-        self.why = f"{str(path)!r} cannot be written: {error.strerror or error}"
+        file, why = repr(str(path)), error.strerror or error
+        self.why = f"{file} cannot be written: {why}"
         super().__init__(
-            f"{str(path)!r} cannot be written ({error.strerror or error}): "
-            "make that possible, or choose another place"
+            f"{file} cannot be written ({why}): make that possible, or choose another place"
         )
 
 

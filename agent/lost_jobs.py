@@ -17,7 +17,7 @@ from livekit.agents.ipc.job_proc_executor import ProcJobExecutor
 from livekit.protocol.agent import Job
 
 from agent.job_pulse import PULSE_SECONDS, PulseReader, read_from
-from agent.worker_log import print_safely
+from agent.terminal import print_safely
 
 LostReason = Literal["job_lost", "job_killed", "job_stalled"]
 """Why a job's process is gone before its call's record was closed: it died, LiveKit ended it (for

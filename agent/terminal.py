@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable
+from copy import copy
 from typing import Any
 
 from rich.console import Console, ConsoleOptions, RenderableType  # noqa: TID251 - the one place
@@ -47,11 +48,6 @@ class SafeConsole(Console):
         return block(text).encode(self.encoding, "backslashreplace").decode(self.encoding)
 
 
-class _PrintableFormatter(logging.Formatter):
-    def format(self, record: logging.LogRecord) -> str:
-        return block(without_secrets(super().format(record)))
-
-
 def print_error(text: object) -> None:
     """Print a command's last words to standard error."""
     SafeConsole(stderr=True).print(str(text), soft_wrap=True)
@@ -60,4 +56,35 @@ def print_error(text: object) -> None:
 def print_safe_logs() -> None:
     """Make what Python itself prints of the log of a command fit to be shown."""
     if logging.lastResort is not None:
-        logging.lastResort.setFormatter(_PrintableFormatter())
+        print_safely([logging.lastResort])
+
+
+class _PrintableFormatter(logging.Formatter):
+    """Lets another formatter print a record in which everything is fit to be shown."""
+
+    def __init__(self, printer: logging.Formatter) -> None:
+        super().__init__()
+        self._printer = printer
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Format a copy: other handlers may want the record as it is."""
+        shown = copy(record)
+        shown.msg, shown.args = without_secrets(record.getMessage()), ()
+        if record.exc_info and not record.exc_text:
+            shown.exc_text = self.formatException(record.exc_info)
+        shown.exc_text, shown.exc_info = without_secrets(shown.exc_text or "") or None, None
+        for name, value in shown.__dict__.items():
+            if isinstance(value, str) and not value.isprintable():
+                shown.__dict__[name] = block(value)
+        return self._printer.format(shown)
+
+
+def print_safely(handlers: Iterable[logging.Handler]) -> None:
+    """Let records steer no terminal and tell no password: LiveKit's formatters print all they hold.
+
+    Call it when LiveKit has set its handlers, which is when the worker runs. Their colours stay.
+    """
+    for handler in handlers:
+        printer = handler.formatter or logging.Formatter()
+        if not isinstance(printer, _PrintableFormatter):
+            handler.setFormatter(_PrintableFormatter(printer))

@@ -10,7 +10,8 @@ import pytest
 from livekit import rtc
 from livekit.agents.cli.log import ColoredFormatter, JsonFormatter
 
-from agent.worker_log import ignore_strangers_streams, print_safely
+from agent.terminal import print_safely
+from agent.worker_log import ignore_strangers_streams
 from tests.fakes.hostile import ALL, steers
 
 PASSWORD = "postgresql://anna:topsecret@host/database"
