@@ -27,7 +27,7 @@ talk: $(READY)  ## Talk to a graph yourself (GRAPH=, AUDIO=1 for microphone and 
 	@$(BIN)/lastword talk $(if $(GRAPH),--graph '$(GRAPH)') $(if $(METADATA),--metadata '$(METADATA)') $(if $(AUDIO),--audio)
 
 test: $(READY)  ## Run every test, the real-room ones included (ARGS= chooses some)
-	@$(BIN)/python -m agent.rehearsal.livekit_server
+	@$(BIN)/python -m lastword.testing.stage.livekit_server
 ifdef ARGS
 	@$(BIN)/pytest $(ARGS)
 else

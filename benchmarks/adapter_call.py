@@ -14,9 +14,9 @@ from livekit.agents.voice import SpeechHandle
 from livekit.agents.voice.turn import TurnHandlingOptions
 from livekit.plugins import langchain
 
-from agent.bridge import GraphLLM
-from agent.conversations.mouth import Mouth, SilentVoice
-from graphs.call_signals import CallPolicy
+from lastword.bridge import GraphLLM
+from lastword.signals import CallPolicy
+from lastword.testing.fakes.audio_output import Mouth, SilentVoice
 
 Graph = Pregel[Any, Any, Any, Any]
 CALL = RunnableConfig(configurable={"thread_id": "call"})

@@ -24,7 +24,7 @@ from livekit.agents.llm import ChatContext, ChatMessage
 from livekit.agents.metrics import LLMMetrics
 
 from benchmarks.adapter_call import CALL, POLICY, Adapter, AdapterCall, Graph, adapter_call
-from graphs.call_signals import end_call, turn_certain
+from lastword.signals import end_call, turn_certain
 from tests.fakes.scripted_graph import BrokenModel, ScriptedModel, talking_graph
 
 Script = Callable[[Adapter], Awaitable[str]]

@@ -12,10 +12,10 @@ import asyncio
 import logging
 from importlib.metadata import version
 
-from agent.terminal import SafeConsole
 from benchmarks.adapter_call import OURS, UPSTREAM
 from benchmarks.adapter_rows import ROWS, Row
 from benchmarks.document import ADAPTERS, read_part, table, write_part
+from lastword.terminal import SafeConsole
 
 PACKAGES = ("livekit-agents", "livekit-plugins-langchain", "langgraph", "langchain-core")
 

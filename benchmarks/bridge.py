@@ -27,9 +27,9 @@ from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.graph import START, MessagesState, StateGraph
 from livekit.agents.llm import LLM, ChatContext, ChatMessage
 
-from agent.terminal import SafeConsole
 from benchmarks.adapter_call import OURS, UPSTREAM, Graph
 from benchmarks.document import ADAPTERS, table, write_part
+from lastword.terminal import SafeConsole
 from tests.fakes.scripted_graph import ScriptedModel
 
 WARM_UP = 30

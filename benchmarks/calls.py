@@ -16,12 +16,12 @@ from pathlib import Path
 import psutil
 from rich.table import Table
 
-from agent.rehearsal.rehearsal import Rehearsal, read_plan
-from agent.rehearsal.script import BUNDLED
-from agent.rehearsal.stage import stage
-from agent.rehearsal.verdict import Verdict
-from agent.settings import Settings
-from agent.terminal import SafeConsole
+from lastword.settings import Settings
+from lastword.terminal import SafeConsole
+from lastword.testing.stage.script import BUNDLED
+from lastword.testing.stage.stage import stage
+from lastword.testing.stage.verdict import Verdict
+from lastword.tools.rehearsal.command import Rehearsal, read_plan
 
 TAIL = 0.5
 

@@ -13,8 +13,10 @@ import tempfile
 import time
 from pathlib import Path
 
-from agent.settings import PROJECT_ROOT, inherited_environment
-from agent.terminal import SafeConsole
+from lastword.settings import inherited_environment
+from lastword.terminal import SafeConsole
+
+PROJECT_ROOT = Path(__file__).resolve().parent.parent
 
 DIALLED_IN = "the caller has dialled in"
 

@@ -16,7 +16,7 @@ from langgraph.pregel import Pregel
 from langgraph.runtime import Runtime
 
 from benchmarks.goodbyes import GREETING, goodbye
-from graphs.call_signals import END_TOKEN, CallContext, CallState
+from lastword.signals import END_TOKEN, CallContext, CallState
 
 Update = dict[str, Any]
 

@@ -23,15 +23,15 @@ import psutil
 from livekit import api
 from rich.table import Table
 
-from agent.errors import LastwordError
-from agent.rehearsal.caller_job import CallerLine
-from agent.rehearsal.livekit_server import LocalServer
-from agent.rehearsal.stage import Plan, Stage, stage
-from agent.rehearsal.verdict import Verdict
-from agent.settings import Settings
-from agent.terminal import SafeConsole
 from benchmarks.goodbyes import FAREWELLS, LINES
 from benchmarks.side_by_side import Pair, figures, in_words, make_pairs, table
+from lastword.errors import LastwordError
+from lastword.settings import Settings
+from lastword.terminal import SafeConsole
+from lastword.testing.stage.caller_job import CallerLine
+from lastword.testing.stage.livekit_server import LocalServer
+from lastword.testing.stage.stage import Plan, Stage, stage
+from lastword.testing.stage.verdict import Verdict
 
 GRAPHS = Path(__file__).parent / "langgraph.json"
 ENDINGS = ("end-node", "end-token")

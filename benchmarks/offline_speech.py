@@ -23,16 +23,16 @@ import soundfile
 from livekit import rtc
 from livekit.agents import stt
 
-from agent.providers.offline import espeak_tts
-from agent.providers.offline.sphinx_stt import SphinxSTT
-from agent.rehearsal.caller_voice import (
+from lastword.providers.offline import espeak_tts
+from lastword.providers.offline.sphinx_stt import SphinxSTT
+from lastword.terminal import SafeConsole
+from lastword.testing.stage.caller_voice import (
     FLITE_VOICE,
     SAMPLE_RATE,
     Samples,
     flite_voice,
     resample,
 )
-from agent.terminal import SafeConsole
 
 LINES = [
     "Yes, this is Anna speaking.",

@@ -16,11 +16,11 @@ from typing import NamedTuple
 
 from rich.table import Column, Table
 
-from agent.errors import CallFailed
-from agent.rehearsal.stage import Plan, Stage, WorkerProgram, worker_on
-from agent.rehearsal.verdict import CallFacts, measure_farewell
-from agent.settings import Settings
 from benchmarks.goodbyes import STOCK_AGENT
+from lastword.errors import CallFailed
+from lastword.settings import Settings
+from lastword.testing.stage.stage import Plan, Stage, WorkerProgram, worker_on
+from lastword.testing.stage.verdict import CallFacts, measure_farewell
 
 STOCK = WorkerProgram(
     "the stock worker",

@@ -27,11 +27,11 @@ from livekit.agents import (
 from livekit.agents.beta.tools import EndCallTool
 from livekit.agents.types import DEFAULT_API_CONNECT_OPTIONS, APIConnectOptions
 
-from agent.private_files import file_name
-from agent.providers.voices import Voices, make_voices
-from agent.settings import Settings, read_settings
-from agent.speech_tap import WavTap
 from benchmarks.goodbyes import GREETING, STOCK_AGENT, goodbye
+from lastword.private_files import file_name
+from lastword.providers.voices import Voices, make_voices
+from lastword.room.speech_tap import WavTap
+from lastword.settings import Settings, read_settings
 
 
 class StockModel(llm.LLM[Any]):

@@ -7,8 +7,8 @@ from typing import Any, Literal
 
 from langchain_core.messages import AIMessage
 
-from graphs.call_signals import CallState
 from graphs.rule_model import SAY_AGAIN
+from lastword.signals import CallState
 
 STILL_THERE = "Are you still there?"
 TIME_IS_SHORT = "I am sorry, we have very little time left."

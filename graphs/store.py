@@ -23,10 +23,10 @@ from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 from typing_extensions import TypedDict
 
-from graphs.call_signals import CallContext
 from graphs.store_file import keep_private
 from graphs.store_schema import prepare
 from graphs.understanding import normalise
+from lastword.signals import CallContext
 
 _SLOT_STARTS = (time(9, 0), time(10, 30), time(11, 30), time(14, 0), time(15, 30), time(17, 30))
 _SLOT_LENGTH = timedelta(minutes=45)

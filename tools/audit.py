@@ -15,8 +15,9 @@ from pathlib import Path
 
 import httpx
 
-from agent.settings import PROJECT_ROOT
-from agent.terminal import SafeConsole
+from lastword.terminal import SafeConsole
+
+PROJECT_ROOT = Path(__file__).resolve().parent.parent
 
 OSV = "https://api.osv.dev/"
 NOT_AUDITED = "no advisory database could be reached: the dependencies were NOT audited"

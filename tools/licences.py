@@ -15,13 +15,15 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from importlib.metadata import Distribution, distribution
 from itertools import chain
+from pathlib import Path
 
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from agent.settings import PROJECT_ROOT
-from agent.terminal import SafeConsole
 from benchmarks.document import table, write_part
+from lastword.terminal import SafeConsole
+
+PROJECT_ROOT = Path(__file__).resolve().parents[1]
 
 PAGE = PROJECT_ROOT / "docs" / "licences.md"
 LIKE_APACHE = {

@@ -11,9 +11,9 @@ from langgraph.graph import END, START, StateGraph
 from graphs.appointment import nodes
 from graphs.appointment.rules import RULES
 from graphs.appointment.state import AppointmentState
-from graphs.call_signals import END_NODE, CallPolicy
 from graphs.chat_models import chat_model
 from graphs.store import PracticeContext
+from lastword.signals import END_NODE, CallPolicy
 
 
 def build(

@@ -25,9 +25,9 @@ from graphs.call_events import (
     event_node,
     heard_goodbye,
 )
-from graphs.call_signals import Ending, turn_certain
 from graphs.spoken_time import WEEKDAYS
 from graphs.store import Appointment, PracticeContext, SlotTaken, call_store
+from lastword.signals import Ending, turn_certain
 
 Update = dict[str, Any]
 _SLOTS_AT_A_TIME = 3

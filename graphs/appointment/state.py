@@ -7,8 +7,8 @@ from typing import Any, Literal, NotRequired
 from pydantic import BaseModel, Field
 from typing_extensions import TypedDict
 
-from graphs.call_signals import CallState
 from graphs.store import Appointment
+from lastword.signals import CallState
 
 Stage = Literal["identity", "reminder", "slots", "new_slot", "cancellation", "done"]
 """Which question is open: is it the customer, can they come, which of the slots, book the chosen

@@ -11,11 +11,11 @@ from langchain_core.messages import AIMessage, SystemMessage
 from langgraph.runtime import Runtime
 
 from graphs.call_events import VOICEMAIL, CallNode, event_node
-from graphs.call_signals import Ending, end_call
 from graphs.reception import prompts
 from graphs.reception.state import ReceptionState
 from graphs.reception.tools import TOOLS
 from graphs.store import PracticeContext
+from lastword.signals import Ending, end_call
 
 
 class Desk(Protocol):

@@ -7,7 +7,7 @@ from typing import Annotated, Literal, NotRequired
 
 from typing_extensions import TypedDict
 
-from graphs.call_signals import CallState
+from lastword.signals import CallState
 
 
 class Draft(TypedDict):

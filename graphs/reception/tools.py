@@ -11,12 +11,12 @@ from langchain_core.tools import tool
 from langgraph.prebuilt import ToolRuntime
 from langgraph.types import Command
 
-from graphs import call_signals
 from graphs.reception import prompts
 from graphs.reception.state import Draft, ReceptionState
 from graphs.spoken_numbers import digits_in_words
 from graphs.spoken_time import WEEKDAYS, spoken_time
 from graphs.store import OpeningHours, PracticeContext, Store, call_store
+from lastword import signals
 
 Runtime = ToolRuntime[PracticeContext, ReceptionState]
 Day = Literal["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"]
@@ -88,7 +88,7 @@ async def write_down(runtime: Runtime) -> Command[Any] | str:
         return "There is nothing to write down. Call take_message or request_callback first."
     if _times_heard(runtime) <= draft["heard_before"]:
         return "The caller has not confirmed yet. Read it back and wait for the answer."
-    await call_signals.turn_certain()
+    await signals.turn_certain()
     written = await _write(call_store(runtime.context), draft)
     said = f"I have written that down. {prompts.ANYTHING_ELSE}"
     return Command(
@@ -106,11 +106,11 @@ async def end_call(farewell: str, reason: str, runtime: Runtime) -> Command[Any]
         runtime: given by LangGraph.
     """
     outcome = {"written": runtime.state.get("written", [])}
-    call_signals.end_call(reason, outcome)
+    signals.end_call(reason, outcome)
     goodbye = [] if _said_goodbye(runtime) else [AIMessage(content=farewell, id=str(uuid4()))]
     return Command(
         update={
-            "ending": call_signals.Ending(reason=reason, outcome=outcome),
+            "ending": signals.Ending(reason=reason, outcome=outcome),
             "messages": [_answer(runtime, "The call ends after the farewell."), *goodbye],
         }
     )

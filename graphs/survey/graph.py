@@ -7,13 +7,13 @@ from langgraph.graph import START, StateGraph
 from langgraph.prebuilt import ToolNode, tools_condition
 
 from graphs.call_events import hurry, in_words, still_there
-from graphs.call_signals import CallPolicy
 from graphs.chat_models import chat_model
 from graphs.store import PracticeContext
 from graphs.survey import nodes
 from graphs.survey.rules import RULES
 from graphs.survey.state import SurveyState
 from graphs.survey.tools import TOOLS
+from lastword.signals import CallPolicy
 
 
 def build(

@@ -9,11 +9,11 @@ from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, HumanMessage, SystemMessage
 
 from graphs.call_events import VOICEMAIL, CallNode, event_node, open_question
-from graphs.call_signals import DEFAULT_REASON, END_TOKEN, Ending
 from graphs.spoken_numbers import number_in_words
 from graphs.survey import prompts
 from graphs.survey.state import SurveyState
 from graphs.survey.tools import TOOLS
+from lastword.signals import DEFAULT_REASON, END_TOKEN, Ending
 
 
 class Interview(Protocol):

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from graphs.call_events import GOODBYE_THEN
-from graphs.call_signals import END_TOKEN
 from graphs.survey.state import Question
+from lastword.signals import END_TOKEN
 
 PRACTICE = "the Oak Street dental practice"
 CONSENT = "May I ask you three short questions about your visit?"

@@ -8,12 +8,12 @@ from collections.abc import Sequence
 from langchain_core.messages import AIMessage
 
 from graphs.call_events import GOODBYE_THEN
-from graphs.call_signals import END_TOKEN
 from graphs.rule_model import SAY_AGAIN, ModelAnswer, ModelTurn, Rule
 from graphs.spoken_numbers import heard_number, number_in_words
 from graphs.survey import prompts
 from graphs.survey.state import Question
 from graphs.understanding import asks_to_repeat, is_done, normalise, plain, says_goodbye, yes_or_no
+from lastword.signals import END_TOKEN
 
 _STOP = re.compile(
     r"\b(?:not interested|no interest|no time|not have (?:the |any )?time|too busy|have to go"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import operator
 from typing import Annotated, Literal, NotRequired
 
-from graphs.call_signals import CallState
+from lastword.signals import CallState
 
 Question = Literal["rating", "improvement", "contact"]
 

@@ -9,9 +9,9 @@ from langchain_core.tools import tool
 from langgraph.prebuilt import ToolRuntime
 from langgraph.types import Command
 
-from graphs.call_signals import turn_certain
 from graphs.store import PracticeContext, call_store
 from graphs.survey.state import Question, SurveyState
+from lastword.signals import turn_certain
 
 
 @tool

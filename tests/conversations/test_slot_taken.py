@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import datetime
 from pathlib import Path
 
-from agent.conversations.conversation import Conversations
 from graphs.store import Store
+from lastword.testing.conversation import Conversations
 
 
 async def test_somebody_else_takes_the_slot_while_it_is_read_back(

@@ -55,9 +55,9 @@ def _bug(name: str, change: tuple[str, str, str], conversation: str, field: str)
 _EVENTS = "graphs/call_events.py"
 _NODES = "graphs/appointment/nodes.py"
 _WIRING = "graphs/appointment/graph.py"
-_ANSWER = "agent/bridge/answer.py"
-_HISTORY = "agent/bridge/history.py"
-_CLOSERS = "agent/hangup/closers.py"
+_ANSWER = "agent/lastword/bridge/answer.py"
+_HISTORY = "agent/lastword/bridge/history.py"
+_CLOSERS = "agent/lastword/hangup/closers.py"
 
 ENDINGS = (
     _bug(
@@ -87,7 +87,7 @@ ENDINGS = (
     _bug(
         "the end token is spoken",
         (
-            "agent/bridge/endings.py",
+            "agent/lastword/bridge/endings.py",
             "            text = text[:at] + text[at + len(self._token) :]",
             "            break",
         ),
@@ -96,7 +96,7 @@ ENDINGS = (
     ),
     Bug(
         "the line is taken down twice",
-        [Change("agent/call.py", "        if not self._is_down:", "        if True:")],
+        [Change("agent/lastword/call.py", "        if not self._is_down:", "        if True:")],
         "appointment/confirmed",
         "ended",
         level="session",

@@ -11,8 +11,8 @@ from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.graph import StateGraph
 
-from graphs.call_signals import CallEvent, is_end_call
 from graphs.store import PracticeContext, Store
+from lastword.signals import CallEvent, is_end_call
 
 
 @dataclass

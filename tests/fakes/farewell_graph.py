@@ -10,7 +10,7 @@ from typing import Any, Literal
 from langchain_core.messages import AIMessage
 from langgraph.graph import END, START, StateGraph
 
-from graphs.call_signals import CallPolicy, CallState
+from lastword.signals import CallPolicy, CallState
 
 GREETING = "Hello, what can I do for you?"
 FAREWELL = "Thank you for calling us today and have a very nice afternoon goodbye."

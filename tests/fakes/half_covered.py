@@ -7,8 +7,8 @@ from typing import Any
 
 from langgraph.graph import START
 
-from agent.coverage import Coverage, Taken, shape_of
-from graphs.call_signals import CallPolicy
+from lastword.signals import CallPolicy
+from lastword.testing.coverage import Coverage, Taken, shape_of
 from tests.fakes import way_graphs
 from tests.fakes.way_graphs import Graph
 

@@ -11,10 +11,11 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from agent.journal import LOGGER_NAME
-from agent.rehearsal.livekit_server import LocalServer
-from agent.rehearsal.parts import Part, json_line, running_part
-from agent.settings import PROJECT_ROOT, inherited_environment
+from lastword.events import LOGGER_NAME
+from lastword.settings import inherited_environment
+from lastword.testing.stage.livekit_server import LocalServer
+from lastword.testing.stage.parts import Part, json_line, running_part
+from tests import PROJECT_ROOT
 
 Entry = Mapping[str, Any]
 
@@ -100,7 +101,7 @@ async def journalled_worker(
         }
         | dict(settings or {})
     )
-    command = [sys.executable, "-m", "agent.worker_process", *options]
+    command = [sys.executable, "-m", "lastword.jobs.worker_process", *options]
     async with running_part("the worker", command, env=env) as part, asyncio.TaskGroup() as tasks:
         worker = JournalledWorker(part)
         reading = tasks.create_task(worker.read())

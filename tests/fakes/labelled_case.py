@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from agent.evaluation.dataset import Case, Label, Line
+from lastword.tools.evaluation.dataset import Case, Label, Line
 
 
 def case(id_: str, label: Label, *lines: str) -> Case:

@@ -12,8 +12,9 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from agent.rehearsal.parts import Part, running_part
-from agent.settings import PROJECT_ROOT, inherited_environment
+from lastword.settings import inherited_environment
+from lastword.testing.stage.parts import Part, running_part
+from tests import PROJECT_ROOT
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from livekit import api
 
 
 class FakeLine:
-    """Implements ``agent.hangup.hang_up.Line``; counts removals.
+    """Implements ``lastword.hangup.hang_up.Line``; counts removals.
 
     Args:
         failures: raised by the first calls of ``remove``, one each.

@@ -7,7 +7,7 @@ from typing import Any
 from livekit.agents import APIConnectionError, APIConnectOptions, tts
 from livekit.agents.types import DEFAULT_API_CONNECT_OPTIONS
 
-from agent.conversations.mouth import RATE, SilentVoice
+from lastword.testing.fakes.audio_output import RATE, SilentVoice
 
 LETTER_SECONDS = 0.02
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import signal
 
-from agent.rehearsal.livekit_server import LocalServer
+from lastword.testing.stage.livekit_server import LocalServer
 
 HEARD = "exit requested"
 """What the server logs at each signal (livekit-server 1.11, cmd/server/main.go)."""

@@ -15,15 +15,15 @@ from livekit.agents import AgentSession, llm, tts
 from livekit.agents.voice import io
 from livekit.agents.voice.run_result import RunResult
 
-from agent.call import Call
-from agent.call_agent import CallAgent
-from agent.conversations.kept_journal import KeptJournal
-from agent.conversations.mouth import Mouth, SilentVoice
-from agent.dispatch import read_dispatch
-from agent.graph_registry import CallGraph
-from agent.hangup.call_end import CallEnd
-from agent.providers.voices import TYPED, Voices
-from graphs.call_signals import CallPolicy
+from lastword.call import Call
+from lastword.dispatch import read_dispatch
+from lastword.graphs_config import CallGraph
+from lastword.hangup.call_end import CallEnd
+from lastword.providers.voices import TYPED, Voices
+from lastword.room.call_agent import CallAgent
+from lastword.signals import CallPolicy
+from lastword.testing.fakes.audio_output import Mouth, SilentVoice
+from lastword.testing.fakes.recording_journal import KeptJournal
 from tests.fakes.line import FakeLine
 
 

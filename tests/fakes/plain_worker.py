@@ -14,7 +14,7 @@ from langgraph.graph import START, MessagesState, StateGraph
 from livekit.agents import Agent, AgentServer, AgentSession, JobContext, cli
 from livekit.agents.voice import room_io
 
-from agent.bridge import GraphLLM
+from lastword.bridge import GraphLLM
 
 server = AgentServer(port=0, host="127.0.0.1", load_fnc=lambda: 0.0, num_idle_processes=1)
 

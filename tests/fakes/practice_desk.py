@@ -13,7 +13,7 @@ from langgraph.graph import END, START, StateGraph
 from langgraph.pregel import Pregel
 from pydantic import Field
 
-from graphs.call_signals import CallState, end_call, say, turn_certain
+from lastword.signals import CallState, end_call, say, turn_certain
 from tests.fakes.scripted_graph import ScriptedModel
 
 FIRST_WORDS = {

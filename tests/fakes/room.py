@@ -1,6 +1,6 @@
 """A LiveKit room as a call sees it, without a server: who is there, and what they do.
 
-``FakeRoom`` has the interface of ``rtc.Room`` that ``agent.presence`` uses, and its events.
+``FakeRoom`` has the interface of ``rtc.Room`` that ``lastword.room.presence`` uses, and its events.
 """
 
 from __future__ import annotations

@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 
 from livekit import api, rtc
 
-from agent.rehearsal.livekit_server import LocalServer
+from lastword.testing.stage.livekit_server import LocalServer
 
 
 class RoomCaller:

@@ -4,7 +4,7 @@ from typing import Any
 
 from langgraph.graph import END, START, MessagesState, StateGraph
 
-from graphs.call_signals import CallPolicy
+from lastword.signals import CallPolicy
 
 
 async def talk(state: MessagesState) -> None:

@@ -1,7 +1,7 @@
 """A caller whose every word the offline recogniser gets right, and who can cough.
 
 Its lines, those of ``over_the_farewell.txt``, are recorded in ``lines/``:
-``python -m agent.rehearsal.render_lines --voice awb --into tests/fakes/lines
+``python -m lastword.tools.rehearsal.render_lines --voice awb --into tests/fakes/lines
 tests/fakes/over_the_farewell.txt`` makes them. flite's voice awb is the one of which pocketsphinx
 understands "thanks, you too".
 """
@@ -14,8 +14,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from agent.rehearsal import caller_voice
-from agent.rehearsal.caller_job import SpokenLine
+from lastword.testing.stage import caller_voice
+from lastword.testing.stage.caller_job import SpokenLine
 
 COUGH = "(cough)"
 LINES = Path(__file__).parent / "lines"

@@ -13,7 +13,7 @@ from langgraph.graph import START, MessagesState, StateGraph
 from langgraph.pregel import Pregel
 from langgraph.types import Send, interrupt
 
-from graphs.call_signals import CallPolicy, CallState, end_call, say
+from lastword.signals import CallPolicy, CallState, end_call, say
 from tests.fakes.scripted_graph import ScriptedModel
 
 Graph = Pregel[Any, Any, Any, Any]

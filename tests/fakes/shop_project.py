@@ -7,7 +7,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from agent.settings import inherited_environment
+from lastword.settings import inherited_environment
 
 GRAPH = '''
 """A shop that sells one thing."""

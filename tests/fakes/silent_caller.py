@@ -11,9 +11,9 @@ from langchain_core.messages import AIMessage
 from langgraph.graph import START, StateGraph
 from langgraph.pregel import Pregel
 
-from agent.conversations.ears import ScriptedEars, scripted
-from agent.hangup.call_end import CallEnd
-from graphs.call_signals import CallPolicy, CallState, end_call
+from lastword.hangup.call_end import CallEnd
+from lastword.signals import CallPolicy, CallState, end_call
+from lastword.testing.fakes.stt import ScriptedEars, scripted
 from tests.fakes.phone import Phone, phone_call
 
 QUIET = 0.5

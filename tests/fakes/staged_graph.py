@@ -17,7 +17,7 @@ from langgraph.graph import END, START, MessagesState, StateGraph
 from langgraph.pregel import Pregel
 from langgraph.types import Send
 
-from graphs.call_signals import say
+from lastword.signals import say
 
 ENTRY = "entry"
 Nesting = Literal["flat", "subgraph", "called"]

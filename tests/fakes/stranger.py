@@ -12,7 +12,7 @@ from typing import Any, Literal
 from livekit import api, rtc
 from livekit.agents.voice.remote_session import RemoteSession
 
-from agent.rehearsal.livekit_server import LocalServer
+from lastword.testing.stage.livekit_server import LocalServer
 
 Role = Literal["caller", "participant", "viewer"]
 ROLES: tuple[Role, ...] = ("caller", "participant", "viewer")

@@ -19,8 +19,8 @@ from langgraph.graph import START, StateGraph
 from langgraph.runtime import Runtime
 from livekit.agents import get_job_context
 
-from agent.journal import LOGGER_NAME
-from graphs.call_signals import CallContext, CallPolicy, CallState
+from lastword.events import LOGGER_NAME
+from lastword.signals import CallContext, CallPolicy, CallState
 
 FAREWELL = "Thank you for calling us today and have a very nice afternoon, goodbye."
 _kept: list[bytes] = []

@@ -17,10 +17,11 @@ import numpy as np
 import pytest
 from livekit import api, rtc
 
-from agent.rehearsal.livekit_server import LocalServer
-from agent.rehearsal.parts import Part, json_line, running_part
-from agent.rehearsal.stage import a_caller
-from agent.settings import PROJECT_ROOT, inherited_environment
+from lastword.settings import inherited_environment
+from lastword.testing.stage.livekit_server import LocalServer
+from lastword.testing.stage.parts import Part, json_line, running_part
+from lastword.testing.stage.stage import a_caller
+from tests import PROJECT_ROOT
 from tests.fakes.tone_voice import RATE, babble
 
 PATIENCE = 60.0

@@ -8,7 +8,7 @@ from langchain_core.messages import AIMessage
 from langgraph.graph import START, StateGraph
 from langgraph.runtime import Runtime
 
-from graphs.call_signals import CallContext, CallPolicy, CallState
+from lastword.signals import CallContext, CallPolicy, CallState
 
 
 async def talk(state: CallState, runtime: Runtime[CallContext]) -> dict[str, Any]:

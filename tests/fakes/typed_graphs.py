@@ -36,9 +36,9 @@ from langgraph.types import Command, Send, interrupt
 from pydantic import BaseModel, SecretStr
 from typing_extensions import TypeAliasType, TypedDict
 
-from agent.graph_memory import open_memory, prepare_memory
-from agent.memory_url import read_memory_url
-from graphs.call_signals import CallPolicy, say
+from lastword.memory.graph_memory import open_memory, prepare_memory
+from lastword.memory.memory_url import read_memory_url
+from lastword.signals import CallPolicy, say
 from tests.fakes.phone import phone_call
 
 if TYPE_CHECKING:

@@ -6,8 +6,8 @@ from typing import Any
 
 from langchain_core.runnables import RunnableConfig
 
-from agent.coverage import GraphShape, Taken, WayRecorder, shape_of
-from graphs.call_signals import CallPolicy
+from lastword.signals import CallPolicy
+from lastword.testing.coverage import GraphShape, Taken, WayRecorder, shape_of
 from tests.fakes.way_graphs import Graph
 
 Ways = dict[str, int]

@@ -9,7 +9,12 @@ import pytest
 import pytest_asyncio
 from livekit import api
 
-from agent.rehearsal.livekit_server import LocalServer, build_server, find_server, running_server
+from lastword.testing.stage.livekit_server import (
+    LocalServer,
+    build_server,
+    find_server,
+    running_server,
+)
 from tests.fakes.room_caller import delete_room
 
 

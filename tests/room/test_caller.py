@@ -17,11 +17,11 @@ import soundfile
 from livekit import api, rtc
 from numpy.typing import NDArray
 
-from agent.rehearsal.caller_turns import AgentVoice
-from agent.rehearsal.ear import heard
-from agent.rehearsal.livekit_server import LocalServer
-from agent.settings import PROJECT_ROOT
-from agent.speech_tap import closing_tone
+from lastword.room.speech_tap import closing_tone
+from lastword.testing.stage.caller_turns import AgentVoice
+from lastword.testing.stage.ear import heard
+from lastword.testing.stage.livekit_server import LocalServer
+from tests import PROJECT_ROOT
 from tests.fakes.standstill import steady
 from tests.fakes.tone_voice import RATE, babble
 
@@ -90,7 +90,7 @@ class CallerProcess:
 async def calling(work: Event) -> AsyncIterator[CallerProcess]:
     process = await asyncio.create_subprocess_exec(
         sys.executable,
-        *("-m", "agent.rehearsal.caller"),
+        *("-m", "lastword.testing.stage.caller"),
         cwd=PROJECT_ROOT,
         stdin=PIPE,
         stdout=PIPE,

@@ -13,14 +13,15 @@ import psutil
 import pytest
 import yaml
 
-from agent.graph_memory import open_memory
-from agent.memory_url import read_memory_url
-from agent.rehearsal.livekit_server import LocalServer
-from agent.rehearsal.parts import Part, running_part
-from agent.rehearsal.rehearsal import Rehearsal, read_plan
-from agent.rehearsal.stage import Stage, a_caller, stage
-from agent.rehearsal.verdict import Verdict
-from agent.settings import PROJECT_ROOT, Settings, inherited_environment
+from lastword.memory.graph_memory import open_memory
+from lastword.memory.memory_url import read_memory_url
+from lastword.settings import Settings, inherited_environment
+from lastword.testing.stage.livekit_server import LocalServer
+from lastword.testing.stage.parts import Part, running_part
+from lastword.testing.stage.stage import Stage, a_caller, stage
+from lastword.testing.stage.verdict import Verdict
+from lastword.tools.rehearsal.command import Rehearsal, read_plan
+from tests import PROJECT_ROOT
 from tests.fakes.postgres import LocalPostgres
 from tests.fakes.standstill import on_a_steady_machine
 
@@ -112,7 +113,7 @@ async def lastword_call(part: Part) -> str:
 
 
 def call_command(*arguments: str) -> Sequence[str]:
-    return [sys.executable, "-m", "agent", "call", *arguments]
+    return [sys.executable, "-m", "lastword", "call", *arguments]
 
 
 async def test_the_deployed_worker_reads_an_env_file_and_takes_calls(
@@ -128,7 +129,7 @@ async def test_the_deployed_worker_reads_an_env_file_and_takes_calls(
     (tmp_path / ".env").write_text("".join(f"{name}={value}\n" for name, value in values.items()))
     monkeypatch.chdir(tmp_path)
     settings = Settings(providers="offline", calls_dir=tmp_path, graphs_config=config)
-    command = [sys.executable, "-m", "agent", "worker", "start", "--drain-timeout", "2"]
+    command = [sys.executable, "-m", "lastword", "worker", "start", "--drain-timeout", "2"]
     env = inherited_environment() | {"PYTHONPATH": str(PROJECT_ROOT)}
     async with running_part("the worker", command, env=env) as worker, a_caller() as caller:
         registered = asyncio.Event()
@@ -163,8 +164,8 @@ async def test_stopping_a_call_leaves_no_process_behind(
     ("command", "sentence"),
     [
         ("livekit-server", "livekit-server ended"),
-        ("agent.worker_process", "the worker stopped"),
-        ("agent.rehearsal.caller", "the caller broke off the call"),
+        ("lastword.jobs.worker_process", "the worker stopped"),
+        ("lastword.testing.stage.caller", "the caller broke off the call"),
     ],
 )
 async def test_a_part_that_breaks_is_named(command: str, sentence: str, tmp_path: Path) -> None:

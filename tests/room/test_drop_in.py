@@ -9,9 +9,10 @@ from typing import Any
 
 from livekit import api, rtc
 
-from agent.rehearsal.livekit_server import LocalServer
-from agent.rehearsal.parts import Part, json_line, running_part
-from agent.settings import PROJECT_ROOT, inherited_environment
+from lastword.settings import inherited_environment
+from lastword.testing.stage.livekit_server import LocalServer
+from lastword.testing.stage.parts import Part, json_line, running_part
+from tests import PROJECT_ROOT
 
 WORKER = [sys.executable, "-m", "tests.fakes.plain_worker", "start"]
 

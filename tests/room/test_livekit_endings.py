@@ -15,7 +15,12 @@ import pytest
 import pytest_asyncio
 from livekit import api, rtc
 
-from agent.rehearsal.livekit_server import LocalServer, build_server, find_server, running_server
+from lastword.testing.stage.livekit_server import (
+    LocalServer,
+    build_server,
+    find_server,
+    running_server,
+)
 from tests.fakes.operator_stop import tell_to_stop
 from tests.fakes.told_calls import (
     SETTING_UP,

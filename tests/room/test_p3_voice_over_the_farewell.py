@@ -16,12 +16,12 @@ from pathlib import Path
 import pytest
 import yaml
 
-from agent.hangup.closers import is_closer
-from agent.providers.offline import espeak_tts
-from agent.rehearsal.caller_job import BreakIn, CallerLine
-from agent.rehearsal.stage import Plan, Stage, stage
-from agent.rehearsal.verdict import Verdict
-from agent.settings import Settings
+from lastword.hangup.closers import is_closer
+from lastword.providers.offline import espeak_tts
+from lastword.settings import Settings
+from lastword.testing.stage.caller_job import BreakIn, CallerLine
+from lastword.testing.stage.stage import Plan, Stage, stage
+from lastword.testing.stage.verdict import Verdict
 from tests.fakes.farewell_graph import ANSWER, FAREWELL, SHORT_FAREWELL
 from tests.fakes.second_voice import COUGH
 from tests.fakes.standstill import on_a_steady_machine

@@ -16,9 +16,14 @@ import pytest
 import pytest_asyncio
 from livekit import api
 
-from agent.rehearsal.livekit_server import LocalServer, build_server, find_server, running_server
-from agent.rehearsal.parts import json_line
-from agent.rehearsal.stage import a_caller
+from lastword.testing.stage.livekit_server import (
+    LocalServer,
+    build_server,
+    find_server,
+    running_server,
+)
+from lastword.testing.stage.parts import json_line
+from lastword.testing.stage.stage import a_caller
 from tests.fakes.journalled_worker import JournalledWorker, WrittenJournal, journalled_worker
 from tests.fakes.operator_stop import tell_to_stop
 from tests.fakes.room_caller import RoomCaller, delete_room, room_caller

@@ -10,10 +10,10 @@ from random import Random
 import pytest
 from livekit import api
 
-from agent.hangup.hang_up import MAX_SECONDS, Line, ParticipantLine, RoomLine
-from agent.hangup.phases import Phase
-from agent.rehearsal.livekit_server import LocalServer
-from graphs.call_signals import CallPolicy
+from lastword.hangup.hang_up import MAX_SECONDS, Line, ParticipantLine, RoomLine
+from lastword.hangup.phases import Phase
+from lastword.signals import CallPolicy
+from lastword.testing.stage.livekit_server import LocalServer
 from tests.fakes.ended_call import AT_ONCE, SOURCES, EndedCall
 from tests.fakes.fault_proxy import (
     Delay,

@@ -21,8 +21,8 @@ import pytest
 import pytest_asyncio
 from livekit import api
 
-from agent.keypad import BURST, KEYS_PER_SECOND
-from agent.rehearsal.livekit_server import LocalServer
+from lastword.room.keypad import BURST, KEYS_PER_SECOND
+from lastword.testing.stage.livekit_server import LocalServer
 from tests.fakes.journalled_worker import JournalledWorker, WrittenJournal, journalled_worker
 from tests.fakes.room_caller import delete_room
 from tests.fakes.stranger import ROLES, SIMULATOR, Role, Stranger, in_the_room

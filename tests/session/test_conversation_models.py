@@ -14,20 +14,20 @@ from langgraph.graph import MessagesState, StateGraph
 from livekit.plugins import openai
 from pydantic import SecretStr
 
-from agent.conversations.cassette import (
+from graphs.rule_model import RuleChatModel
+from lastword.errors import SettingsError, TranscriptError
+from lastword.graphs_config import CallGraph
+from lastword.signals import CallPolicy
+from lastword.testing.cassette import (
     Cassette,
     ModelRequest,
     cassette_path,
     model_message,
     read_cassette,
 )
-from agent.conversations.judge import judged_by, make_judge
-from agent.conversations.replay import Manner, Replayed, replay
-from agent.errors import SettingsError, TranscriptError
-from agent.graph_registry import CallGraph
-from agent.transcripts.transcript_file import read_transcript
-from graphs.call_signals import CallPolicy
-from graphs.rule_model import RuleChatModel
+from lastword.testing.judge import judged_by, make_judge
+from lastword.testing.replay import Manner, Replayed, replay
+from lastword.testing.transcripts.transcript_file import read_transcript
 from tests.fakes.openai_server import FakeOpenAI, fake_openai
 
 HELLO = """turns:

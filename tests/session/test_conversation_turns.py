@@ -10,11 +10,11 @@ import pytest
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.graph import MessagesState, StateGraph
 
-from agent.conversations.replay import Manner, Replayed, replay
-from agent.graph_registry import CallGraph
-from agent.transcripts.transcript import Level
-from agent.transcripts.transcript_file import read_transcript
-from graphs.call_signals import CallPolicy
+from lastword.graphs_config import CallGraph
+from lastword.signals import CallPolicy
+from lastword.testing.replay import Manner, Replayed, replay
+from lastword.testing.transcripts.transcript import Level
+from lastword.testing.transcripts.transcript_file import read_transcript
 
 HANGING_UP = "- caller: one\n- silence: 10\n"
 """The caller says nothing more, and the worker says that it is hanging up."""

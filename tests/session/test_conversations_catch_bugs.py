@@ -13,13 +13,14 @@ from pathlib import Path
 
 import pytest
 
-from agent.settings import PROJECT_ROOT, inherited_environment
+from lastword.settings import inherited_environment
+from tests import PROJECT_ROOT
 from tests.fakes.bugs import BUGS, Bug, Change, NoSuchPlace
 
 NO_BUG = Bug("no bug at all", (), "appointment/confirmed", "")
 NO_BUG_IN_A_SESSION = Bug("none in a session", (), "appointment/confirmed", "", level="session")
 ALL = {bug.name: bug for bug in (*BUGS, NO_BUG, NO_BUG_IN_A_SESSION)}
-PYTEST = ("-m", "pytest", "-q", "-x", "-p", "agent.conversations.pytest_plugin")
+PYTEST = ("-m", "pytest", "-q", "-x", "-p", "lastword.testing.pytest_plugin")
 Ran = subprocess.CompletedProcess[str]
 
 
@@ -46,7 +47,7 @@ def ran(bug: Bug, folders: pytest.TempPathFactory) -> Ran:
     project = copy_project(folders.mktemp("project"), bug.conversation)
     for change in bug.changes:
         change.make(project, bug.name)
-    alone = {"PYTHONPATH": str(project), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
+    alone = {"PYTHONPATH": f"{project / 'agent'}:{project}", "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
     return subprocess.run(  # noqa: S603 - our own program
         [sys.executable, *PYTEST, "tests/conversations", "--level", bug.level],
         cwd=project,

@@ -6,9 +6,9 @@ from datetime import datetime
 
 import pytest
 
-from agent.conversations.conversation import Conversations, Interruption
-from agent.errors import ConversationError
-from agent.transcripts.transcript import ModelAnswer
+from lastword.errors import ConversationError
+from lastword.testing.conversation import Conversations, Interruption
+from lastword.testing.transcripts.transcript import ModelAnswer
 
 ANNA = {"direction": "outbound", "customer": "Anna Lindt"}
 CLOCK = datetime(2026, 11, 21, 9)

@@ -12,11 +12,12 @@ from langchain_core.messages import AIMessage
 from langgraph.graph import START, MessagesState, StateGraph
 from langgraph.pregel import Pregel
 
-from agent.graph_memory import open_memory, prepare_memory
-from agent.memory_url import read_memory_url
-from agent.rehearsal.parts import running_part
-from agent.settings import PROJECT_ROOT, STRICT_CHECKPOINTS, inherited_environment
-from graphs.call_signals import CallPolicy
+from lastword.memory.graph_memory import open_memory, prepare_memory
+from lastword.memory.memory_url import read_memory_url
+from lastword.settings import STRICT_CHECKPOINTS, inherited_environment
+from lastword.signals import CallPolicy
+from lastword.testing.stage.parts import running_part
+from tests import PROJECT_ROOT
 from tests.fakes import forger
 from tests.fakes.forger import COMMANDS, HARMLESS, Place
 from tests.fakes.phone import phone_call
@@ -129,7 +130,12 @@ write, as the log of another process goes into the same pipe."""
 
 
 @pytest.mark.parametrize(
-    "program", ["agent.worker_process", "agent worker start", "agent.conversations.room_process"]
+    "program",
+    [
+        "lastword.jobs.worker_process",
+        "lastword worker start",
+        "lastword.testing.levels.room_process",
+    ],
 )
 async def test_the_worker_and_its_jobs_read_strictly_what_a_graphs_own_memory_holds(
     program: str, tmp_path: Path

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from livekit.agents import Agent
 
-from agent.bridge import GraphLLM
-from agent.hangup.call_end import CallEnd
-from agent.settings import PROJECT_ROOT
+from lastword.bridge import GraphLLM
+from lastword.hangup.call_end import CallEnd
+from tests import PROJECT_ROOT
 from tests.fakes.phone import phone_call
 from tests.fakes.scripted_graph import ScriptedModel, talking_graph
 

@@ -15,7 +15,7 @@ from livekit.agents import Agent, AgentSession, llm
 from livekit.plugins import langchain
 from typing_extensions import TypedDict
 
-from agent.bridge import GraphLLM
+from lastword.bridge import GraphLLM
 from tests.fakes.scripted_graph import ScriptedModel
 
 Adapter = type[langchain.LLMAdapter[Any]]

@@ -11,13 +11,13 @@ import pytest
 from langchain_core.messages import AIMessage
 from langgraph.graph import START, MessagesState, StateGraph
 
-from agent.evaluation.case_call import CaseSetting, History
-from agent.evaluation.dataset import Case, Label
-from agent.evaluation.decision import Decision
-from agent.evaluation.side_run import run_side
-from agent.graph_registry import CallGraph
-from graphs.call_signals import CallPolicy
 from graphs.rule_model import RuleChatModel
+from lastword.graphs_config import CallGraph
+from lastword.signals import CallPolicy
+from lastword.tools.evaluation.case_call import CaseSetting, History
+from lastword.tools.evaluation.dataset import Case, Label
+from lastword.tools.evaluation.decision import Decision
+from lastword.tools.evaluation.side_run import run_side
 from tests.fakes.labelled_case import case
 from tests.fakes.scripted_graph import talking_graph
 

@@ -14,11 +14,12 @@ from typing import Any
 
 import pytest
 
-from agent.errors import BelowThreshold, EvaluationFailed
-from agent.evaluation.ends import EndsRequest, measure_ends
-from agent.evaluation.second_model import run_elsewhere
-from agent.settings import PROJECT_ROOT, Settings, inherited_environment
-from agent.terminal import SafeConsole
+from lastword.errors import BelowThreshold, EvaluationFailed
+from lastword.settings import Settings, inherited_environment
+from lastword.terminal import SafeConsole
+from lastword.tools.evaluation.ends import EndsRequest, measure_ends
+from lastword.tools.evaluation.second_model import run_elsewhere
+from tests import PROJECT_ROOT
 from tests.fakes.labelled_case import case
 from tests.fakes.openai_server import fake_openai
 
@@ -114,7 +115,7 @@ async def ends(*arguments: str, **env: str) -> tuple[int, str, str]:
     """The command as a user runs it: exit code, output, errors."""
     env = {"LASTWORD_PROVIDERS": "offline", "COLUMNS": "200"} | env
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "agent", "eval", "ends", *arguments),
+        *(sys.executable, "-m", "lastword", "eval", "ends", *arguments),
         env=inherited_environment() | env,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,

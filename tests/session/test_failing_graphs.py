@@ -16,9 +16,9 @@ from langgraph.pregel import Pregel
 from langgraph.types import Send
 from livekit.agents.llm import ChatContext, ChatMessage
 
-from agent.bridge import GraphLLM
-from agent.hangup.call_end import CallEnd
-from graphs.call_signals import CallPolicy, say
+from lastword.bridge import GraphLLM
+from lastword.hangup.call_end import CallEnd
+from lastword.signals import CallPolicy, say
 from tests.fakes.phone import phone_call
 from tests.fakes.scripted_graph import ScriptedModel, talking_graph
 

@@ -20,8 +20,8 @@ from livekit.agents.voice.run_result import RunResult
 from pydantic import BaseModel
 from typing_extensions import TypedDict
 
-from agent.hangup.call_end import CallEnd
-from graphs.call_signals import CallContext, CallPolicy, end_call, say, turn_certain
+from lastword.hangup.call_end import CallEnd
+from lastword.signals import CallContext, CallPolicy, end_call, say, turn_certain
 from tests.fakes.phone import phone_call
 from tests.fakes.scripted_graph import AgentModel, ScriptedModel
 

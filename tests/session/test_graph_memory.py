@@ -15,9 +15,9 @@ from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.base import empty_checkpoint
 from langgraph.checkpoint.postgres.aio import AsyncPostgresSaver
 
-from agent.errors import MemoryUnavailable
-from agent.graph_memory import PREPARE_LOCK, open_for_call, open_memory, prepare_memory
-from agent.memory_url import read_memory_url
+from lastword.errors import MemoryUnavailable
+from lastword.memory.graph_memory import PREPARE_LOCK, open_for_call, open_memory, prepare_memory
+from lastword.memory.memory_url import read_memory_url
 from tests.fakes.postgres import LocalPostgres
 
 WORKERS = 4

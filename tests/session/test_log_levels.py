@@ -14,10 +14,11 @@ from langgraph.graph import START, MessagesState, StateGraph
 from langgraph_sdk import get_client
 from livekit.agents.cli.log import setup_logging
 
-from agent.graph_memory import open_memory
-from agent.memory_url import read_memory_url
-from agent.settings import PROJECT_ROOT, Settings
-from agent.worker import make_worker
+from lastword.memory.graph_memory import open_memory
+from lastword.memory.memory_url import read_memory_url
+from lastword.settings import Settings
+from lastword.worker import make_worker
+from tests import PROJECT_ROOT
 from tests.fakes.loopback import served
 
 WORDS = "my-number-is-555-0199"

@@ -19,8 +19,8 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import NoOpTracerProvider
 
-from agent.bridge import GraphLLM
-from agent.bridge.model_calls import ModelCalls
+from lastword.bridge import GraphLLM
+from lastword.bridge.model_calls import ModelCalls
 from tests.fakes.scripted_graph import ScriptedModel
 
 Graph = Pregel[Any, Any, Any, Any]

@@ -17,16 +17,16 @@ from livekit.agents import AgentSession
 from livekit.agents.stt import SpeechEventType
 from livekit.agents.voice.run_result import RunResult
 
-from agent.bridge import GraphLLM
-from agent.call import Call
-from agent.call_agent import CallAgent
-from agent.conversations.ears import ScriptedEars, scripted
-from agent.conversations.kept_journal import KeptJournal
-from agent.dispatch import read_dispatch
-from agent.graph_registry import CallGraph
-from agent.hangup.call_end import CallEnd
-from agent.providers.voices import TYPED
-from graphs.call_signals import EVENT_KEY, CallPolicy, CallState
+from lastword.bridge import GraphLLM
+from lastword.call import Call
+from lastword.dispatch import read_dispatch
+from lastword.graphs_config import CallGraph
+from lastword.hangup.call_end import CallEnd
+from lastword.providers.voices import TYPED
+from lastword.room.call_agent import CallAgent
+from lastword.signals import EVENT_KEY, CallPolicy, CallState
+from lastword.testing.fakes.recording_journal import KeptJournal
+from lastword.testing.fakes.stt import ScriptedEars, scripted
 from tests.fakes.line import FakeLine
 from tests.fakes.phone import Phone, phone_call
 from tests.fakes.silent_caller import (

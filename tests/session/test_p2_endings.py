@@ -10,8 +10,8 @@ from langchain_core.messages import AIMessage
 from langgraph.graph import END, START, MessagesState, StateGraph
 from langgraph.pregel import Pregel
 
-from agent.hangup.call_end import CallEnd
-from graphs.call_signals import CallPolicy, CallState, end_call, say
+from lastword.hangup.call_end import CallEnd
+from lastword.signals import CallPolicy, CallState, end_call, say
 from tests.fakes.phone import phone_call
 from tests.fakes.scripted_graph import ScriptedModel, talking_graph
 

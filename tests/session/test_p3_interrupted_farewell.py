@@ -10,8 +10,8 @@ from langgraph.pregel import Pregel
 from livekit.agents.voice.run_result import RunResult
 from typing_extensions import TypedDict
 
-from agent.hangup.call_end import CallEnd
-from graphs.call_signals import EVENT_KEY, CallPolicy, CallState, end_call
+from lastword.hangup.call_end import CallEnd
+from lastword.signals import EVENT_KEY, CallPolicy, CallState, end_call
 from tests.fakes.phone import Phone, phone_call
 from tests.fakes.polite_graph import polite_graph
 from tests.fakes.scripted_graph import ScriptedModel, talking_graph

@@ -15,9 +15,9 @@ import pytest
 from livekit.agents.stt import SpeechEventType
 from livekit.agents.voice.run_result import RunResult
 
-from agent.conversations.ears import ScriptedEars, scripted
-from agent.hangup.call_end import CallEnd
-from graphs.call_signals import CallPolicy
+from lastword.hangup.call_end import CallEnd
+from lastword.signals import CallPolicy
+from lastword.testing.fakes.stt import ScriptedEars, scripted
 from tests.fakes.mouth import HoarseVoice
 from tests.fakes.phone import Phone, phone_call
 from tests.fakes.polite_graph import polite_graph

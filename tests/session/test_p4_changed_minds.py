@@ -19,11 +19,11 @@ from livekit.agents.metrics import LLMMetrics
 from livekit.agents.stt import SpeechEventType
 from livekit.agents.voice import SpeechHandle
 
-from agent.bridge import GraphLLM
-from agent.bridge.corrections import corrections
-from agent.conversations.ears import ScriptedEars, scripted
-from agent.hangup.call_end import CallEnd
-from graphs.call_signals import CallPolicy
+from lastword.bridge import GraphLLM
+from lastword.bridge.corrections import corrections
+from lastword.hangup.call_end import CallEnd
+from lastword.signals import CallPolicy
+from lastword.testing.fakes.stt import ScriptedEars, scripted
 from tests.fakes.phone import Phone, phone_call
 from tests.fakes.practice_desk import FIRST_WORDS, Desk, lead, without_ids
 

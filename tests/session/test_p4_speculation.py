@@ -13,9 +13,9 @@ from langgraph.pregel import Pregel
 from livekit.agents import AgentSession, ConversationItemAddedEvent
 from livekit.agents.llm import ChatContext, ChatMessage, CollectedResponse, function_tool
 
-from agent.bridge import GraphLLM
-from agent.bridge.run_pointer import POINTER_KEY
-from graphs.call_signals import turn_certain
+from lastword.bridge import GraphLLM
+from lastword.bridge.run_pointer import POINTER_KEY
+from lastword.signals import turn_certain
 from tests.fakes.phone import phone_call
 from tests.fakes.scripted_graph import ScriptedModel, talking_graph
 

@@ -18,8 +18,8 @@ from langchain_core.messages import AIMessage, BaseMessage, SystemMessage, ToolM
 from livekit.agents.voice import SpeechHandle
 from livekit.agents.voice.run_result import RunResult
 
-from agent.conversations.mouth import Subtitles
-from graphs.call_signals import CallPolicy
+from lastword.signals import CallPolicy
+from lastword.testing.fakes.audio_output import Subtitles
 from tests.fakes.mouth import WordVoice
 from tests.fakes.phone import Phone, phone_call
 from tests.fakes.staged_graph import (

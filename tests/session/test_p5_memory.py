@@ -22,20 +22,20 @@ from langgraph.pregel import Pregel
 from livekit.agents.llm import ChatContext, ChatMessage, CollectedResponse
 from livekit.agents.voice.run_result import RunResult
 
-from agent.bridge import GraphLLM
-from agent.graph_memory import Memory, open_memory, prepare_memory
-from agent.hangup.call_end import CallEnd
-from agent.memory_url import read_memory_url
-from agent.rehearsal.parts import running_part
-from graphs.call_signals import CallPolicy
+from lastword.bridge import GraphLLM
+from lastword.hangup.call_end import CallEnd
+from lastword.memory.graph_memory import Memory, open_memory, prepare_memory
+from lastword.memory.memory_url import read_memory_url
+from lastword.signals import CallPolicy
+from lastword.testing.stage.parts import running_part
 from tests.fakes.phone import Phone, phone_call
 from tests.fakes.postgres import LocalPostgres
 from tests.fakes.scripted_graph import ScriptedModel, talking_graph
 
 READER = """
 import asyncio, json, sys
-from agent.graph_memory import open_memory
-from agent.memory_url import read_memory_url
+from lastword.memory.graph_memory import open_memory
+from lastword.memory.memory_url import read_memory_url
 
 async def read(url, *threads):
     async with open_memory(read_memory_url(url)) as memory:

@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from agent.memory_types import logged_types
-from agent.rehearsal.parts import running_part
-from agent.settings import PROJECT_ROOT, STRICT_CHECKPOINTS, inherited_environment
+from lastword.memory.memory_types import logged_types
+from lastword.settings import STRICT_CHECKPOINTS, inherited_environment
+from lastword.testing.stage.parts import running_part
+from tests import PROJECT_ROOT
 from tests.fakes import typed_graphs
 from tests.fakes.postgres import LocalPostgres
 from tests.fakes.typed_graphs import GRAPHS, call, open_graph

@@ -11,9 +11,9 @@ from langgraph.graph import END, START, MessagesState, StateGraph
 from langgraph.pregel import Pregel
 from langgraph.types import RetryPolicy, Send
 
-from agent.conversations.mouth import SilentVoice
-from agent.hangup.call_end import CallEnd
-from graphs.call_signals import CallPolicy, end_call, say
+from lastword.hangup.call_end import CallEnd
+from lastword.signals import CallPolicy, end_call, say
+from lastword.testing.fakes.audio_output import SilentVoice
 from tests.fakes.phone import phone_call
 from tests.fakes.scripted_graph import BrokenModel, ScriptedModel, talking_graph
 

@@ -18,10 +18,10 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from agent.hangup.call_end import CallEnd
-from agent.hangup.hang_up import ATTEMPTS, MAX_SECONDS
-from agent.hangup.phases import VOICE_MAX, Phase
-from graphs.call_signals import CallPolicy
+from lastword.hangup.call_end import CallEnd
+from lastword.hangup.hang_up import ATTEMPTS, MAX_SECONDS
+from lastword.hangup.phases import VOICE_MAX, Phase
+from lastword.signals import CallPolicy
 from tests.fakes.ended_call import AT_ONCE, SOURCES, EndedCall
 from tests.fakes.line import Fault, FaultyLine
 

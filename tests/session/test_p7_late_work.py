@@ -12,8 +12,8 @@ from langgraph.graph import END, START, MessagesState, StateGraph
 from langgraph.pregel import Pregel
 from livekit.agents.voice.run_result import RunResult
 
-from agent.hangup.call_end import CallEnd
-from graphs.call_signals import CallPolicy
+from lastword.hangup.call_end import CallEnd
+from lastword.signals import CallPolicy
 from tests.fakes.phone import phone_call
 
 Seen = list[list[str]]

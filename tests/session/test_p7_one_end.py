@@ -7,14 +7,14 @@ from contextlib import suppress
 
 from livekit.agents import AgentSession
 
-from agent.call import Call
-from agent.call_agent import CallAgent
-from agent.conversations.kept_journal import KeptJournal
-from agent.dispatch import read_dispatch
-from agent.graph_registry import CallGraph
-from agent.hangup.call_end import CallEnd
-from agent.providers.voices import TYPED
-from graphs.call_signals import CallPolicy
+from lastword.call import Call
+from lastword.dispatch import read_dispatch
+from lastword.graphs_config import CallGraph
+from lastword.hangup.call_end import CallEnd
+from lastword.providers.voices import TYPED
+from lastword.room.call_agent import CallAgent
+from lastword.signals import CallPolicy
+from lastword.testing.fakes.recording_journal import KeptJournal
 from tests.fakes.line import FakeLine
 from tests.fakes.sample_graphs import graph
 

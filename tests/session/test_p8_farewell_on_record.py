@@ -15,8 +15,8 @@ from langchain_core.messages import AIMessage
 from langgraph.graph import START, MessagesState, StateGraph
 from langgraph.pregel import Pregel
 
-from agent.hangup.limits import TimeUp
-from graphs.call_signals import CallPolicy
+from lastword.hangup.limits import TimeUp
+from lastword.signals import CallPolicy
 from tests.fakes.phone import Phone, phone_call
 from tests.fakes.polite_graph import polite_graph
 

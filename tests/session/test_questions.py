@@ -16,10 +16,10 @@ from livekit.agents import AgentSession, ConversationItemAddedEvent
 from livekit.agents.llm import ChatContext, ChatMessage
 from livekit.agents.voice.run_result import RunResult
 
-from agent.bridge import GraphLLM
-from agent.errors import NoOpenQuestion
-from agent.hangup.call_end import CallEnd
-from graphs.call_signals import CallPolicy, say
+from lastword.bridge import GraphLLM
+from lastword.errors import NoOpenQuestion
+from lastword.hangup.call_end import CallEnd
+from lastword.signals import CallPolicy, say
 from tests.fakes.phone import Phone, phone_call
 
 Graph = Pregel[Any, Any, Any, Any]

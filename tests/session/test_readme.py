@@ -8,8 +8,8 @@ from types import ModuleType
 
 import pytest
 
-from agent.hangup.call_end import CallEnd
-from agent.settings import PROJECT_ROOT
+from lastword.hangup.call_end import CallEnd
+from tests import PROJECT_ROOT
 from tests.fakes.openai_server import fake_openai
 from tests.fakes.phone import phone_call
 

@@ -8,18 +8,19 @@ from pathlib import Path
 
 import pytest
 
-from agent.conversations.replay_command import ReplayRequest, replay_file
-from agent.errors import LastwordError
-from agent.settings import PROJECT_ROOT, Settings
-from agent.terminal import SafeConsole
-from agent.transcripts.transcript import Level
+from lastword.errors import LastwordError
+from lastword.settings import Settings
+from lastword.terminal import SafeConsole
+from lastword.testing.transcripts.transcript import Level
+from lastword.tools.replay.command import ReplayRequest, replay_file
+from tests import PROJECT_ROOT
 from tests.fakes.shop_project import Ran, command
 
 CONFIRMED = PROJECT_ROOT / "tests" / "conversations" / "appointment" / "confirmed.yaml"
 
 
 def replay(*arguments: str | Path) -> Ran:
-    return command(PROJECT_ROOT, "-m", "agent", "replay", *map(str, arguments))
+    return command(PROJECT_ROOT, "-m", "lastword", "replay", *map(str, arguments))
 
 
 @pytest.mark.parametrize("level", ["graph", "session"])

@@ -10,13 +10,13 @@ import yaml
 from langgraph.checkpoint.memory import InMemorySaver
 from livekit.agents.llm import ChatContext, function_tool
 
-from agent.bridge import GraphLLM
-from agent.graph_registry import load_all
-from agent.rehearsal.script import BUNDLED
-from agent.settings import PROJECT_ROOT
-from agent.transcripts.transcript import Transcript
-from agent.transcripts.transcript_file import read_transcript
 from graphs.store import PracticeContext
+from lastword.bridge import GraphLLM
+from lastword.graphs_config import load_all
+from lastword.testing.stage.script import BUNDLED
+from lastword.testing.transcripts.transcript import Transcript
+from lastword.testing.transcripts.transcript_file import read_transcript
+from tests import PROJECT_ROOT
 
 GRAPHS = load_all(PROJECT_ROOT / "langgraph.json")
 PATHS = sorted(BUNDLED.glob("*.yaml"))

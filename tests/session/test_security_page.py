@@ -21,12 +21,13 @@ from livekit.protocol.agent_worker import WorkerInfo
 from livekit.protocol.models import Room
 from psycopg.conninfo import conninfo_to_dict
 
-from agent.dispatch import read_dispatch
-from agent.graph_memory import open_memory, prepare_memory
-from agent.keypad import BURST, KEYS_PER_SECOND, MOST_KEYS
-from agent.memory_url import read_memory_url
-from agent.settings import PROJECT_ROOT, Settings
-from agent.worker import thread_of
+from lastword.dispatch import read_dispatch
+from lastword.memory.graph_memory import open_memory, prepare_memory
+from lastword.memory.memory_url import read_memory_url
+from lastword.room.keypad import BURST, KEYS_PER_SECOND, MOST_KEYS
+from lastword.settings import Settings
+from lastword.worker import thread_of
+from tests import PROJECT_ROOT
 from tests.fakes.postgres import LocalPostgres
 
 PAGE = (PROJECT_ROOT / "SECURITY.md").read_text()

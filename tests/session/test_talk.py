@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from agent.graph_memory import open_memory
-from agent.memory_url import SqliteFile
-from agent.rehearsal.parts import running_part
-from agent.settings import inherited_environment
+from lastword.memory.graph_memory import open_memory
+from lastword.memory.memory_url import SqliteFile
+from lastword.settings import inherited_environment
+from lastword.testing.stage.parts import running_part
 
 
 async def talk(lines: str, store: Path, *arguments: str, memory: str = "") -> tuple[str, int]:
@@ -20,7 +20,7 @@ async def talk(lines: str, store: Path, *arguments: str, memory: str = "") -> tu
         "LASTWORD_STORE": str(store / "store.sqlite3"),
         "LASTWORD_GRAPH_MEMORY": memory,
     }
-    command = [sys.executable, "-m", "agent", "talk", *arguments]
+    command = [sys.executable, "-m", "lastword", "talk", *arguments]
     async with running_part("lastword talk", command, env=env) as part:
         part.tell(lines)
         said = "\n".join([line async for line in part.lines()])

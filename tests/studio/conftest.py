@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 import pytest
 import pytest_asyncio
 
-from agent.settings import PROJECT_ROOT
+from tests import PROJECT_ROOT
 from tests.fakes.langgraph_server import LangGraphServer, langgraph_dev
 
 SERVED = PROJECT_ROOT / "tests" / "fakes" / "served_graphs.json"

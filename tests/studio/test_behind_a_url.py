@@ -16,11 +16,11 @@ from langgraph.pregel.remote import RemoteGraph
 from langgraph_sdk import get_client
 from livekit.agents.llm import ChatContext, ChatMessage
 
-from agent.bridge import GraphLLM
-from agent.errors import GraphServerError
-from agent.graph_registry import check_server, load_graph
-from agent.hangup.call_end import CallEnd
-from graphs.call_signals import CallPolicy
+from lastword.bridge import GraphLLM
+from lastword.errors import GraphServerError
+from lastword.graphs_config import check_server, load_graph
+from lastword.hangup.call_end import CallEnd
+from lastword.signals import CallPolicy
 from tests.fakes import served_graphs
 from tests.fakes.langgraph_server import LangGraphServer, free_port, langgraph_dev
 from tests.fakes.phone import Phone

@@ -9,10 +9,10 @@ import pytest
 from langgraph_sdk import get_client
 from langgraph_sdk.client import LangGraphClient
 
-from agent.rehearsal.script import find_script
-from agent.settings import PROJECT_ROOT
-from agent.transcripts.transcript_file import read_transcript
-from graphs.call_signals import END_TOKEN, is_end_call
+from lastword.signals import END_TOKEN, is_end_call
+from lastword.testing.stage.script import find_script
+from lastword.testing.transcripts.transcript_file import read_transcript
+from tests import PROJECT_ROOT
 from tests.fakes.langgraph_server import langgraph_dev
 
 OPENING: dict[str, Any] = {"messages": [], "event": {"kind": "opening"}, "ending": None}

@@ -13,10 +13,10 @@ from graphs.appointment import graph as appointment
 from graphs.appointment.rules import RULES
 from graphs.appointment.state import AppointmentState, Intent, Picked, Stage
 from graphs.appointment.steps import Step, next_step
-from graphs.call_signals import CallPolicy, Voicemail
 from graphs.rule_model import RuleChatModel
 from graphs.spoken_time import spoken_moment
 from graphs.store import Appointment
+from lastword.signals import CallPolicy, Voicemail
 from tests.fakes.conversation import Conversation, ended
 
 Call = Callable[..., Conversation]

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from agent.settings import PROJECT_ROOT, inherited_environment
+from lastword.settings import inherited_environment
+from tests import PROJECT_ROOT
 from tests.fakes.advisories import Advisories, advisories, silent_server
 from tools.audit import NOT_AUDITED, why_unreachable
 

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from agent.bounded_input import (
+from lastword.untrusted.bounded_input import (
     KIB,
     MAX_DEPTH,
     MAX_VALUES,

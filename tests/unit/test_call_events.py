@@ -12,7 +12,12 @@ from langgraph.graph import START
 from graphs.appointment import graph as appointment
 from graphs.appointment.rules import RULES as APPOINTMENT_RULES
 from graphs.call_events import GOODBYE_THEN, IN_WORDS, STILL_THERE, TIME_IS_SHORT, open_question
-from graphs.call_signals import (
+from graphs.reception import graph as reception
+from graphs.reception.rules import RULES as RECEPTION_RULES
+from graphs.rule_model import RuleChatModel
+from graphs.survey import graph as survey
+from graphs.survey.rules import RULES as SURVEY_RULES
+from lastword.signals import (
     CallEvent,
     CallState,
     EndingCancelled,
@@ -21,11 +26,6 @@ from graphs.call_signals import (
     Silence,
     Voicemail,
 )
-from graphs.reception import graph as reception
-from graphs.reception.rules import RULES as RECEPTION_RULES
-from graphs.rule_model import RuleChatModel
-from graphs.survey import graph as survey
-from graphs.survey.rules import RULES as SURVEY_RULES
 from tests.fakes.conversation import Conversation, ended
 
 GRAPHS: dict[str, Any] = {

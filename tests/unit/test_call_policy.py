@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from graphs.call_signals import CallPolicy
+from lastword.signals import CallPolicy
 
 
 async def is_closer(words: str, language: str) -> bool:

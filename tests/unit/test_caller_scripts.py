@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 import yaml
 
-import agent
 from graphs.rule_model import RuleChatModel
+from tests import PROJECT_ROOT
 from tests.fakes.conversation import Conversation, ended
 
-FOLDER = Path(agent.__file__).parent / "rehearsal" / "scripts"
+FOLDER = PROJECT_ROOT / "graphs" / "callers"
 SCRIPTS = {path.stem: yaml.safe_load(path.read_text()) for path in sorted(FOLDER.glob("*.yaml"))}
 
 

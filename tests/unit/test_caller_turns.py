@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from agent.errors import CallFailed
-from agent.patterns import SlowPattern
-from agent.rehearsal.caller_job import CallerLine, read_job
-from agent.rehearsal.caller_turns import CallerTurns
+from lastword.errors import CallFailed
+from lastword.testing.stage.caller_job import CallerLine, read_job
+from lastword.testing.stage.caller_turns import CallerTurns
+from lastword.untrusted.patterns import SlowPattern
 
 WAIT = CallerLine("Oh wait.", over="thank you, Anna")
 

@@ -9,17 +9,17 @@ from pathlib import Path
 
 import pytest
 
-from agent.check import Finding, Report, check_graphs
-from agent.check.catalogue import KINDS
-from agent.check.endings import Subject, ending_nodes
-from agent.check.graph_reading import read_graph
-from agent.check.report import Place
-from agent.check.speech import can_be_said, in_words
-from agent.check.view import as_json, summary
-from agent.cli import main
-from agent.errors import GraphError, SettingsError, UnknownGraph
-from agent.graph_registry import load_graph
-from agent.settings import PROJECT_ROOT
+from lastword.cli import main
+from lastword.errors import GraphError, SettingsError, UnknownGraph
+from lastword.graphs_config import load_graph
+from lastword.tools.check import Finding, Report, check_graphs
+from lastword.tools.check.catalogue import KINDS
+from lastword.tools.check.endings import Subject, ending_nodes
+from lastword.tools.check.graph_reading import read_graph
+from lastword.tools.check.report import Place
+from lastword.tools.check.speech import can_be_said, in_words
+from lastword.tools.check.view import as_json, summary
+from tests import PROJECT_ROOT
 from tests.fakes.checked_graphs.expected import FOUND
 
 SAMPLES = PROJECT_ROOT / "langgraph.json"

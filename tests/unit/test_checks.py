@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
-from agent.conversations.checks import check_call, check_reply
-from agent.conversations.reply import End, Reply, ToolUse, WholeCall
-from agent.transcripts.transcript import AgentTurn, Ended, Transcript
+from lastword.testing.checks import check_call, check_reply
+from lastword.testing.reply import End, Reply, ToolUse, WholeCall
+from lastword.testing.transcripts.transcript import AgentTurn, Ended, Transcript
 
 
 class Visit(BaseModel):

@@ -14,13 +14,13 @@ import jwt
 import pytest
 from livekit import api
 
-from agent.providers.offline.sphinx_stt import DecoderProcess
-from agent.rehearsal.caller_job import CallerLine
-from agent.rehearsal.caller_voice import flite_voice
-from agent.rehearsal.parts import running_part
-from agent.rehearsal.server_binary import ServerPlaces, build_server
-from agent.rehearsal.stage import MAX_SECONDS, Plan, a_caller, caller_ticket
-from agent.settings import environment_without_keys
+from lastword.providers.offline.sphinx_stt import DecoderProcess
+from lastword.settings import environment_without_keys
+from lastword.testing.stage.caller_job import CallerLine
+from lastword.testing.stage.caller_voice import flite_voice
+from lastword.testing.stage.parts import running_part
+from lastword.testing.stage.server_binary import ServerPlaces, build_server
+from lastword.testing.stage.stage import MAX_SECONDS, Plan, a_caller, caller_ticket
 
 SECRETS = [
     *("LIVEKIT_URL", "LIVEKIT_API_KEY", "LIVEKIT_API_SECRET"),

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from agent.cli import main
-from agent.errors import AudioDeviceMissing
-from agent.talk import check_audio_devices
+from lastword.cli import main
+from lastword.errors import AudioDeviceMissing
+from lastword.tools.talk import check_audio_devices
 from tests.fakes.hostile import ALL, steers
 
 

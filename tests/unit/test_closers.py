@@ -11,7 +11,7 @@ import yaml
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from agent.hangup.closers import LISTS, is_closer, read_lists, split_words
+from lastword.hangup.closers import LISTS, is_closer, read_lists, split_words
 
 SAID: dict[str, dict[str, list[str]]] = {
     kind: {code: [said.strip() for said in text.split("|")] for code, text in languages.items()}
@@ -139,7 +139,7 @@ def test_an_apostrophe_is_one_however_it_is_written_and_only_inside_a_word() -> 
 
 
 def test_the_lists_are_where_an_installed_package_finds_them() -> None:
-    assert (files("agent.hangup") / "closers.yaml").read_bytes() == LISTS.read_bytes()
+    assert (files("lastword.hangup") / "closers.yaml").read_bytes() == LISTS.read_bytes()
 
 
 def test_a_phrase_can_be_added_by_hand(tmp_path: Path) -> None:

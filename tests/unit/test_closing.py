@@ -7,10 +7,10 @@ from collections.abc import Sequence
 
 import pytest
 
-from agent.conversations.kept_journal import KeptJournal
-from agent.hangup.call_end import CallEnd
-from agent.hangup.closing import Closing, Farewell
-from agent.hangup.phases import Limits, Phase
+from lastword.hangup.call_end import CallEnd
+from lastword.hangup.closing import Closing, Farewell
+from lastword.hangup.phases import Limits, Phase
+from lastword.testing.fakes.recording_journal import KeptJournal
 from tests.fakes.line import FakeLine
 
 pytestmark = pytest.mark.looptime

@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from agent.conversations.replay import Manner, replay
-from agent.graph_registry import load_graph
-from agent.settings import PROJECT_ROOT
-from agent.transcripts.transcript import STEPS, AtMost, Ended, ModelAnswer, Transcript
-from agent.transcripts.transcript_file import read_transcript
+from lastword.graphs_config import load_graph
+from lastword.testing.replay import Manner, replay
+from lastword.testing.transcripts.transcript import STEPS, AtMost, Ended, ModelAnswer, Transcript
+from lastword.testing.transcripts.transcript_file import read_transcript
+from tests import PROJECT_ROOT
 from tests.fakes.bugs import BUGS
 
 PAGE = (PROJECT_ROOT / "docs" / "conversations.md").read_text()

@@ -11,7 +11,7 @@ from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.graph import START
 from langgraph.types import Command, interrupt
 
-from agent.coverage import WayRecorder
+from lastword.testing.coverage import WayRecorder
 from tests.fakes import way_graphs
 from tests.fakes.way_recording import shape, start, taken_by, ways
 

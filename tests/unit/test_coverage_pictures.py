@@ -12,9 +12,9 @@ from xml.etree import ElementTree
 import pytest
 from langgraph.graph import END, START, StateGraph
 
-from agent.coverage import Coverage, Taken, shape_of, write_reports
-from agent.coverage.layout import layout
-from agent.graph_registry import load_all
+from lastword.graphs_config import load_all
+from lastword.testing.coverage import Coverage, Taken, shape_of, write_reports
+from lastword.testing.coverage.layout import layout
 from tests.fakes import way_graphs
 from tests.fakes.half_covered import NODE, covered, to_left
 from tests.fakes.hostile import ALL, HOSTILE, steers

@@ -9,10 +9,17 @@ from pathlib import Path
 
 import pytest
 
-from agent.coverage import Coverage, EndingCount, Taken, coverage_table, shape_of, write_reports
-from agent.graph_registry import load_all
-from agent.terminal import SafeConsole
-from graphs.call_signals import CallPolicy
+from lastword.graphs_config import load_all
+from lastword.signals import CallPolicy
+from lastword.terminal import SafeConsole
+from lastword.testing.coverage import (
+    Coverage,
+    EndingCount,
+    Taken,
+    coverage_table,
+    shape_of,
+    write_reports,
+)
 from tests.fakes import way_graphs
 from tests.fakes.half_covered import NODE, covered, to_left
 

@@ -9,10 +9,10 @@ import pytest
 from langgraph.func import entrypoint
 from langgraph.graph import START
 
-from agent.coverage import Edge, GraphShape, declared_endings, shape_of
-from agent.errors import DeclarationError, UnknownGraph
-from agent.graph_registry import load_all
-from graphs.call_signals import CallPolicy
+from lastword.errors import DeclarationError, UnknownGraph
+from lastword.graphs_config import load_all
+from lastword.signals import CallPolicy
+from lastword.testing.coverage import Edge, GraphShape, declared_endings, shape_of
 from tests.fakes import way_graphs
 from tests.fakes.way_graphs import Graph
 

@@ -6,7 +6,7 @@ from collections import Counter
 
 import pytest
 
-from agent.coverage import Taken
+from lastword.testing.coverage import Taken
 
 
 def test_what_was_taken_travels_as_json() -> None:

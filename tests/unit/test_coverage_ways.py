@@ -11,12 +11,12 @@ import pytest
 from langchain_core.runnables import RunnableConfig
 from langgraph.graph import START, StateGraph
 
-from agent.coverage import Coverage, Edge, GraphShape, Taken, WayRecorder, shape_of
-from agent.coverage.run_log import RunLog, TaskLog, edges_taken
-from agent.coverage.shape import Router
 from graphs.appointment.graph import build, call_policy
 from graphs.appointment.rules import RULES
 from graphs.chat_models import chat_model
+from lastword.testing.coverage import Coverage, Edge, GraphShape, Taken, WayRecorder, shape_of
+from lastword.testing.coverage.run_log import RunLog, TaskLog, edges_taken
+from lastword.testing.coverage.shape import Router
 from tests.fakes import way_graphs
 from tests.fakes.conversation import Conversation
 from tests.fakes.way_graphs import Graph

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from agent.dispatch import MAX_SIZE, read_dispatch, read_dispatch_of
-from agent.errors import MetadataError, UnknownGraph
-from agent.graph_registry import check_graph
+from lastword.dispatch import MAX_SIZE, read_dispatch, read_dispatch_of
+from lastword.errors import MetadataError, UnknownGraph
+from lastword.graphs_config import check_graph
 
 
 def test_no_metadata_is_an_inbound_call_to_the_default_graph() -> None:

@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from agent.rehearsal.ear import at_rate, heard
-from agent.speech_tap import closing_tone
+from lastword.room.speech_tap import closing_tone
+from lastword.testing.stage.ear import at_rate, heard
 from tests.fakes.tone_voice import babble
 
 RATE = 48_000

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.bridge.endings import EndingWatch, EndTokenFilter
-from graphs.call_signals import CallPolicy
+from lastword.bridge.endings import EndingWatch, EndTokenFilter
+from lastword.signals import CallPolicy
 
 
 def feed(chunks: list[str], token: str | None = "<end>") -> tuple[str, bool]:

@@ -7,12 +7,12 @@ from livekit import rtc
 from livekit.agents import CloseReason
 from livekit.agents.voice.room_io.types import DEFAULT_CLOSE_ON_DISCONNECT_REASONS
 
-from agent.hangup.closers import read_lists
-from agent.hangup.hang_up import ATTEMPTS, MAX_SECONDS
-from agent.hangup.phases import VOICE_GRACE, VOICE_MAX, Phase
-from agent.presence import RETURN_SECONDS, end_by_leaving
-from agent.settings import PROJECT_ROOT
-from graphs.call_signals import CallPolicy
+from lastword.hangup.closers import read_lists
+from lastword.hangup.hang_up import ATTEMPTS, MAX_SECONDS
+from lastword.hangup.phases import VOICE_GRACE, VOICE_MAX, Phase
+from lastword.room.presence import RETURN_SECONDS, end_by_leaving
+from lastword.signals import CallPolicy
+from tests import PROJECT_ROOT
 
 PAGE = (PROJECT_ROOT / "docs" / "endings.md").read_text()
 POLICY = CallPolicy()

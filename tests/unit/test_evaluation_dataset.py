@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from agent.errors import DatasetError
-from agent.evaluation.dataset import (
+from lastword.errors import DatasetError
+from lastword.tools.evaluation.dataset import (
     STARTER,
     Case,
     Line,

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import pytest
 
-from agent.evaluation.dataset import Case, Label, Line
-from agent.evaluation.decision import Decision, Outcome, Side
-from agent.evaluation.figures import (
+from lastword.testing.intervals import wilson
+from lastword.tools.evaluation.dataset import Case, Label, Line
+from lastword.tools.evaluation.decision import Decision, Outcome, Side
+from lastword.tools.evaluation.figures import (
     Share,
     difference,
     figures,
     grouped,
     mcnemar,
     tally,
-    wilson,
 )
-from agent.evaluation.record import content, side_from
+from lastword.tools.evaluation.record import content, side_from
 
 
 def decided(

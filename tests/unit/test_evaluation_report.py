@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from agent.evaluation.dataset import Case, Label, Line
-from agent.evaluation.decision import Decision, Outcome, Side
-from agent.evaluation.report import Block, Cases, Table, report
-from agent.evaluation.view import SHOWN_CASES, markdown, show
-from agent.terminal import SafeConsole
+from lastword.terminal import SafeConsole
+from lastword.tools.evaluation.dataset import Case, Label, Line
+from lastword.tools.evaluation.decision import Decision, Outcome, Side
+from lastword.tools.evaluation.report import Block, Cases, Table, report
+from lastword.tools.evaluation.view import SHOWN_CASES, markdown, show
 
 
 def decision(number: int, outcome: Outcome, label: Label, language: str = "") -> Decision:

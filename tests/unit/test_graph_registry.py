@@ -15,10 +15,10 @@ import pytest
 from aiohttp import web
 from langgraph.pregel.remote import RemoteGraph
 
-from agent.errors import BrokenGraph, GraphError, GraphServerError, UnknownGraph
-from agent.graph_registry import MAX_SIZE, check_server, graph_specs, load_all, load_graph
-from agent.settings import PROJECT_ROOT
-from graphs.call_signals import CallPolicy
+from lastword.errors import BrokenGraph, GraphError, GraphServerError, UnknownGraph
+from lastword.graphs_config import MAX_SIZE, check_server, graph_specs, load_all, load_graph
+from lastword.signals import CallPolicy
+from tests import PROJECT_ROOT
 from tests.fakes.loopback import served
 
 GOOD = "tests.fakes.sample_graphs:graph"

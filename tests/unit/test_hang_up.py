@@ -8,7 +8,7 @@ import aiohttp
 import pytest
 from livekit import api
 
-from agent.hangup.hang_up import ATTEMPTS, MAX_SECONDS, hang_up, keep_gone
+from lastword.hangup.hang_up import ATTEMPTS, MAX_SECONDS, hang_up, keep_gone
 from tests.fakes.line import FakeLine, FaultyLine
 
 REFUSED = aiohttp.ClientConnectionError("refused")

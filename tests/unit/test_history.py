@@ -7,9 +7,9 @@ from typing import Any
 from langchain_core.messages import AIMessage, HumanMessage, RemoveMessage
 from livekit.agents.llm import ChatContext, ChatMessage, FunctionCall
 
-from agent.bridge.corrections import HeardMessage, corrections
-from agent.bridge.history import read_turn
-from agent.bridge.run_pointer import RunPointer
+from lastword.bridge.corrections import HeardMessage, corrections
+from lastword.bridge.history import read_turn
+from lastword.bridge.run_pointer import RunPointer
 
 ENDING = {"reason": "completed", "farewell": "Goodbye.", "before": "before"}
 CALL = [{"name": "book", "args": {}, "id": "t"}]

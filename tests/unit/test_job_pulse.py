@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from agent.job_pulse import PULSE_SECONDS, PulseReader, pulse_pipe, read_from
+from lastword.jobs.job_pulse import PULSE_SECONDS, PulseReader, pulse_pipe, read_from
 
 LIMIT = 3.0
 

@@ -10,8 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.conversations.kept_journal import KeptJournal
-from agent.keypad import (
+from lastword.room.keypad import (
     BURST,
     KEYS_PER_SECOND,
     MOST_KEYS,
@@ -19,7 +18,8 @@ from agent.keypad import (
     KeyAllowance,
     KeypadWatch,
 )
-from graphs.call_signals import CallEvent
+from lastword.signals import CallEvent
+from lastword.testing.fakes.recording_journal import KeptJournal
 
 pytestmark = pytest.mark.looptime
 

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.hangup.limits import CallTimes, Due, TimeUp, due, next_look
-from graphs.call_signals import CallPolicy
+from lastword.hangup.limits import CallTimes, Due, TimeUp, due, next_look
+from lastword.signals import CallPolicy
 
 POLICY = CallPolicy()
 QUIET = CallTimes(

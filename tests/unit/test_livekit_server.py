@@ -20,11 +20,11 @@ from pathlib import Path
 
 import pytest
 
-from agent.errors import ServerUnavailable
-from agent.rehearsal import livekit_server
-from agent.rehearsal.livekit_server import build_server, find_server, running_server
-from agent.rehearsal.server_binary import SERVER_VERSION, ServerPlaces, server_places
-from agent.settings import PROJECT_ROOT
+from lastword.errors import ServerUnavailable
+from lastword.testing.stage import livekit_server
+from lastword.testing.stage.livekit_server import build_server, find_server, running_server
+from lastword.testing.stage.server_binary import SERVER_VERSION, ServerPlaces, server_places
+from tests import PROJECT_ROOT
 
 # A program that answers the one question that the start asks; like the real server it reads its
 # configuration from the environment, prints to its log, and may be told how to behave.
@@ -112,7 +112,7 @@ def test_places_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> No
 
 
 def test_the_version_is_the_one_that_tools_pins() -> None:
-    pinned = (PROJECT_ROOT / "tools" / "go.mod").read_text()
+    pinned = (PROJECT_ROOT / "agent/lastword/testing/stage/go/go.mod").read_text()
     assert f"github.com/livekit/livekit-server v{SERVER_VERSION} " in pinned
 
 
@@ -241,7 +241,7 @@ async def test_the_server_ends_when_the_call_is_cancelled(tmp_path: Path) -> Non
 HOLD = """
 import asyncio, sys
 from pathlib import Path
-from agent.rehearsal.livekit_server import running_server
+from lastword.testing.stage.livekit_server import running_server
 async def hold():
     async with running_server(Path(sys.argv[1]), log=Path(sys.argv[2])) as server:
         print(server.pid, flush=True)

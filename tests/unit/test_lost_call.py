@@ -11,10 +11,10 @@ from livekit import api
 from livekit.protocol.agent import Job
 from livekit.protocol.models import Room
 
-from agent.graph_registry import CallGraph
-from agent.settings import Settings
-from agent.worker import end_lost_call
-from graphs.call_signals import CallPolicy
+from lastword.graphs_config import CallGraph
+from lastword.settings import Settings
+from lastword.signals import CallPolicy
+from lastword.worker import end_lost_call
 from tests.fakes.loopback import served
 from tests.fakes.polite_graph import polite_graph
 

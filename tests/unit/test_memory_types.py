@@ -14,9 +14,9 @@ from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 from langgraph.graph import START, MessagesState, StateGraph
 from langgraph.graph.state import CompiledStateGraph
 
-from agent.errors import ForeignCheckpoint
-from agent.memory_types import WRITTEN, StateSerializer, state_types
-from graphs.call_signals import CallPolicy
+from lastword.errors import ForeignCheckpoint
+from lastword.memory.memory_types import WRITTEN, StateSerializer, state_types
+from lastword.signals import CallPolicy
 from tests.fakes.typed_graphs import GRAPHS, Mood, Order
 
 

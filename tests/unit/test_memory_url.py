@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from agent.errors import SettingsError
-from agent.memory_url import MemoryPlace, PostgresDatabase, SqliteFile, read_memory_url
-from agent.settings import Settings, read_settings
+from lastword.errors import SettingsError
+from lastword.memory.memory_url import MemoryPlace, PostgresDatabase, SqliteFile, read_memory_url
+from lastword.settings import Settings, read_settings
 
 
 @pytest.mark.parametrize(

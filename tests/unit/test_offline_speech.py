@@ -15,13 +15,13 @@ import soundfile
 from livekit import rtc
 from livekit.agents import APIConnectionError, stt
 
-from agent.errors import ScriptError
-from agent.providers.offline.espeak_tts import EspeakTTS, synthesize
-from agent.providers.offline.sphinx_decoder import words_only
-from agent.providers.offline.sphinx_stt import DecoderProcess, SphinxSTT
-from agent.providers.turn_taking import local_turn_detector, local_vad
-from agent.rehearsal.caller_voice import FLITE_VOICE, SAMPLE_RATE, recording, speak
-from agent.rehearsal.render_lines import read_lines
+from lastword.errors import ScriptError
+from lastword.providers.offline.espeak_tts import EspeakTTS, synthesize
+from lastword.providers.offline.sphinx_decoder import words_only
+from lastword.providers.offline.sphinx_stt import DecoderProcess, SphinxSTT
+from lastword.providers.turn_taking import local_turn_detector, local_vad
+from lastword.testing.stage.caller_voice import FLITE_VOICE, SAMPLE_RATE, recording, speak
+from lastword.tools.rehearsal.render_lines import read_lines
 
 SENTENCE = "Your appointment is on Tuesday at nine."
 LINES = {

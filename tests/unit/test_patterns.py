@@ -6,7 +6,14 @@ import time
 
 import pytest
 
-from agent.patterns import MAX_LENGTH, SECONDS, BadPattern, SlowPattern, compile_pattern, search_all
+from lastword.untrusted.patterns import (
+    MAX_LENGTH,
+    SECONDS,
+    BadPattern,
+    SlowPattern,
+    compile_pattern,
+    search_all,
+)
 
 SAID = "Thank you, Jürgen Groß. It is at 10:30."
 

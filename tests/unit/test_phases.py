@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.hangup.phases import (
+from lastword.hangup.phases import (
     TABLE,
     VOICE_GRACE,
     VOICE_MAX,

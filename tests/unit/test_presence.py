@@ -13,9 +13,9 @@ from livekit import rtc
 from livekit.agents import AutoSubscribe
 from livekit.rtc._proto.participant_pb2 import ParticipantPermission
 
-from agent.dispatch import read_dispatch
-from agent.hangup.call_end import CallEnd
-from agent.presence import (
+from lastword.dispatch import read_dispatch
+from lastword.hangup.call_end import CallEnd
+from lastword.room.presence import (
     CALLER_SECONDS,
     MICROPHONE_SECONDS,
     RETURN_SECONDS,

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from agent.errors import BrokenGraph, GraphServerError, LastwordError, MemoryUnavailable
-from agent.printable import block, lines_of, one_line, public_url, without_secrets
+from lastword.errors import BrokenGraph, GraphServerError, LastwordError, MemoryUnavailable
+from lastword.untrusted.printable import block, lines_of, one_line, public_url, without_secrets
 from tests.fakes.hostile import ALL, steers
 
 ANY_TEXT = st.text(st.characters(exclude_categories=())) | st.text("\n\r\x1b\x9b[a ", max_size=8)

@@ -18,18 +18,18 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from livekit import rtc
 
-from agent.errors import UnwritableFile
-from agent.private_files import (
+from graphs.store import Store, StoreUnavailable
+from lastword.errors import UnwritableFile
+from lastword.private_files import (
     LONGEST_NAME,
     file_name,
     keep_database_private,
     make_private_folder,
     private_file,
 )
-from agent.rehearsal.call_recording import CallRecording
-from agent.speech_tap import WavTap
-from agent.transcripts.call_transcript import write_transcript
-from graphs.store import Store, StoreUnavailable
+from lastword.room.speech_tap import WavTap
+from lastword.testing.stage.call_recording import CallRecording
+from lastword.testing.transcripts.call_transcript import write_transcript
 
 NOBODY = 65_534
 """The user without rights, on Linux."""

@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 from livekit.plugins import cartesia, deepgram
 
-from agent.errors import SettingsError
-from agent.providers.production import production_stt, production_tts
-from agent.providers.voices import make_voices
-from agent.settings import Settings
+from lastword.errors import SettingsError
+from lastword.providers.production import production_stt, production_tts
+from lastword.providers.voices import make_voices
+from lastword.settings import Settings
 
 KEYS: dict[str, Any] = {
     "deepgram_api_key": "d",

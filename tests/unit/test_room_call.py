@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from agent.conversations.replay import Manner
-from agent.conversations.room_call import judged, out_of_reach, was_misheard, with_intents
-from agent.rehearsal.verdict import CallFacts
-from agent.transcripts.transcript_file import read_transcript
+from lastword.testing.levels.room_call import judged, out_of_reach, was_misheard, with_intents
+from lastword.testing.replay import Manner
+from lastword.testing.stage.verdict import CallFacts
+from lastword.testing.transcripts.transcript_file import read_transcript
 
 TEXT = """turns:
   - agent: Good day.

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from agent.errors import ScriptError, TranscriptError
-from agent.rehearsal.caller_job import CallerLine
-from agent.rehearsal.script import acts_of, find_script
-from agent.transcripts.transcript_file import read_transcript
+from lastword.errors import ScriptError, TranscriptError
+from lastword.testing.stage.caller_job import CallerLine
+from lastword.testing.stage.script import acts_of, find_script
+from lastword.testing.transcripts.transcript_file import read_transcript
 
 
 def test_a_transcripts_turns_are_what_the_caller_does(tmp_path: Path) -> None:

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from agent.errors import SettingsError
-from agent.settings import (
+from lastword.errors import SettingsError
+from lastword.settings import (
     STRICT_CHECKPOINTS,
     Settings,
     inherited_environment,

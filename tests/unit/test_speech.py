@@ -12,8 +12,8 @@ from langchain_core.messages import (
     ToolMessage,
 )
 
-from agent.bridge.speech import NoCalls, SpeechFilter
-from graphs.call_signals import CallPolicy
+from lastword.bridge.speech import NoCalls, SpeechFilter
+from lastword.signals import CallPolicy
 
 Item = tuple[BaseMessage, str]
 

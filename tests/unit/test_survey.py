@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from graphs.call_signals import Keypad
 from graphs.rule_model import RuleChatModel
 from graphs.survey import graph as survey
 from graphs.survey.rules import RULES
+from lastword.signals import Keypad
 from tests.fakes.conversation import Conversation, ended
 
 

@@ -15,27 +15,27 @@ import pytest
 from rich.table import Table
 from rich.text import Text
 
-from agent.check.report import Finding, Place, Report
-from agent.check.view import as_json
-from agent.check.view import show as show_check
-from agent.conversations.checks import Fault
-from agent.conversations.replay import Played, Replayed
-from agent.conversations.replay_view import ReplayView, show_verdict
-from agent.conversations.reply import End, Reply
-from agent.conversations.script_view import script_of
-from agent.coverage import coverage_table
-from agent.evaluation.dataset import Case, Line
-from agent.evaluation.decision import Decision, Side
-from agent.evaluation.report import report
-from agent.evaluation.view import markdown
-from agent.evaluation.view import show as show_evaluation
-from agent.hangup.call_end import CallEnd
-from agent.rehearsal.parts import running_part
-from agent.rehearsal.verdict import Verdict
-from agent.rehearsal.view import CallView
-from agent.talk import show_end
-from agent.terminal import SafeConsole, print_error, print_safe_logs
-from agent.transcripts.transcript import CallerSays, Exchange, Transcript
+from lastword.hangup.call_end import CallEnd
+from lastword.terminal import SafeConsole, print_error, print_safe_logs
+from lastword.testing.checks import Fault
+from lastword.testing.coverage import coverage_table
+from lastword.testing.replay import Played, Replayed
+from lastword.testing.reply import End, Reply
+from lastword.testing.script_view import script_of
+from lastword.testing.stage.parts import running_part
+from lastword.testing.stage.verdict import Verdict
+from lastword.testing.stage.view import CallView
+from lastword.testing.transcripts.transcript import CallerSays, Exchange, Transcript
+from lastword.tools.check.report import Finding, Place, Report
+from lastword.tools.check.view import as_json
+from lastword.tools.check.view import show as show_check
+from lastword.tools.evaluation.dataset import Case, Line
+from lastword.tools.evaluation.decision import Decision, Side
+from lastword.tools.evaluation.report import report
+from lastword.tools.evaluation.view import markdown
+from lastword.tools.evaluation.view import show as show_evaluation
+from lastword.tools.replay.view import ReplayView, show_verdict
+from lastword.tools.talk import show_end
 from tests.fakes.half_covered import to_left
 from tests.fakes.hostile import ALL, HOSTILE, steers
 

@@ -10,10 +10,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from agent.errors import TranscriptError
-from agent.transcripts.call_transcript import write_transcript
-from agent.transcripts.transcript import AgentTurn, CallerSays, Ended, HangsUp, Silence
-from agent.transcripts.transcript_file import read_transcript
+from lastword.errors import TranscriptError
+from lastword.testing.transcripts.call_transcript import write_transcript
+from lastword.testing.transcripts.transcript import AgentTurn, CallerSays, Ended, HangsUp, Silence
+from lastword.testing.transcripts.transcript_file import read_transcript
 
 
 def written(folder: Path, text: str) -> Path:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from agent.rehearsal.verdict import farewell_was_spoken
+from lastword.testing.stage.verdict import farewell_was_spoken
 
 
 @pytest.mark.parametrize(

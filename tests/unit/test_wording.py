@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from agent.wording import contains, fits, heard_until, same_words
+from lastword.testing.wording import contains, fits, heard_until, same_words
 
 
 @pytest.mark.parametrize(

@@ -10,8 +10,8 @@ import pytest
 from livekit import rtc
 from livekit.agents.cli.log import ColoredFormatter, JsonFormatter
 
-from agent.terminal import print_safely
-from agent.worker_log import ignore_strangers_streams
+from lastword.jobs.worker_log import ignore_strangers_streams
+from lastword.terminal import print_safely
 from tests.fakes.hostile import ALL, steers
 
 PASSWORD = "postgresql://anna:topsecret@host/database"

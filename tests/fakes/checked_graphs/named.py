@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from langgraph.graph import START
 
-from graphs.call_signals import CallPolicy
+from lastword.signals import CallPolicy
 from tests.fakes.checked_graphs.ways import builder, goodbye, talk
 
 other_end_builder = builder()

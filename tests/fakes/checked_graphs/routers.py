@@ -17,7 +17,7 @@ from langgraph.graph import END, START, MessagesState, StateGraph
 from langgraph.prebuilt import ToolNode, tools_condition
 from langgraph.types import Command
 
-from graphs.call_signals import CallPolicy, end_call
+from lastword.signals import CallPolicy, end_call
 from tests.fakes.checked_graphs.models import (
     Meant,
     by_tool,

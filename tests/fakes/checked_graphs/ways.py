@@ -9,8 +9,8 @@ from langgraph.config import get_stream_writer
 from langgraph.graph import END, START, MessagesState, StateGraph
 from langgraph.types import Command, interrupt
 
-from graphs import call_signals
-from graphs.call_signals import CallPolicy
+from lastword import signals
+from lastword.signals import CallPolicy
 
 Update = dict[str, Any]
 
@@ -62,7 +62,7 @@ channel_only = channel_only_builder.compile()
 
 
 def finish() -> None:
-    call_signals.end_call("done")
+    signals.end_call("done")
 
 
 async def decide(state: MessagesState) -> Update:
@@ -90,7 +90,7 @@ by_event = by_event_builder.compile()
 
 
 async def decide_late(state: MessagesState) -> Update:
-    from graphs.call_signals import end_call  # noqa: PLC0415 - as some write it
+    from lastword.signals import end_call  # noqa: PLC0415 - as some write it
 
     not_run()
     end_call()

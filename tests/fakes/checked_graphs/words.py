@@ -5,7 +5,7 @@ from __future__ import annotations
 from langchain_core.messages import AIMessage
 from langgraph.graph import START, MessagesState
 
-from graphs.call_signals import CallPolicy
+from lastword.signals import CallPolicy
 from tests.fakes.checked_graphs.models import chat
 from tests.fakes.checked_graphs.ways import Update, builder, not_run
 

@@ -1,5 +1,0 @@
-"""``python -m agent`` is ``lastword``."""
-
-from agent.cli import main
-
-main()

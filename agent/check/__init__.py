@@ -1,6 +1,0 @@
-"""Read graphs without running them, and say what would go wrong in their calls."""
-
-from agent.check.inspection import check_graphs
-from agent.check.report import Finding, Place, Report
-
-__all__ = ["Finding", "Place", "Report", "check_graphs"]

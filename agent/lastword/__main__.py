@@ -1,0 +1,5 @@
+"""``python -m agent`` is ``lastword``."""
+
+from lastword.cli import main
+
+main()

@@ -1,0 +1,171 @@
+"""Recognise that the graph has decided to end the call.
+
+Pure code over LangGraph's v2 stream parts: no clock, no loop, no LiveKit.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import NotRequired
+
+from lastword.bridge.task_result import writes_to
+from lastword.signals import (
+    DEFAULT_REASON,
+    CallPolicy,
+    Ending,
+    EndingSource,
+    is_end_call,
+)
+
+_log = logging.getLogger("lastword.bridge")
+
+
+class RecognisedEnding(Ending):
+    """An ending and where it came from."""
+
+    source: EndingSource
+    node: NotRequired[str]
+
+
+class EndTokenFilter:
+    """Takes an end token out of streamed text, however the text is cut into chunks.
+
+    What could still become the token is held back until the next chunk decides it, so no part
+    of the token is ever passed on.
+    """
+
+    def __init__(self, token: str | None) -> None:
+        self._token = token
+        self._held = ""
+        self.found = False
+
+    def feed(self, text: str) -> str:
+        """Return what may be passed on of everything fed so far."""
+        if self._token is None:
+            return text
+        text = self._held + text
+        while (at := text.find(self._token)) >= 0:
+            self.found = True
+            text = text[:at] + text[at + len(self._token) :]
+        keep = _overlap(text, self._token)
+        self._held = text[len(text) - keep :]
+        return text[: len(text) - keep]
+
+    def flush(self) -> str:
+        """The stream is over: return what was held back and turned out to be speech."""
+        rest, self._held = self._held, ""
+        return rest
+
+
+def _overlap(text: str, token: str) -> int:
+    """Length of the longest end of ``text`` that is a beginning of ``token``."""
+    for length in range(min(len(text), len(token) - 1), 0, -1):
+        if token.startswith(text[-length:]):
+            return length
+    return 0
+
+
+class EndingWatch:
+    """Collects the signs of one run; at most one ending comes out of it.
+
+    A reason that the graph named itself, by signal or in its ``ending`` channel, wins over the
+    default reason of a bare node or token; of several the last. The first recognised source is
+    kept.
+    """
+
+    def __init__(self, policy: CallPolicy) -> None:
+        self._policy = policy
+        self._source: EndingSource | None = None
+        self._node: str | None = None
+        self._named: Ending | None = None
+        self._signalled: str | None = None
+        self._is_roots = False
+        self._finished: set[str] = set()
+        self._finished_in_root: set[str] = set()
+
+    def saw_token(self, node: str) -> None:
+        """The end token was streamed by ``node``."""
+        self._decided("token", node)
+
+    def saw_node(self, node: str, *, is_root: bool = True) -> None:
+        """``node``, of the root graph or of another, runs or has run.
+
+        Whatever the root graph runs after another graph's end node, that one was not the call's.
+        """
+        if self._policy.end_node is not None and node == self._policy.end_node:
+            self._decided("node", node)
+            self._is_roots = self._is_roots or is_root
+
+    def saw_step(self) -> None:
+        """The root graph begins another step."""
+        if self._source == "node" and not self._is_roots:
+            self._source = self._node = None
+
+    def saw_custom(self, event: object) -> None:
+        """A custom stream event arrived."""
+        if is_end_call(event):
+            if self._signalled not in (None, event["reason"]):
+                _log.warning(
+                    "the graph ends the call with two reasons in one turn; the last one counts",
+                    extra={"reasons": [self._signalled, event["reason"]]},
+                )
+            self._signalled = event["reason"]
+            self._named = Ending(reason=event["reason"], outcome=event.get("outcome"))
+            self._decided("event", None)
+
+    def saw_result(self, node: str, result: object, *, is_root: bool = True) -> None:
+        """``node``, of the root graph or of another, has ended: channel → what it wrote there."""
+        self.saw_node(node, is_root=is_root)
+        self._finished.add(node)
+        if is_root:
+            self._finished_in_root.add(node)
+        for ending in writes_to("ending", result):
+            self._saw_channel(ending)
+
+    def saw_too_many_failures(self) -> None:
+        """The graph has failed so often that the call is given up."""
+        self._named = Ending(reason="graph_failed")
+        self._decided("failure", None)
+
+    @property
+    def end_node_finished(self) -> bool:
+        """Whether the ending is that of the root graph's end node, which has come to its end."""
+        return self._source == "node" and self._node in self._finished_in_root
+
+    def saw_failure(self) -> None:
+        """The run has failed: an end node that did not come to its own end has ended nothing."""
+        if self._source == "node" and self._node not in self._finished:
+            self._source = self._node = None
+
+    def saw_interrupt(self) -> None:
+        """The graph waits for a human: whatever node it stopped in has not run."""
+        if self._source == "node":
+            self._source = self._node = None
+
+    @property
+    def ending(self) -> RecognisedEnding | None:
+        """The run's ending so far, or None while the call goes on."""
+        if self._source is None:
+            return None
+        named = self._named or Ending(reason=DEFAULT_REASON)
+        ending = RecognisedEnding(
+            reason=named["reason"], outcome=named.get("outcome"), source=self._source
+        )
+        if self._node is not None:
+            ending["node"] = self._node
+        return ending
+
+    def _decided(self, source: EndingSource, node: str | None) -> None:
+        if self._source is None:
+            self._source, self._node = source, node
+
+    def _saw_channel(self, ending: object) -> None:
+        """Take reason and outcome from the ``ending`` channel; the channel alone ends nothing."""
+        match ending:
+            case {"reason": str() as reason, **rest}:
+                outcome = rest.get("outcome")
+                self._named = Ending(
+                    reason=reason, outcome=outcome if isinstance(outcome, dict) else None
+                )
+            case _:
+                pass

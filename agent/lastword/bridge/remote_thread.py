@@ -1,0 +1,129 @@
+"""A thread on a LangGraph server: a call whose graph runs behind a URL."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import aclosing
+from typing import Any, cast
+
+from langchain_core.callbacks import BaseCallbackHandler
+from langchain_core.messages import BaseMessage, messages_from_dict
+from langchain_core.runnables import RunnableConfig
+from langgraph.pregel.remote import RemoteGraph
+
+from lastword.bridge.run_pointer import Question
+from lastword.bridge.speech import Tools
+from lastword.bridge.thread import CHANNELS, MODES, CutStep, GraphInput, Part
+
+
+class RemoteThread:
+    """A thread of a graph on a LangGraph server.
+
+    Its nodes cannot wait for a turn to be certain (the server runs them on its own), so a run
+    begins only then. The server wants a UUID for a thread: any other ``thread_id`` is made into
+    one, always the same.
+    """
+
+    remembers = True
+    speculates = False
+    collects = True
+    tools = Tools()
+
+    def __init__(
+        self, graph: RemoteGraph, thread_id: str, config: RunnableConfig, context: Any
+    ) -> None:
+        self.id = _as_uuid(thread_id)
+        self._graph = graph
+        self._config = config
+        self._context = context
+        self._channels: frozenset[str] | None = None
+
+    async def channels(self) -> frozenset[str]:
+        """See ``GraphThread``; the server is asked once."""
+        if self._channels is None:
+            client = self._graph.client
+            if client is None:
+                raise TypeError("a RemoteGraph needs its asynchronous client: give it a url")
+            name = self._graph.assistant_id
+            known = await client.assistants.search(graph_id=name, limit=1)
+            schemas = await client.assistants.get_schemas(
+                known[0]["assistant_id"] if known else name
+            )
+            state: Mapping[str, Any] = schemas.get("state_schema") or {}
+            self._channels = _described_channels(state.get("properties", {}))
+        return self._channels
+
+    async def stream(
+        self,
+        graph_input: GraphInput,
+        base: str | None,
+        watch: BaseCallbackHandler,  # noqa: ARG002 - a server calls nobody back
+    ) -> AsyncGenerator[Part]:
+        """See ``GraphThread``; a run that is cut here is cancelled on the server."""
+        stream = self._graph.astream(
+            graph_input,
+            self._at(base),
+            context=self._context,
+            stream_mode=MODES,
+            subgraphs=True,
+            version="v2",
+            on_disconnect="cancel",
+            multitask_strategy="interrupt",
+        )
+        async with aclosing(cast("AsyncGenerator[Part]", stream)) as parts:
+            async for part in parts:
+                if part["type"] == "messages":
+                    message, metadata = part["data"]
+                    part["data"] = (_as_message(message), metadata)  # type: ignore[typeddict-item]
+                yield part
+
+    async def root(self) -> str | None:
+        """See ``GraphThread``: a first run is never discarded, so it needs no root."""
+        return None
+
+    async def messages(self, base: str | None) -> list[BaseMessage]:
+        """See ``GraphThread``."""
+        state = await self._graph.aget_state(self._at(base))
+        found = state.values.get("messages", []) if isinstance(state.values, dict) else []
+        return [_as_message(message) for message in found]
+
+    async def finish_step(self, base: str | None) -> CutStep:
+        """See ``GraphThread``; a server does not tell what single tasks had done."""
+        return CutStep(base, await self.messages(base), [])
+
+    async def reopen(self, question: Question, base: str | None) -> None:
+        """See ``GraphThread``; a server offers nothing for that."""
+
+    def _at(self, base: str | None) -> RunnableConfig:
+        here = {"thread_id": self.id}
+        if base is not None:
+            here |= {"checkpoint_id": base, "checkpoint_ns": ""}
+        config = RunnableConfig(**self._config)
+        config["configurable"] = {**config.get("configurable", {}), **here}
+        return config
+
+
+def _described_channels(properties: Mapping[str, Any]) -> frozenset[str]:
+    """The same from a server's JSON schema of the state."""
+    return frozenset(
+        name
+        for name, kind in CHANNELS.items()
+        if f'"#/$defs/{kind.__name__}"' in json.dumps(properties.get(name))
+    )
+
+
+def _as_uuid(thread_id: str) -> str:
+    try:
+        return str(uuid.UUID(thread_id))
+    except ValueError:
+        return str(uuid.uuid5(uuid.NAMESPACE_URL, f"lastword:{thread_id}"))
+
+
+def _as_message(message: Any) -> BaseMessage:
+    """A message as a server sends it, as LangChain's own class."""
+    if isinstance(message, BaseMessage):
+        return message
+    [known] = messages_from_dict([{"type": message["type"], "data": message}])
+    return known

@@ -1,0 +1,262 @@
+"""One call's life, from the first ring to the closed record."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any, Protocol
+
+from langchain_core.callbacks import BaseCallbackHandler
+from langgraph.checkpoint.base import BaseCheckpointSaver
+from livekit.agents import (
+    NOT_GIVEN,
+    AgentSession,
+    CloseEvent,
+    CloseReason,
+    ConversationItemAddedEvent,
+    InterruptionOptions,
+    TurnHandlingOptions,
+    llm,
+)
+from livekit.agents.voice.transcription.text_transforms import replace
+
+from lastword.bridge.call_llm import call_llm
+from lastword.bridge.run_pointer import run_pointer
+from lastword.dispatch import Dispatch
+from lastword.events import CallJournal
+from lastword.graphs_config import CallGraph
+from lastword.hangup.call_end import CallEnd
+from lastword.hangup.closing import Closing
+from lastword.hangup.end_call import end_call_tool
+from lastword.hangup.hang_up import Line, surely
+from lastword.hangup.limit_watch import LimitWatch
+from lastword.hangup.limits import Due
+from lastword.hangup.phases import Limits
+from lastword.hangup.playout import Playout
+from lastword.providers.voices import Voices
+from lastword.room.call_agent import CallAgent, SpeechTap
+from lastword.room.keypad import KeypadWatch
+from lastword.signals import CallEvent, CallPolicy
+
+UNSPOKEN_OF_LINKS = {"https://": "", "http://": "", "www.": ""}
+"""Of a web address only the name is spoken."""
+
+_log = logging.getLogger("lastword.call")
+
+
+class StartSession(Protocol):
+    """Brings a session onto its line: a room, a console, or a test's own ears and mouth."""
+
+    def __call__(self, session: AgentSession[None], agent: CallAgent) -> Awaitable[None]:
+        """Start ``session`` with ``agent``; returns when the two can talk."""
+
+
+class Call:
+    """A call: a session between a caller and a graph, and exactly one end.
+
+    The first end wins, whoever brings it; what comes later is not an end any more.
+
+    Args:
+        call_id: the call's name, which is in every journal entry.
+        graph: the graph and its policy.
+        dispatch: the metadata the call was dispatched with.
+        voices: the models that hear and speak.
+        journal: gets what happens.
+        memory: where the graph remembers the call, unless it was compiled with its own; it must
+            stay open until the session is closed. Default: in this process.
+        thread: LangGraph's thread, which no other call has; default: the call's name.
+        speech_tap: measurement only, see ``CallAgent``.
+        observers: are told what the graph does, beside the call.
+        more_context: keys of the graph's own context, beside those of ``CallContext``.
+    """
+
+    def __init__(
+        self,
+        call_id: str,
+        *,
+        graph: CallGraph,
+        dispatch: Dispatch,
+        journal: CallJournal,
+        voices: Voices,
+        memory: BaseCheckpointSaver[Any] | None = None,
+        thread: str | None = None,
+        speech_tap: SpeechTap | None = None,
+        observers: Sequence[BaseCallbackHandler] = (),
+        more_context: Mapping[str, Any] | None = None,
+    ) -> None:
+        self._graph = graph
+        self._journal = journal
+        self.graph_llm = call_llm(
+            call_id, graph, dispatch, memory, observers, more_context, thread=thread
+        )
+        self.session = self._make_session(voices)
+        policy = graph.policy
+        self.closing = Closing(journal, Limits(policy.tail, policy.farewell_max_wait))
+        playout = Playout(self.session)
+        end_call = end_call_tool(self.closing, policy, playout)
+        self._agent = CallAgent(
+            [end_call],
+            opens=policy.first_speaker == "agent",
+            answers=lambda: self.closing.is_talking,
+            speech_tap=speech_tap,
+        )
+        self._limit_watch = LimitWatch(
+            self.session, self.graph_llm, self.closing, policy, journal, playout
+        )
+        self.keypad = KeypadWatch(
+            self._tell_of_keys,
+            lambda: self.closing.is_talking,
+            journal,
+            self._limit_watch.key_pressed,
+        )
+        self._watching: list[asyncio.Task[None]] = []
+        self._is_down = False
+        self.session.on("conversation_item_added", self._item_added)
+        self.session.on("close", self._session_closed)
+
+    @property
+    def policy(self) -> CallPolicy:
+        """How the call is conducted."""
+        return self._graph.policy
+
+    def end(self, end: CallEnd) -> None:
+        """End the call now; without effect when it has ended already."""
+        self.closing.cut_short(end)
+
+    async def reach(self, limit: Due) -> None:
+        """Do what is due at a limit now: tell the graph, or end the call."""
+        await self._limit_watch.reach(limit)
+
+    @property
+    def ended(self) -> bool:
+        """Whether the call is over; its line may still be up."""
+        return self.closing.is_decided
+
+    async def run(
+        self,
+        start: StartSession,
+        lines: Sequence[Line],
+        *,
+        caller_joined: Callable[[], Awaitable[str]],
+    ) -> CallEnd:
+        """Talk until somebody ends the call, then take the line down; returns how it ended.
+
+        The line is taken down whatever happens, a cancelled job included: the first of ``lines``
+        that can be.
+        """
+        self._journal.write("call_started", graph=self._graph.name)
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                joining = tasks.create_task(self._join(start, caller_joined, tasks))
+                await self.closing.decided()
+                for task in (joining, *self._watching):
+                    task.cancel()
+                await self._take_down(lines)  # not after they have ended: nothing may delay it
+        except* Exception:  # noqa: BLE001 - whatever failed, the line is taken down
+            _log.exception("a part of the call failed")
+            self.end(CallEnd("error", "call_failed"))
+        finally:
+            self.end(CallEnd("operator", "worker_shutdown"))
+            await self._take_down(lines)
+            await surely(self.graph_llm.aclose())
+        return self.closing.end
+
+    async def _take_down(self, lines: Sequence[Line]) -> None:
+        """Take the line down and close the record, once, however often this task is cancelled."""
+        if not self._is_down:
+            self._is_down = True
+            await surely(self._close(lines))
+
+    async def _close(self, lines: Sequence[Line]) -> None:
+        await self.closing.take_down(lines)
+        for words in self._agent.passed_over:
+            self._journal.write("heard", **{"lk.pii.words": words}, metrics={})
+        self.closing.write_end()
+
+    async def _join(
+        self,
+        start: StartSession,
+        caller_joined: Callable[[], Awaitable[str]],
+        tasks: asyncio.TaskGroup,
+    ) -> None:
+        self._journal.write("caller_joined", caller=await caller_joined())
+        self._watching = [
+            tasks.create_task(self._limit_watch.run()),
+            tasks.create_task(self.keypad.run()),
+        ]
+        await start(self.session, self._agent)
+
+    async def _tell_of_keys(self, event: CallEvent) -> None:
+        """Who presses a key does not want to hear the rest of the sentence."""
+        if self.session.current_speech is not None:
+            await self.session.interrupt()
+        await self.graph_llm.tell(event)
+
+    def _make_session(self, voices: Voices) -> AgentSession[None]:
+        session: AgentSession[None] = AgentSession(
+            llm=self.graph_llm,
+            stt=voices.stt or NOT_GIVEN,
+            tts=voices.tts or NOT_GIVEN,
+            vad=voices.vad,
+            turn_handling=_hearing_over_farewells(voices.turn_handling),
+            tts_text_transforms=["filter_markdown", "filter_emoji", replace(UNSPOKEN_OF_LINKS)],
+        )
+        self.graph_llm.follow(session)
+        return session
+
+    def _item_added(self, event: ConversationItemAddedEvent) -> None:
+        match event.item:
+            case llm.ChatMessage(role="user") as message:
+                self._journal.write(
+                    "heard",
+                    **{"lk.pii.words": message.text_content or ""},
+                    metrics=_latencies(message),
+                )
+            case llm.ChatMessage(role="assistant") as message:
+                pointer = run_pointer(message)
+                self._journal.write(
+                    "spoken",
+                    **{"lk.pii.words": message.text_content or ""},
+                    nodes=pointer["nodes"] if pointer else [],
+                    interrupted=message.interrupted,
+                    seconds=_spoken_seconds(message),
+                    metrics=_latencies(message),
+                )
+            case _:
+                pass
+
+    def _session_closed(self, event: CloseEvent) -> None:
+        match event.reason:
+            case CloseReason.PARTICIPANT_DISCONNECTED:
+                return  # the room says who it was, and why
+            case CloseReason.ERROR:
+                self.end(CallEnd("error", type(event.error).__name__))
+            case CloseReason.JOB_SHUTDOWN:
+                self.end(CallEnd("operator", "worker_shutdown"))
+            case _:
+                self.end(CallEnd("error", f"session_closed_{event.reason.value}"))
+
+
+def _hearing_over_farewells(given: TurnHandlingOptions | None) -> TurnHandlingOptions:
+    """Hear the caller while the agent cannot be interrupted, as during a farewell."""
+    options = given or TurnHandlingOptions()
+    interruption = InterruptionOptions(**options.get("interruption", {}))
+    interruption["discard_audio_if_uninterruptible"] = False
+    return TurnHandlingOptions(**{**options, "interruption": interruption})
+
+
+def _latencies(message: llm.ChatMessage) -> dict[str, float]:
+    """LiveKit's waiting times of one message, in seconds."""
+    return {
+        name: round(value, 3)
+        for name, value in message.metrics.items()
+        if isinstance(value, float) and name.endswith(("latency", "delay", "ttft", "ttfb"))
+    }
+
+
+def _spoken_seconds(message: llm.ChatMessage) -> float:
+    """How long the agent spoke; 0 for what was only written."""
+    metrics = message.metrics
+    seconds = metrics.get("stopped_speaking_at", 0.0) - metrics.get("started_speaking_at", 0.0)
+    return round(seconds, 3)

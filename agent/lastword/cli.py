@@ -1,0 +1,248 @@
+"""The ``lastword`` command: arguments only; what they do is elsewhere.
+
+Each command imports what it needs when it runs: LiveKit and LangGraph take seconds.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sys
+import traceback
+from collections.abc import Callable, Coroutine
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeVar
+
+import typer
+
+from lastword.dispatch import read_dispatch
+from lastword.errors import LastwordError
+from lastword.settings import make_checkpoints_strict, read_settings
+from lastword.terminal import SafeConsole, print_error, print_safe_logs
+from lastword.untrusted.printable import without_secrets
+
+app = typer.Typer(
+    help="A LiveKit voice agent whose LangGraph graph decides when to hang up.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_show_locals=False,
+)
+
+eval_app = typer.Typer(
+    help="Measure decisions of a graph on labelled conversations.", no_args_is_help=True
+)
+app.add_typer(eval_app, name="eval")
+
+GraphOption = Annotated[str | None, typer.Option(help="Name of the graph in langgraph.json.")]
+MetadataOption = Annotated[str, typer.Option(help="JSON that is sent with the dispatch.")]
+_Result = TypeVar("_Result")
+
+
+@app.command()
+def call(
+    graph: GraphOption = None,
+    script: Annotated[
+        str | None,
+        typer.Option(help="What the caller says: a YAML file, or the name of a bundled script."),
+    ] = None,
+    metadata: MetadataOption = "",
+    port: Annotated[int | None, typer.Option(help="Port of the local LiveKit server.")] = None,
+    picture: Annotated[
+        Path | None, typer.Option(help="Also write what the terminal shows to this SVG file.")
+    ] = None,
+) -> None:
+    """Make a whole call on this machine: local server, worker, simulated caller."""
+    from lastword.private_files import private_file
+    from lastword.tools.rehearsal.command import Rehearsal, rehearse
+
+    rehearsal = Rehearsal(
+        settings=read_settings(), graph=graph, script=script, metadata=metadata, port=port
+    )
+    console = SafeConsole(record=picture is not None)
+    code = asyncio.run(until_signalled(rehearse(rehearsal, console)))
+    if picture is not None:
+        with private_file(picture) as file:
+            file.write(console.export_svg(title="make call").encode())
+    raise typer.Exit(code)
+
+
+@app.command()
+def talk(
+    graph: GraphOption = None,
+    metadata: MetadataOption = "",
+    audio: Annotated[bool, typer.Option(help="Use microphone and loudspeaker.")] = False,
+) -> None:
+    """Talk to a graph yourself: typed lines, or microphone and loudspeaker."""
+    from lastword.tools.talk import talk_aloud, talk_typed
+
+    settings = read_settings()
+    dispatch = read_dispatch(metadata)
+    if audio:
+        talk_aloud(settings, graph or dispatch.graph, metadata)
+    else:
+        asyncio.run(talk_typed(settings, graph or dispatch.graph, dispatch, SafeConsole()))
+
+
+@app.command()
+def replay(
+    file: Annotated[Path, typer.Argument(help="A transcript: YAML, as make call writes it.")],
+    level: Annotated[
+        Literal["graph", "session", "room"],
+        typer.Option(help="The graph alone, a LiveKit session, or a real room with real audio."),
+    ] = "graph",
+    graph: GraphOption = None,
+    real_time: Annotated[
+        bool, typer.Option("--real-time", help="Take as long as the words would.")
+    ] = False,
+    live: Annotated[bool, typer.Option("--live", help="Let the real chat model answer.")] = False,
+    record: Annotated[
+        bool, typer.Option("--record", help="As --live, and keep its answers in a cassette.")
+    ] = False,
+) -> None:
+    """Have a written or recorded conversation again, and see whether it goes as it is written."""
+    from lastword.tools.replay.command import ReplayRequest, replay_file
+
+    request = ReplayRequest(file, level, graph, real_time, live, record)
+    console = SafeConsole()
+    raise typer.Exit(asyncio.run(until_signalled(replay_file(request, read_settings(), console))))
+
+
+@app.command()
+def check(
+    graphs: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="GRAPH", help="Names in langgraph.json; default: all."),
+    ] = None,
+    config: Annotated[
+        Path | None, typer.Option(help="The langgraph.json, if it is elsewhere.")
+    ] = None,
+    form: Annotated[
+        Literal["text", "json"], typer.Option("--format", help="For people, or for machines.")
+    ] = "text",
+) -> None:
+    """Read graphs without running them: whether calls can end, and only speech is spoken.
+
+    Their modules are imported, which runs the code in them: check only code that you trust.
+    Exits with 1 when there is something to mend.
+    """
+    from lastword.tools.check import check_graphs
+    from lastword.tools.check.view import as_json, show
+
+    console = SafeConsole()
+    report = check_graphs(config or read_settings().graphs_config, graphs or ())
+    if form == "json":
+        console.print(as_json(report), soft_wrap=True)
+    else:
+        show(report, console)
+    raise typer.Exit(1 if report.findings else 0)
+
+
+@app.command(
+    context_settings={"allow_extra_args": True, "ignore_unknown_options": True},
+    add_help_option=False,
+)
+def worker(context: typer.Context) -> None:
+    """Run the worker: ``worker start`` in production, ``worker dev`` with reload.
+
+    The words after ``worker`` are LiveKit's own; ``worker --help`` lists them.
+    """
+    from livekit.agents import cli as livekit_cli
+
+    from lastword.worker import make_worker
+
+    server = make_worker(read_settings())
+    sys.argv = ["lastword worker", *context.args]
+    livekit_cli.run_app(server)
+
+
+@eval_app.command()
+def ends(
+    dataset: Annotated[
+        str, typer.Argument(help='A JSONL file of labelled cases, or the word "starter".')
+    ],
+    graph: GraphOption = None,
+    history: Annotated[
+        Literal["given", "replayed"],
+        typer.Option(
+            help="given: the graph gets what both sides have said; "
+            "replayed: the caller's lines are said again, and the graph answers them."
+        ),
+    ] = "given",
+    metadata: MetadataOption = "",
+    model: Annotated[
+        str | None, typer.Option(help="Chat model of the sample graphs, as LASTWORD_CHAT_MODEL.")
+    ] = None,
+    against: Annotated[
+        str | None, typer.Option(help="Another graph, on the same cases, side by side.")
+    ] = None,
+    against_model: Annotated[
+        str | None, typer.Option(help="Another chat model, on the same cases, side by side.")
+    ] = None,
+    parallel: Annotated[int, typer.Option(min=1, help="So many cases at once.")] = 4,
+    limit: Annotated[
+        int | None, typer.Option(min=1, help="Only so many cases, spread over the file.")
+    ] = None,
+    category: Annotated[
+        list[str] | None, typer.Option(help="Only cases of this category; can be repeated.")
+    ] = None,
+    json_file: Annotated[
+        Path | None, typer.Option("--json", help="Write figures and all cases to this file.")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Write the report to this file as Markdown.")
+    ] = None,
+    fail_under_precision: Annotated[
+        float | None, typer.Option(min=0, max=1, help="Exit 1 when precision is below (0 to 1).")
+    ] = None,
+    fail_under_recall: Annotated[
+        float | None, typer.Option(min=0, max=1, help="Exit 1 when recall is below (0 to 1).")
+    ] = None,
+) -> None:
+    """Is the decision to hang up right? Labelled conversations are run through a graph."""
+    from lastword.tools.evaluation.ends import EndsRequest, measure_ends
+
+    request = EndsRequest(
+        dataset=dataset,
+        graph=graph,
+        history=history,
+        metadata=metadata,
+        model=model,
+        against=against,
+        against_model=against_model,
+        parallel=parallel,
+        limit=limit,
+        categories=tuple(category or ()),
+        json_file=json_file,
+        out=out,
+        least_precision=fail_under_precision,
+        least_recall=fail_under_recall,
+    )
+    measure_ends(
+        request,
+        read_settings(),
+        SafeConsole(),
+        run=lambda work: asyncio.run(until_signalled(work)),
+    )
+
+
+async def until_signalled(work: Coroutine[Any, Any, _Result]) -> _Result:
+    """Run ``work``; SIGTERM cancels it like Ctrl-C does, so that it ends what it has started."""
+    if (this := asyncio.current_task()) is not None:
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, this.cancel)
+    return await work
+
+
+def main(run: Callable[[], object] = app) -> None:
+    """Run the command; a mistake of the user's is one sentence and exit code 1."""
+    print_safe_logs()
+    make_checkpoints_strict()
+    try:
+        run()
+    except asyncio.CancelledError:
+        raise SystemExit(143) from None
+    except LastwordError as error:
+        print_error(f"lastword: {error}")
+        raise SystemExit(1) from None
+    except Exception:  # noqa: BLE001 - a fault of ours; it may quote what a caller has said
+        print_error(without_secrets(traceback.format_exc().rstrip()))
+        raise SystemExit(1) from None

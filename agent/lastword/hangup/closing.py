@@ -1,0 +1,258 @@
+"""A call on its way to its end: the facts, the phase they put it in, and the one removal.
+
+Everything that is reported here takes effect at once, in the caller's own step of the event loop;
+only time itself has a timer. So no event can be missed, whatever the order they come in.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any, Literal
+
+from lastword.events import CallJournal
+from lastword.hangup.call_end import CallEnd
+from lastword.hangup.hang_up import Line, hang_up
+from lastword.hangup.phases import Facts, Limits, LineState, Phase, Row, next_row, wake_at
+
+FarewellState = Literal["none", "played", "muted", "cut_short", "overdue", "failed"]
+"""What became of the farewell: "none" when there was none, or nothing in it to speak; "failed" when
+there was no voice to speak it, "muted" when the agent's voice was switched off meanwhile."""
+
+_ENTRIES = {
+    Phase.TALKING: "ending_cancelled",
+    Phase.ENDING: "ending",
+    Phase.DRAINING: "farewell_played",
+    Phase.HANGING_UP: "hanging_up",
+    Phase.GONE: "gone",
+    Phase.GIVEN_UP: "hang_up_failed",
+}
+_BEFORE_REMOVAL = (Phase.TALKING, Phase.ENDING, Phase.DRAINING)
+
+
+class Farewell:
+    """A farewell on its way; what is reported of one that was called off has no effect."""
+
+    def __init__(self, end: CallEnd, advance: Callable[[], None], now: Callable[[], float]) -> None:
+        self.end = end
+        self.played_at: float | None = None
+        self.wants_more = False
+        self.has_no_voice = False
+        self.is_empty = False
+        self.was_muted = False
+        self.was_cut = False
+        """Its sound was cleared away before its end, and not by a caller who spoke over it."""
+        self.was_called_off = False
+        self.passed_over: list[str] = []
+        """What the caller has said over it, in order, and LiveKit has put into no turn."""
+        self.voice: float | None = None
+        self.unheard: float | None = None
+        self._words_at: float | None = None
+        self._advance = advance
+        self._now = now
+        self._settled = asyncio.Event()
+
+    def played(self) -> None:
+        """The last sample has been played."""
+        if self.played_at is None:
+            self.played_at = self._now()
+            self._advance()
+
+    def call_off(self) -> None:
+        """The caller has said that the call is not over."""
+        self.wants_more = True
+        self._advance()
+
+    def makes_sound(self, *, speaking: bool) -> None:
+        """The caller begins or stops making a sound."""
+        if speaking and self.voice is None:
+            self.voice, self._words_at = self._now(), None
+        elif not speaking and self.voice is not None:
+            # words that came during a sound may be only the first of it
+            self.unheard = self._now() if self._words_at is None else self._words_at
+            self.voice = None
+        self._advance()
+
+    def words_came(self) -> None:
+        """What the caller said has been understood."""
+        self.unheard, self._words_at = None, self._now()
+        self._advance()
+
+    def settle(self, *, called_off: bool) -> None:
+        """It was called off, or the call is over."""
+        self.was_called_off = called_off
+        self._settled.set()
+
+    async def settled(self) -> None:
+        """Wait until it was called off, or the call is over."""
+        await self._settled.wait()
+
+
+class Closing:
+    """One call's way from talking to gone, by the table of ``phases``.
+
+    Must be made in a running event loop.
+
+    Args:
+        journal: gets every change of phase.
+        limits: the tail, and how long a farewell may take.
+        clock: monotonic seconds; default: the event loop's.
+    """
+
+    def __init__(
+        self, journal: CallJournal, limits: Limits, clock: Callable[[], float] | None = None
+    ) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._now = clock or self._loop.time
+        self._journal = journal
+        self._limits = limits
+        self.phase = Phase.TALKING
+        self._since = self._now()
+        self._cut: CallEnd | None = None
+        self._farewell: Farewell | None = None
+        self._line: LineState = "up"
+        self._is_muted = False
+        self._decided = asyncio.Event()
+        self._timer: asyncio.TimerHandle | None = None
+
+    @property
+    def is_talking(self) -> bool:
+        """Whether nothing has ended the call so far."""
+        return self.phase is Phase.TALKING
+
+    @property
+    def is_decided(self) -> bool:
+        """Whether the call is over for good; its line may still be up."""
+        return self._decided.is_set()
+
+    @property
+    def end(self) -> CallEnd:
+        """Who ended the call and why: whoever decided first, as far as it is decided.
+
+        A caller who leaves during the farewell does not change what the graph has decided.
+        """
+        if self._farewell is None:
+            return self._cut or CallEnd("error", "undecided")
+        reason = self._cut.disconnect_reason if self._cut else None
+        return replace(self._farewell.end, disconnect_reason=reason)
+
+    @property
+    def farewell(self) -> FarewellState:
+        """What became of the farewell."""
+        farewell = self._farewell
+        if farewell is None:
+            return "none"
+        if farewell.has_no_voice:
+            return "failed"
+        if farewell.is_empty:
+            return "none"
+        if farewell.was_muted:
+            return "muted"
+        if farewell.played_at is not None and not farewell.was_cut:
+            return "played"
+        return "cut_short" if self._cut or farewell.was_cut else "overdue"
+
+    def cut_short(self, end: CallEnd) -> None:
+        """End the call at once; without effect when that has happened or is happening."""
+        if self.phase in _BEFORE_REMOVAL:
+            self._cut = end
+            self._advance()
+
+    def begin_farewell(self, end: CallEnd, source: str) -> Farewell | None:
+        """End the call after a farewell; None when it is ending already.
+
+        ``source`` is for the record: where the decision came from.
+        """
+        if not self.is_talking:
+            return None
+        farewell = self._farewell = Farewell(end, self._advance, self._now)
+        farewell.was_muted = self._is_muted
+        self._advance(source=source)
+        return farewell
+
+    def agent_muted(self, muted: bool) -> None:
+        """Somebody with power over the room has silenced the agent's voice, or given it back."""
+        self._is_muted = muted
+        farewell = self._farewell
+        if muted and farewell is not None and farewell.played_at is None:
+            farewell.was_muted = True
+
+    async def decided(self) -> CallEnd:
+        """Wait until the line is to be taken down; returns how the call ended."""
+        await self._decided.wait()
+        return self.end
+
+    async def take_down(self, lines: Sequence[Line]) -> None:
+        """Remove the line, once, and see that it is gone; returns when no more can be done."""
+        removed = await hang_up(lines)
+        self._line = "stuck" if removed is None else "gone"
+        self._advance(removed=removed)
+
+    def write_end(self) -> None:
+        """Close the record: who ended the call, why, and what became of farewell and line."""
+        end = self.end
+        self._journal.write(
+            "call_ended",
+            ended_by=end.ended_by,
+            reason=end.reason,
+            outcome=end.outcome,
+            farewell=self.farewell,
+            disconnect_reason=end.disconnect_reason,
+            line_gone=self.phase is Phase.GONE,
+        )
+
+    def _facts(self) -> Facts:
+        farewell = self._farewell
+        return Facts(
+            now=self._now(),
+            since=self._since,
+            cut_short=self._cut is not None,
+            farewell=farewell is not None,
+            played_at=farewell.played_at if farewell else None,
+            wants_more=farewell is not None and farewell.wants_more,
+            voice=farewell.voice if farewell else None,
+            unheard=farewell.unheard if farewell else None,
+            line=self._line,
+        )
+
+    def _advance(self, **fields: Any) -> None:
+        while (row := next_row(self.phase, self._facts(), self._limits)) is not None:
+            self._enter(row, fields)
+        if self._timer is not None:
+            self._timer.cancel()
+        wake = wake_at(self.phase, self._facts(), self._limits)
+        self._timer = None
+        if wake is not None:
+            self._timer = self._loop.call_later(max(wake - self._now(), 0.0), self._advance)
+
+    def _enter(self, row: Row, fields: dict[str, Any]) -> None:
+        farewell = self._farewell
+        self.phase, self._since = row.to, self._now()
+        self._journal.write(_ENTRIES[row.to], phase=row.to.value, why=row.why, **self._says(fields))
+        if row.to is Phase.TALKING:
+            self._farewell = None
+        if row.to is Phase.HANGING_UP:
+            self._decided.set()
+            for words in farewell.passed_over if farewell else ():
+                self._journal.write("heard", **{"lk.pii.words": words}, metrics={})
+        if farewell is not None and row.to in (Phase.TALKING, Phase.GONE, Phase.GIVEN_UP):
+            farewell.settle(called_off=row.to is Phase.TALKING)
+
+    def _says(self, fields: dict[str, Any]) -> dict[str, Any]:
+        """What the journal's entry of the present phase says beside the phase."""
+        end = self.end
+        match self.phase:
+            case Phase.ENDING:
+                return {
+                    "ended_by": end.ended_by,
+                    "reason": end.reason,
+                    "outcome": end.outcome,
+                    **fields,
+                }
+            case Phase.TALKING:
+                return {"reason": end.reason}
+            case Phase.HANGING_UP:
+                return {"ended_by": end.ended_by, "reason": end.reason, "farewell": self.farewell}
+            case _:
+                return fields

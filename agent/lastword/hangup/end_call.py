@@ -1,0 +1,45 @@
+"""LiveKit's side of an ending: the tool that the bridge calls in the farewell's own stream.
+
+LiveKit runs a tool only for a speech that is really played, and ties it to that speech; so no
+discarded speculative answer gets here, and there is no guess which speech is the farewell.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from livekit.agents import RunContext, llm
+
+from lastword.bridge.tool_call import END_CALL_TOOL
+from lastword.events import EndedBy
+from lastword.hangup.call_end import CallEnd
+from lastword.hangup.closing import Closing
+from lastword.hangup.farewell_guard import follow, guarded
+from lastword.hangup.playout import Playout
+from lastword.signals import CallPolicy
+
+
+def end_call_tool(
+    closing: Closing, policy: CallPolicy, playout: Playout
+) -> llm.FunctionTool[..., Any]:
+    """Make the ``end_call`` tool of one call.
+
+    Args:
+        closing: is told of the farewell, and decides.
+        policy: what the caller's voice over the farewell does.
+        playout: tells whether the farewell could be heard.
+    """
+
+    @llm.function_tool(name=END_CALL_TOOL, description="The graph has ended the call.")
+    async def end_call(ctx: RunContext[Any], reason: str, outcome: str, source: str) -> None:
+        ended_by: EndedBy = "error" if source == "failure" else "graph"
+        farewell = closing.begin_farewell(CallEnd(ended_by, reason, json.loads(outcome)), source)
+        if farewell is not None:
+            speech, stopped_by = ctx.speech_handle, policy.farewell_interruption
+            if stopped_by != "any" and not speech.interrupted:
+                ctx.disallow_interruptions()
+            with guarded(ctx.session, speech, farewell, policy, stopped_by):
+                await follow(ctx.session, speech, farewell, ctx.wait_for_playout(), playout)
+
+    return end_call

@@ -1,0 +1,173 @@
+"""The caller's voice over a farewell: what it says may call the hang-up off."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, Literal
+
+from livekit.agents import (
+    AgentSession,
+    ErrorEvent,
+    UserInputTranscribedEvent,
+    UserStateChangedEvent,
+    tts,
+)
+from livekit.agents.voice import SpeechHandle
+
+from lastword.hangup.closers import is_closer, split_words
+from lastword.hangup.closing import Farewell
+from lastword.hangup.limits import TimeUp
+from lastword.hangup.playout import Playout
+from lastword.room.call_agent import CallAgent
+from lastword.signals import CallPolicy
+
+StoppedBy = Literal["new_request", "any", "never", "words"]
+"""What calls a farewell off: those of ``CallPolicy.farewell_interruption``, and any words at all,
+which is so for the farewell of a caller who had said none."""
+
+UNSETTLED_WORDS = 3
+"""The last words of a transcript that is not final: "by the" may become "bye then", and "have a
+nice" goes on with "day". They are not judged."""
+
+_log = logging.getLogger("lastword.hangup")
+
+
+def limit_stopped_by(limit: TimeUp, policy: CallPolicy) -> StoppedBy:
+    """What calls the farewell of a limit off: words that are no silence any more, else nothing."""
+    is_kept = limit.for_silence and policy.farewell_interruption != "never"
+    return "words" if is_kept else "never"
+
+
+@contextmanager
+def guarded(
+    session: AgentSession[Any],
+    speech: SpeechHandle,
+    farewell: Farewell,
+    policy: CallPolicy,
+    stopped_by: StoppedBy,
+) -> Iterator[Callable[[], None]]:
+    """Do with the caller's voice over the farewell ``speech`` what is to be done.
+
+    Gives what stops the farewell and calls the hang-up off at once.
+    """
+    listener = _Listener(session, speech, farewell, policy, stopped_by)
+    session.on("user_input_transcribed", listener.heard)
+    session.on("user_state_changed", listener.user_state)
+    session.on("error", listener.error)
+    if stopped_by != "words":  # a sound that was there in the silence before is none of words
+        listener.sound(speaking=session.user_state == "speaking")
+    try:
+        yield listener.stop
+    finally:
+        session.off("user_input_transcribed", listener.heard)
+        session.off("user_state_changed", listener.user_state)
+        session.off("error", listener.error)
+        listener.hand_over()
+
+
+async def follow(
+    session: AgentSession[Any],
+    speech: SpeechHandle,
+    farewell: Farewell,
+    played: Awaitable[None],
+    playout: Playout,
+) -> None:
+    """Report the playout, or the interruption, until the ending is called off or the call gone.
+
+    A session that is being closed interrupts all speech; that is nobody's wish to go on.
+    """
+    await played
+    if not speech.interrupted:
+        await playout.report(speech, farewell)
+    async with asyncio.TaskGroup() as tasks:
+        settled = tasks.create_task(farewell.settled())
+        await speech.wait_if_not_interrupted([settled])
+        settled.cancel()
+    is_closing = session._is_closing()  # noqa: SLF001 - told to others only when it is closed
+    if speech.interrupted and not is_closing:
+        farewell.call_off()
+
+
+class _Listener:
+    """Hears what the caller says over one farewell."""
+
+    def __init__(
+        self,
+        session: AgentSession[Any],
+        speech: SpeechHandle,
+        farewell: Farewell,
+        policy: CallPolicy,
+        stopped_by: StoppedBy,
+    ) -> None:
+        self._session = session
+        self._speech = speech
+        self._farewell = farewell
+        self._stopped_by = stopped_by
+        self._is_closer: Callable[[str, str], bool] = policy.is_closer or is_closer
+
+    def error(self, event: ErrorEvent) -> None:
+        """Take that a model has failed; without a voice the farewell is not heard."""
+        if isinstance(event.error, tts.TTSError) and not event.error.recoverable:
+            self._farewell.has_no_voice = True
+
+    def user_state(self, event: UserStateChangedEvent) -> None:
+        self.sound(speaking=event.new_state == "speaking")
+
+    def sound(self, *, speaking: bool) -> None:
+        """Take that the caller makes a sound, or is silent."""
+        if self._stopped_by != "never":
+            self._farewell.makes_sound(speaking=speaking)
+
+    def heard(self, event: UserInputTranscribedEvent) -> None:
+        """Take a transcript; the turn of one that does not call the farewell off is dropped."""
+        words = event.transcript.strip()
+        if self._speech.interrupted or not split_words(words):  # "..." is noise, written down
+            return
+        if event.is_final:
+            self._farewell.passed_over.append(words)
+        if not self._stops(event):
+            if event.is_final:
+                self._farewell.words_came()
+            return
+        self.stop()
+        self.hand_over()
+
+    def stop(self) -> None:
+        """Stop the farewell, and call the hang-up off."""
+        self._speech.allow_interruptions = True
+        self._speech.interrupt()
+        self._farewell.call_off()
+
+    def _stops(self, event: UserInputTranscribedEvent) -> bool:
+        match self._stopped_by:
+            case "never":
+                return False
+            case "words":
+                return True
+            case "any":  # to a sound without words LiveKit sees itself
+                return event.is_final
+            case _:
+                return not self._says_goodbye(event)
+
+    def _says_goodbye(self, event: UserInputTranscribedEvent) -> bool:
+        """Whether it is nothing but a goodbye; before it is final, whether it may become one."""
+        words, language = event.transcript.split(), event.language or ""
+        unsettled = 0 if event.is_final else UNSETTLED_WORDS
+        settled = (words[: len(words) - number] for number in range(unsettled + 1))
+        try:
+            return any(not some or self._is_closer(" ".join(some), language) for some in settled)
+        except Exception:  # noqa: BLE001 - it is the user's function
+            _log.exception("the policy's is_closer failed; the call goes on")
+            return False
+
+    def hand_over(self) -> None:
+        """What LiveKit passed over belongs to the turn that has called the farewell off."""
+        if not self._farewell.was_called_off:
+            return
+        agent = self._session.current_agent
+        if isinstance(agent, CallAgent):
+            agent.passed_over.extend(self._farewell.passed_over)
+            self._farewell.passed_over.clear()

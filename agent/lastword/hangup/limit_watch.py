@@ -1,0 +1,251 @@
+"""Watches one call's limits: tells the graph first, and ends the call for certain."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from math import inf
+from typing import Any
+
+from livekit.agents import (
+    AgentSession,
+    AgentStateChangedEvent,
+    ConversationItemAddedEvent,
+    UserInputTranscribedEvent,
+    UserStateChangedEvent,
+    llm,
+)
+from livekit.agents.voice import SpeechHandle
+from livekit.agents.voice.events import AgentState, EventTypes
+
+from lastword.bridge import GraphLLM
+from lastword.events import CallJournal
+from lastword.hangup.call_end import CallEnd
+from lastword.hangup.closers import split_words
+from lastword.hangup.closing import Closing
+from lastword.hangup.farewell_guard import follow, guarded, limit_stopped_by
+from lastword.hangup.limits import CallTimes, Due, TimeUp, due, next_look
+from lastword.hangup.playout import Playout
+from lastword.signals import CallPolicy, LimitNear, Silence
+
+_log = logging.getLogger("lastword.hangup")
+
+_CLOCK_STEP = 0.001
+"""Seconds that are waited at least: an event loop may wake a little before the time it was told."""
+
+
+class LimitWatch:
+    """The limits of one call, from the moment when the caller has joined.
+
+    Args:
+        session: whose words and silences are watched.
+        graph_llm: is told of silences and of the end that is near.
+        closing: ends the call.
+        policy: the limits.
+        journal: gets what the graph was told of.
+        playout: tells whether a farewell could be heard.
+        clock: monotonic seconds; default: the event loop's.
+    """
+
+    def __init__(
+        self,
+        session: AgentSession[Any],
+        graph_llm: GraphLLM,
+        closing: Closing,
+        policy: CallPolicy,
+        journal: CallJournal,
+        playout: Playout,
+        clock: Callable[[], float] | None = None,
+    ) -> None:
+        self._now = clock or asyncio.get_running_loop().time
+        self._session = session
+        self._graph_llm = graph_llm
+        self._closing = closing
+        self._policy = policy
+        self._journal = journal
+        self._playout = playout
+        self._changed = asyncio.Event()
+        self._joined = self._quiet_from = self._now()
+        self._runs: dict[str, float] = {}
+        self._state: AgentState = session.agent_state
+        self._sounding = False
+        self._has_spoken = False
+        self._reminders = 0
+        self._warned = self._again = False
+        self._sound_ended = -inf
+        self._stop_farewell: Callable[[], None] | None = None
+
+    async def run(self) -> None:
+        """Watch until the task is cancelled, which is when the call is over."""
+        self._joined = self._quiet_from = self._now()
+        with self._listening():
+            while True:
+                self._changed.clear()
+                times = self._times()
+                what = due(self._policy, times) if self._closing.is_talking else None
+                if what is None:
+                    await self._wait(next_look(self._policy, times))
+                else:
+                    await self.reach(what)
+
+    async def reach(self, what: Due) -> None:
+        """Do what is due at a limit; returns when the graph is told, or the call over or kept."""
+        if isinstance(what, TimeUp):
+            await self._end(what)
+        else:
+            await self._tell(what)
+
+    def key_pressed(self) -> None:
+        """Take that the caller has pressed a key, which keeps a call as words do."""
+        self._caller_is_there()
+        if self._stop_farewell is not None and not self._closing.is_decided:
+            self._stop_farewell()
+
+    async def _wait(self, until: float) -> None:
+        """Wait for a change, or for the time; a call that is ending is left alone."""
+        seconds = max(until - self._now(), _CLOCK_STEP)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds if self._closing.is_talking else None):
+                await self._changed.wait()
+
+    async def _tell(self, event: Silence | LimitNear) -> None:
+        if event["kind"] == "silence":
+            self._reminders += 1
+        else:
+            self._warned = True
+        self._quiet_from = self._now()
+        self._journal.write("call_event", **event)
+        try:
+            answer = await self._graph_llm.tell(event)
+        except Exception:  # noqa: BLE001 - the call goes on, and so does the watch
+            _log.exception("the graph could not be told of what happened to the call")
+            return
+        if event["kind"] == "limit_near":
+            answer.add_done_callback(self._warning_over)
+
+    def _warning_over(self, answer: SpeechHandle) -> None:
+        """A warning that the caller has spoken over is given again in the next quiet moment."""
+        if answer.interrupted:
+            self._warned, self._again = False, True
+            self._changed.set()
+
+    async def _end(self, limit: TimeUp) -> None:
+        farewell = self._closing.begin_farewell(CallEnd("limit", limit.reason), "limit")
+        if farewell is None:
+            return
+        speech = await self._say(limit)
+        if speech is None:
+            farewell.is_empty = not limit.farewell
+            farewell.has_no_voice = not farewell.is_empty
+            farewell.played()
+            await farewell.settled()
+            return
+        stopped_by = limit_stopped_by(limit, self._policy)
+        with guarded(self._session, speech, farewell, self._policy, stopped_by) as stop:
+            if stopped_by == "never":
+                await speech.wait_for_playout()
+                await self._playout.report(speech, farewell)
+                await farewell.settled()
+                return
+            self._stop_farewell = stop
+            try:
+                await follow(
+                    self._session, speech, farewell, speech.wait_for_playout(), self._playout
+                )
+            finally:
+                self._stop_farewell = None
+
+    async def _say(self, limit: TimeUp) -> SpeechHandle | None:
+        """Speak the last sentence, whoever is speaking now; None: nothing is spoken."""
+        if not limit.for_silence:  # what is answered counts no more
+            self._session.input.set_audio_enabled(False)
+        try:
+            await self._session.interrupt(force=True)
+            if limit.farewell:
+                return self._session.say(limit.farewell, allow_interruptions=False)
+        except Exception:  # noqa: BLE001 - without a farewell the limit is still reached
+            _log.exception("the session does not speak any more; hanging up without a farewell")
+        return None
+
+    def _times(self) -> CallTimes:
+        return CallTimes(
+            now=self._now(),
+            joined=self._joined,
+            quiet_since=self._quiet_since(),
+            sounding=self._sounding,
+            has_spoken=self._has_spoken,
+            reminders=self._reminders,
+            warned=self._warned,
+            answering=bool(self._runs) or self._state == "thinking",
+            again=self._again,
+            sound_ended=self._sound_ended,
+        )
+
+    def _quiet_since(self) -> float | None:
+        """A graph that has run for longer than a turn may take is quiet, whatever it does."""
+        if self._state in ("speaking", "initializing") or self._graph_llm.waits_for_operator:
+            return None
+        if self._runs:
+            return max(self._runs.values()) + self._policy.turn_timeout
+        return self._quiet_from
+
+    @contextmanager
+    def _listening(self) -> Iterator[None]:
+        heard: dict[EventTypes, Callable[..., None]] = {
+            "user_input_transcribed": self._words,
+            "conversation_item_added": self._item,
+            "user_state_changed": self._user_state,
+            "agent_state_changed": self._agent_state,
+        }
+        for event, listener in heard.items():
+            self._session.on(event, listener)
+        self._graph_llm.on("run_started", self._run_started)
+        self._graph_llm.on("run_ended", self._run_ended)
+        try:
+            yield
+        finally:
+            for event, listener in heard.items():
+                self._session.off(event, listener)
+            self._graph_llm.off("run_started", self._run_started)
+            self._graph_llm.off("run_ended", self._run_ended)
+
+    def _run_started(self, run: str) -> None:
+        self._runs[run] = self._now()
+        self._changed.set()
+
+    def _run_ended(self, run: str) -> None:
+        self._runs.pop(run, None)
+        self._quiet_from = self._now()
+        self._changed.set()
+
+    def _words(self, event: UserInputTranscribedEvent) -> None:
+        if split_words(event.transcript):
+            self._caller_is_there()
+
+    def _item(self, event: ConversationItemAddedEvent) -> None:
+        item = event.item
+        if not isinstance(item, llm.ChatMessage) or item.role != "user":
+            return
+        if split_words(item.text_content or ""):
+            self._caller_is_there()
+
+    def _caller_is_there(self) -> None:
+        """Take that the caller has said a word, or pressed a key: silence is counted anew."""
+        self._has_spoken = True
+        self._reminders, self._quiet_from = 0, self._now()
+        self._changed.set()
+
+    def _user_state(self, event: UserStateChangedEvent) -> None:
+        if self._sounding and event.new_state != "speaking":
+            self._sound_ended = self._now()
+        self._sounding = event.new_state == "speaking"
+        self._changed.set()
+
+    def _agent_state(self, event: AgentStateChangedEvent) -> None:
+        self._state = event.new_state
+        self._has_spoken = self._has_spoken or event.new_state == "speaking"
+        if event.old_state == "speaking":
+            self._quiet_from = self._now()
+        self._changed.set()

@@ -1,0 +1,1 @@
+"""Where graphs remember their calls, and which types such a memory may bring back."""

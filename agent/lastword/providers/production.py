@@ -1,0 +1,39 @@
+"""The production set: Deepgram hears, Cartesia speaks; the graph brings its own chat model."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from livekit.agents import stt, tts
+from livekit.plugins import cartesia, deepgram
+from livekit.plugins.cartesia.models import TTSDefaultVoiceId
+
+from lastword.errors import SettingsError
+from lastword.settings import Settings
+
+
+def production_stt(settings: Settings) -> stt.STT[Any]:
+    """Deepgram with the settings' model and language."""
+    key = settings.deepgram_api_key
+    if key is None:
+        raise SettingsError("DEEPGRAM_API_KEY is not set")
+    return deepgram.STT(
+        model=settings.stt_model,
+        language=settings.language,
+        api_key=key.get_secret_value(),
+        base_url=settings.deepgram_base_url,
+    )
+
+
+def production_tts(settings: Settings) -> tts.TTS[Any]:
+    """Cartesia with the settings' model, voice and language."""
+    key = settings.cartesia_api_key
+    if key is None:
+        raise SettingsError("CARTESIA_API_KEY is not set")
+    return cartesia.TTS(
+        model=settings.tts_model,
+        language=settings.language,
+        voice=settings.tts_voice or TTSDefaultVoiceId,
+        api_key=key.get_secret_value(),
+        base_url=settings.cartesia_base_url,
+    )

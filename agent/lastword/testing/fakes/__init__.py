@@ -1,0 +1,1 @@
+"""Implementations of LiveKit's and Lastword's interfaces without sound, for tests."""

@@ -1,0 +1,61 @@
+"""Lets LiveKit's own judge say whether an answer means what it should."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from livekit.agents import NOT_GIVEN, llm
+from livekit.agents.voice.run_result import ChatMessageEvent, RunResult
+
+from graphs.chat_models import ChatModelSettings
+from lastword.errors import SettingsError
+
+Judge = Callable[[str, str], Awaitable[str]]
+"""Told what the agent has said and what was meant, says what is wrong; "" for nothing."""
+
+
+def make_judge(model: str | None = None) -> Judge:
+    """A judge that asks a chat model with OpenAI's interface.
+
+    Args:
+        model: its name; default: the chat model of the settings.
+
+    Raises:
+        SettingsError: neither key nor server is set, or the extra is not installed.
+    """
+    settings = ChatModelSettings()
+    if not (settings.openai_api_key or settings.openai_base_url):
+        raise SettingsError(
+            "--judge asks a real model: set OPENAI_API_KEY, or OPENAI_BASE_URL of a server of yours"
+        )
+    try:
+        from livekit.plugins import openai  # noqa: PLC0415 - an extra
+    except ImportError as error:
+        raise SettingsError("--judge needs an extra: install lastword[judge]") from error
+    key = settings.openai_api_key
+    name = model or settings.model
+
+    async def judge(said: str, intent: str) -> str:
+        asked = openai.LLM(
+            model=name,
+            api_key=key.get_secret_value() if key else "no-key",
+            base_url=settings.openai_base_url or NOT_GIVEN,
+        )
+        try:
+            return await judged_by(asked, said, intent)
+        finally:
+            await asked.aclose()
+
+    return judge
+
+
+async def judged_by(model: llm.LLM[Any], said: str, intent: str) -> str:
+    """What LiveKit's judge, asking ``model``, finds wrong with an answer; "" for nothing."""
+    result: RunResult[None] = RunResult(output_type=None)
+    result.events.append(ChatMessageEvent(llm.ChatMessage(role="assistant", content=[said])))
+    try:
+        await result.expect[0].is_message(role="assistant").judge(model, intent=intent)
+    except AssertionError as error:
+        return str(error).splitlines()[0]
+    return ""

@@ -1,0 +1,316 @@
+"""A conversation in a real room: a real server, worker, graph, recogniser and voices."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import tempfile
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from math import inf
+from pathlib import Path
+from typing import Any
+
+from lastword.errors import ConversationError
+from lastword.settings import Settings
+from lastword.testing.checks import Fault, check_call, check_reply
+from lastword.testing.coverage import Taken
+from lastword.testing.levels.driver import NotSaid
+from lastword.testing.levels.journal_reading import end_of, ending_in
+from lastword.testing.levels.room_worker import GRAPH_ANSWERED, REPLAY_KEY
+from lastword.testing.replay import (
+    Manner,
+    Played,
+    Replayed,
+    intent_faults,
+    not_said,
+    unasked,
+)
+from lastword.testing.reply import End, Reply, ToolUse, WholeCall
+from lastword.testing.stage.caller_job import CallerLine
+from lastword.testing.stage.script import acts_of
+from lastword.testing.stage.stage import Plan, Stage, WorkerProgram, stage
+from lastword.testing.stage.verdict import CallFacts
+from lastword.testing.stage.view import CallView
+from lastword.testing.transcripts.transcript import (
+    CallerSays,
+    Exchange,
+    HangsUp,
+    LimitNear,
+    Silence,
+    TimeUp,
+    Transcript,
+    Trigger,
+    Voicemail,
+)
+from lastword.testing.wording import heard_until, words_of
+
+Entry = Mapping[str, Any]
+TRIES = 3
+LEAVES = CallerLine(does="hang_up")
+"""The caller of a transcript whose call is still open after its last turn hangs up then."""
+PROGRAM = WorkerProgram(
+    "the worker",
+    [sys.executable, "-m", "lastword.testing.levels.room_process", "--drain-timeout", "2"],
+)
+
+
+def out_of_reach(transcript: Transcript) -> str | None:
+    """Why a conversation cannot be had in a room; None: it can."""
+    for turn in transcript.turns:
+        match turn:
+            case Voicemail():
+                return f"line {turn.line}: no answering machine can be had here"
+            case LimitNear() | TimeUp():
+                return f"line {turn.line}: nobody waits for the longest duration of a call"
+            case _:
+                continue
+    return None
+
+
+class RoomStage:
+    """A running server and worker, in which conversations can be had one after the other."""
+
+    def __init__(self, on_stage: Stage, scratch: Path) -> None:
+        self._stage = on_stage
+        self._scratch = scratch
+        self._number = 0
+
+    async def have(
+        self, transcript: Transcript, graph: str, manner: Manner, view: CallView | None = None
+    ) -> Replayed:
+        """Have a conversation.
+
+        One that goes wrong after the recogniser has misheard the caller was not the one that is
+        written; it is had again, ``TRIES`` times at most.
+
+        Raises:
+            CallFailed: a part of the call broke.
+            ConversationError: it cannot be had in a room.
+        """
+        if (why := out_of_reach(transcript)) is not None:
+            raise ConversationError(f"{transcript.path}: {why}; leave it to the other levels")
+        for _ in range(TRIES):
+            done = await self._once(transcript, graph, manner, view)
+            if done.passed or not was_misheard(done):
+                break
+        return done
+
+    async def _once(
+        self, transcript: Transcript, graph: str, manner: Manner, view: CallView | None
+    ) -> Replayed:
+        self._number += 1
+        store = self._scratch / f"store-{self._number}.sqlite3"
+        replayed = {
+            "transcript": str(transcript.path.resolve()),
+            "live": manner.live,
+            "record": manner.record,
+            "context": {"store_path": str(store), **manner.context},
+        }
+        plan = Plan(
+            [*acts_of(transcript), LEAVES],
+            {**transcript.metadata, "graph": graph, REPLAY_KEY: replayed},
+            repeats=False,
+        )
+        done = judged(transcript, await self._stage.ring(plan, view))
+        return await with_intents(done, manner)
+
+
+@asynccontextmanager
+async def room_stage(
+    settings: Settings, report: Callable[[str], object]
+) -> AsyncIterator[RoomStage]:
+    """Start a local server and a worker for conversations; both are gone when the block is left.
+
+    Raises:
+        ServerUnavailable: the server cannot be had or does not start.
+        CallFailed: the worker stopped; names its last log lines.
+    """
+    scratch = await asyncio.to_thread(tempfile.TemporaryDirectory, prefix="lastword-")
+    folder = Path(scratch.name)
+    there = settings.model_copy(update={"calls_dir": folder / "calls"})
+    try:
+        async with stage(there, report=report, program=PROGRAM) as on_stage:
+            yield RoomStage(on_stage, folder)
+    finally:
+        await asyncio.to_thread(scratch.cleanup)
+
+
+def judged(transcript: Transcript, facts: CallFacts) -> Replayed:
+    """What a call was, in the terms of its transcript, and what is wrong with it."""
+    done = Replayed(transcript, "room")
+    exchanges = transcript.exchanges
+    facts = _until_left(facts, len(exchanges) - 1)
+    begins = [*_begins(exchanges, facts), inf]
+    for number, exchange in enumerate(exchanges):
+        window = _Window(begins[number], begins[number + 1], facts)
+        after = exchanges[number + 1].trigger if number + 1 < len(exchanges) else None
+        played = _played(exchange, after, window)
+        done.played.append(played)
+        done.faults += played.faults
+        if done.faults:
+            break
+    call = WholeCall([one.reply for one in done.played], _end(facts), _hang_ups(facts))
+    done.call = call
+    reported = [entry for entry in facts.worker if entry["event"] == GRAPH_ANSWERED]
+    if reported and reported[-1]["taken"]:
+        done.taken = Taken.from_json(reported[-1]["taken"])
+    if done.passed and reported and reported[-1]["left"]:
+        done.faults.append(unasked(reported[-1]["left"], exchanges[-1].line))
+    if done.passed:
+        done.faults += check_call(transcript, call)
+    if done.passed and facts.room_left:
+        done.faults.append(Fault(transcript.ended_line, "ended", "the room is still on the server"))
+    return done
+
+
+async def with_intents(done: Replayed, manner: Manner) -> Replayed:
+    """Let the judge look at the answers of a call that was else as it is written."""
+    for number, played in enumerate(done.played if done.passed else ()):
+        expected = played.exchange.expected
+        if expected is not None:
+            faults = await intent_faults(manner, expected, played.reply)
+            done.played[number] = replace(played, faults=faults)
+            done.faults += faults
+    return done
+
+
+def was_misheard(done: Replayed) -> bool:
+    """Whether the recogniser has heard other words than the caller said."""
+    return any(
+        isinstance(one.exchange.trigger, CallerSays)
+        and one.reply.heard is not None
+        and words_of(one.reply.heard) != words_of(one.exchange.trigger.caller)
+        for one in done.played
+    )
+
+
+def _until_left(facts: CallFacts, number: int) -> CallFacts:
+    """What there was before the caller left after the last turn, of which a transcript knows."""
+    left = [
+        entry["t"]
+        for entry in facts.caller
+        if entry["event"] == "line_started" and entry["line"] == number
+    ]
+    if not left:
+        return facts
+    worker = [entry for entry in facts.worker if entry["at"] < left[0]]
+    return replace(facts, worker=worker, caller=[one for one in facts.caller if one["t"] < left[0]])
+
+
+@dataclass(frozen=True)
+class _Window:
+    """The time of one exchange, in seconds on the machine's monotonic clock."""
+
+    start: float
+    end: float
+    facts: CallFacts
+
+    def of(self, event: str) -> list[Entry]:
+        """The worker's entries; what was spoken counts from when it began."""
+        return [
+            entry
+            for entry in self.facts.worker
+            if entry["event"] == event
+            and self.start <= entry["at"] - entry.get("seconds", 0.0) < self.end
+        ]
+
+
+def _begins(exchanges: Sequence[Exchange], facts: CallFacts) -> list[float]:
+    """When each exchange began; infinity: it never did."""
+    begins = [-inf]
+    silences = iter(
+        entry["at"]
+        for entry in facts.worker
+        if (entry["event"] == "call_event" and entry["kind"] == "silence")
+        or (entry["event"] == "ending" and entry.get("source") == "limit")
+    )
+    started = {
+        entry["line"]: entry["t"]
+        for entry in reversed(facts.caller)
+        if entry["event"] == "line_started"
+    }
+    for number, exchange in enumerate(exchanges[1:]):
+        if isinstance(exchange.trigger, Silence):
+            begins.append(next(silences, inf))
+        else:
+            begins.append(started.get(number, inf))
+    return begins
+
+
+def _played(exchange: Exchange, after: Trigger | None, window: _Window) -> Played:
+    if window.start == inf:
+        end = _end(window.facts)
+        by = f"ended by {end.ended_by}: {end.reason}" if end else "and has not ended"
+        why = f"the call never came to this, {by}"
+        return Played(exchange, Reply(), [Fault(exchange.line, "ended", why)])
+    reply = _reply(window)
+    if isinstance(after, HangsUp) and not reply.said:
+        reply = replace(reply, said=_last_heard(window))
+    faults = []
+    if isinstance(after, CallerSays | HangsUp) and after.over is not None:
+        heard = heard_until(reply.said, after.over)
+        if heard is None:
+            faults.append(not_said(NotSaid(after.over, reply.said), after))
+        elif isinstance(after, HangsUp) or _was_cut(window):
+            # the caller needs a moment to break in; what is heard meanwhile is nobody's mistake
+            reply = replace(reply, said=heard)
+    answered = window.of(GRAPH_ANSWERED)
+    faults += [Fault(exchange.line, "model", why) for entry in answered for why in entry["missing"]]
+    if exchange.expected is not None and not faults:
+        faults += check_reply(exchange.expected, reply)
+    return Played(exchange, reply, faults)
+
+
+def _has_last_word(window: _Window) -> bool:
+    """Whether the ending that was decided in it is the call's."""
+    decided = [
+        entry for entry in window.facts.worker if entry["event"] in ("ending", "ending_cancelled")
+    ]
+    last = decided[-1] if decided and _end(window.facts) is not None else None
+    return last is not None and last["event"] == "ending" and last in window.of("ending")
+
+
+def _was_cut(window: _Window) -> bool:
+    return any(entry["interrupted"] for entry in window.of("spoken"))
+
+
+def _last_heard(window: _Window) -> str:
+    """What the caller had read of an answer; LiveKit keeps none that nobody was there to hear."""
+    texts = [one for one in window.facts.caller if one["event"] == "agent_text"]
+    return str(texts[-1]["text"]) if texts and texts[-1]["t"] >= window.start else ""
+
+
+def _reply(window: _Window) -> Reply:
+    spoken, answered = window.of("spoken"), window.of(GRAPH_ANSWERED)
+    endings = window.of("ending")
+    over = bool(window.of("call_ended")) or _has_last_word(window)
+    began = [entry["at"] - entry["seconds"] for entry in spoken]
+    finished = [
+        entry["t"]
+        for entry in window.facts.caller
+        if entry["event"] == "line_finished" and window.start <= entry["t"] < window.end
+    ]
+    return Reply(
+        said=" ".join(entry["lk.pii.words"] for entry in spoken),
+        heard=" ".join(entry["lk.pii.words"] for entry in window.of("heard")),
+        nodes=[node for entry in answered for node in entry["nodes"]],
+        tools=[ToolUse(name, args) for entry in answered for name, args in entry["tools"]],
+        state=answered[-1]["state"] if answered else None,
+        end=ending_in(_entries(endings)) or (_end(window.facts) if over else None),
+        is_over=over,
+        seconds=max(began[0] - finished[0], 0.0) if began and finished else 0.0,
+    )
+
+
+def _entries(entries: Sequence[Entry]) -> list[tuple[str, Entry]]:
+    return [(entry["event"], entry) for entry in entries]
+
+
+def _end(facts: CallFacts) -> End | None:
+    return end_of(_entries(facts.worker))
+
+
+def _hang_ups(facts: CallFacts) -> int:
+    return sum(entry["event"] == "hanging_up" for entry in facts.worker)

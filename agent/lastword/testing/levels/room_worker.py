@@ -1,0 +1,178 @@
+"""The worker of replayed calls.
+
+It is the deployed worker. Only its calls have the clock and the models' answers of a transcript,
+and it reports what the graph did, as further entries of the call's journal.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import timedelta
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from langgraph.pregel import Pregel
+from livekit import api
+from livekit.agents import JobContext, TurnHandlingOptions
+from livekit.agents import cli as livekit_cli
+
+from lastword.bridge.run_pointer import RunPointer
+from lastword.call import Call
+from lastword.events import LOGGER_NAME
+from lastword.graphs_config import CallGraph
+from lastword.memory.graph_memory import Memory
+from lastword.providers.voices import Voices
+from lastword.settings import Settings, read_settings
+from lastword.testing.coverage import GraphShape, WayRecorder, shape_of
+from lastword.testing.model_answers import ModelAnswers
+from lastword.testing.observed import ToolWatch, state_at
+from lastword.testing.replay import Manner, as_written, cassette_of
+from lastword.testing.transcripts.transcript import AgentTurn, Silence, Transcript
+from lastword.testing.transcripts.transcript_file import read_transcript
+from lastword.worker import graph_of, make_call, make_worker, take_call, thread_of
+
+REPLAY_KEY = "lastword_replay"
+"""In the dispatch's metadata: an object with ``transcript``, the file, and ``live``, ``record`` and
+``context`` as in ``Manner``."""
+GRAPH_ANSWERED = "graph_answered"
+_TICKET_HOURS = 12
+
+_log = logging.getLogger(LOGGER_NAME)
+
+
+async def take_replayed_call(ctx: JobContext) -> None:
+    """Conduct one call as its transcript says; returns when its line is down."""
+    metadata = json.loads(ctx.job.metadata)
+    asked = metadata.pop(REPLAY_KEY)
+    ctx.job.metadata = json.dumps(metadata)
+    manner = Manner(level="room", live=asked["live"], record=asked["record"])
+    transcript = await asyncio.to_thread(read_transcript, Path(asked["transcript"]))
+    await _Replay(ctx, transcript, manner, asked["context"]).run()
+
+
+class _Replay:
+    """One replayed call."""
+
+    def __init__(
+        self,
+        ctx: JobContext,
+        transcript: Transcript,
+        manner: Manner,
+        context: Mapping[str, Any],
+    ) -> None:
+        self._ctx = ctx
+        self._transcript = transcript
+        self._context = context
+        cassette = cassette_of(transcript, manner)
+        self._answers = ModelAnswers(cassette, records=manner.record, live=manner.live)
+        self._answers.expect(
+            [
+                answer
+                for turn in transcript.turns
+                if isinstance(turn, AgentTurn)
+                for answer in turn.model
+            ]
+        )
+        self._tools = ToolWatch()
+        self._ways = WayRecorder()
+        self._ended: asyncio.Queue[RunPointer | None] = asyncio.Queue()
+        self._call: Call | None = None
+
+    async def run(self) -> None:
+        ticket = self._ticket()
+        with as_written(self._transcript, self._answers):
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._report())
+                try:
+                    await take_call(self._ctx, client=lambda _: ticket, make=self._make)
+                finally:
+                    self._ended.put_nowait(None)
+        await asyncio.to_thread(self._answers.keep)
+
+    def _ticket(self) -> api.LiveKitAPI:
+        """A client whose permission was given by the real clock: the server has no other."""
+        settings: Settings = self._ctx.proc.userdata["settings"]
+        url, key, secret = settings.livekit()
+        grants = api.VideoGrants(
+            room_admin=True, room_create=True, room_list=True, room=self._ctx.job.room.name
+        )
+        token = api.AccessToken(key, secret).with_grants(grants)
+        return api.LiveKitAPI(url, token=token.with_ttl(timedelta(hours=_TICKET_HOURS)).to_jwt())
+
+    def _make(self, ctx: JobContext, memory: Memory | None) -> Call:
+        self._call = make_call(
+            ctx,
+            memory,
+            graph=_with_silence(graph_of(ctx), self._transcript),
+            voices=_patient(ctx.proc.userdata["voices"]),
+            observers=[self._tools, self._ways],
+            more_context=self._context,
+        )
+        self._call.graph_llm.on("run_ended", lambda _, pointer: self._ended.put_nowait(pointer))
+        return self._call
+
+    @cached_property
+    def _shape(self) -> GraphShape | None:
+        """What the graph is; None for one that runs elsewhere."""
+        graph = graph_of(self._ctx)
+        if not isinstance(graph.graph, Pregel):
+            return None
+        return shape_of(graph.name, graph.graph, graph.policy)
+
+    async def _report(self) -> None:
+        """Report what the graph has done in each of its runs."""
+        wanted = {
+            name
+            for turn in self._transcript.turns
+            if isinstance(turn, AgentTurn)
+            for name in turn.state
+        }
+        while (pointer := await self._ended.get()) is not None and self._call is not None:
+            at = time.monotonic()
+            room = self._ctx.job.room.name
+            thread = thread_of(self._ctx.job)
+            state = await state_at(self._call.graph_llm.graph, thread, pointer["checkpoint_id"])
+            seen = {name: value for name, value in (state or {}).items() if name in wanted}
+            _log.info(
+                "the graph has answered",
+                extra={
+                    "event": GRAPH_ANSWERED,
+                    "call": room,
+                    "at": round(at, 4),
+                    "nodes": pointer["nodes"],
+                    "tools": [[tool.name, dict(tool.args)] for tool in self._tools.take()],
+                    "state": json.loads(json.dumps(seen, default=str)),
+                    "missing": list(self._answers.missing),
+                    "left": len(self._answers.left),
+                    "taken": self._shape and self._ways.taken(self._shape).to_json(),
+                },
+            )
+
+
+def _with_silence(graph: CallGraph, transcript: Transcript) -> CallGraph:
+    """The limit of silence is the transcript's, so that nobody waits longer than is written."""
+    silences = [turn.silence for turn in transcript.turns if isinstance(turn, Silence)]
+    if not silences:
+        return graph
+    return replace(graph, policy=replace(graph.policy, silence_timeout=silences[0]))
+
+
+def _patient(voices: Voices) -> Voices:
+    """Without speculation, so that each question is asked once and gets its own answer."""
+    options = TurnHandlingOptions(**(voices.turn_handling or {}))
+    options["preemptive_generation"] = {"enabled": False}
+    return replace(voices, turn_handling=options)
+
+
+def main() -> None:
+    """Run the worker; the words after the program are LiveKit's own."""
+    server = make_worker(read_settings(), take_replayed_call)
+    sys.argv = ["lastword worker", "start", *sys.argv[1:]]
+    livekit_cli.run_app(server)

@@ -1,0 +1,68 @@
+"""What a graph does while it answers, as far as its stream of words does not tell."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from typing import Any
+from uuid import UUID
+
+from langchain_core.callbacks import BaseCallbackHandler
+from langgraph.pregel.protocol import PregelProtocol
+
+from lastword.testing.reply import ToolUse
+
+
+class ToolWatch(BaseCallbackHandler):
+    """Notes the tools that a graph calls, in the order in which they begin."""
+
+    run_inline = True
+
+    def __init__(self) -> None:
+        self._used: list[ToolUse] = []
+
+    def on_tool_start(
+        self,
+        serialized: dict[str, Any],
+        input_str: str,  # noqa: ARG002 - LangChain's
+        *,
+        run_id: UUID,  # noqa: ARG002
+        inputs: dict[str, Any] | None = None,
+        **kwargs: Any,  # noqa: ARG002
+    ) -> None:
+        """A tool begins."""
+        args = {name: value for name, value in (inputs or {}).items() if _is_json(value)}
+        self._used.append(ToolUse(str(serialized.get("name")), args))
+
+    def take(self) -> list[ToolUse]:
+        """The tools since this was asked last."""
+        used, self._used = self._used, []
+        return used
+
+
+def _is_json(value: object) -> bool:
+    """What LangGraph puts in by itself, such as a runtime, is no argument of the model's."""
+    return isinstance(value, str | int | float | bool | list | dict | None)
+
+
+async def state_at(
+    graph: PregelProtocol[Any, Any, Any, Any], thread_id: str, checkpoint_id: str | None
+) -> Mapping[str, Any] | None:
+    """The graph's state at a checkpoint; None when there is none."""
+    if checkpoint_id is None:
+        return None
+    place = {"thread_id": thread_id, "checkpoint_ns": "", "checkpoint_id": checkpoint_id}
+    values = (await graph.aget_state({"configurable": place})).values
+    return values if isinstance(values, Mapping) else {"value": values}
+
+
+class Stopwatch:
+    """Seconds since it was made."""
+
+    def __init__(self) -> None:
+        self._began = time.perf_counter()
+
+    @property
+    def seconds(self) -> float:
+        """So far."""
+        return time.perf_counter() - self._began

@@ -1,0 +1,239 @@
+"""Transcripts as tests: pytest collects them, and each is an item.
+
+Nothing of LiveKit or LangGraph is imported before a conversation is to be had.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Generator, Iterable, Mapping
+from contextlib import asynccontextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+import pytest
+
+from lastword.errors import LastwordError
+from lastword.testing.pytest_run import ConversationRun
+from lastword.untrusted.printable import block, lines_of, one_line
+
+if TYPE_CHECKING:
+    from lastword.testing.conversation import Conversation, Conversations
+    from lastword.testing.replay import Replayed
+    from lastword.testing.transcripts.transcript import Transcript
+
+CASSETTE = ".cassette.yaml"
+"""As in ``lastword.testing.cassette``, which is not imported for every run of pytest."""
+FOLDER = "tests/conversations"
+_PLUGIN = "lastword-conversations"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Options and settings of conversations."""
+    group = parser.getgroup("lastword", "Lastword: conversations as tests")
+    group.addoption(
+        "--level",
+        choices=("graph", "session", "room"),
+        default="graph",
+        help="graph: the graph alone (default); session: a LiveKit session, without sound; room: a "
+        "real server and real audio",
+    )
+    group.addoption(
+        "--live", action="store_true", help="let the real chat model answer, not the transcript"
+    )
+    group.addoption(
+        "--record", action="store_true", help="as --live, and keep its answers in cassettes"
+    )
+    group.addoption(
+        "--repeat", type=int, default=1, metavar="N", help="have each conversation N times"
+    )
+    group.addoption(
+        "--judge",
+        metavar="MODEL",
+        nargs="?",
+        const="",
+        help="let a model judge every `intent` (default: the chat model of the settings)",
+    )
+    group.addoption(
+        "--graph-coverage",
+        metavar="FOLDER",
+        nargs="?",
+        const="",
+        help="show the nodes, edges and endings that no conversation has taken; with FOLDER, also "
+        "write them there as pictures and JSON",
+    )
+    group.addoption(
+        "--fail-under-edges", type=float, metavar="PERCENT", help="fail when fewer were taken"
+    )
+    parser.addini(
+        "conversations", f"folders whose YAML files are conversations; {FOLDER} by default", "paths"
+    )
+    parser.addini(
+        "graphs_config", "the langgraph.json that names the graphs", default="langgraph.json"
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Register what belongs to one run of pytest."""
+    if config.getoption("--repeat") < 1:
+        raise pytest.UsageError("--repeat needs a number from 1 on")
+    config.pluginmanager.register(ConversationRun(config), _PLUGIN)
+
+
+def _run(config: pytest.Config) -> ConversationRun:
+    return cast("ConversationRun", config.pluginmanager.get_plugin(_PLUGIN))
+
+
+def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
+    """Take a YAML file that lies in a folder of conversations."""
+    if file_path.suffix not in (".yaml", ".yml") or file_path.name.endswith(CASSETTE):
+        return None
+    folders = parent.config.getini("conversations") or [parent.config.rootpath / FOLDER]
+    if not any(file_path.is_relative_to(folder) for folder in folders):
+        return None
+    named = {} if str(file_path).isprintable() else _printable_names(file_path, parent.config)
+    file: pytest.Collector = ConversationFile.from_parent(parent, path=file_path, **named)
+    return file
+
+
+def _printable_names(path: Path, config: pytest.Config) -> dict[str, Any]:
+    """What pytest would call a file, without what would steer the terminal."""
+    is_inside = path.is_relative_to(config.rootpath)
+    shown = path.relative_to(config.rootpath) if is_inside else path
+    return {"name": one_line(path.name), "nodeid": one_line(shown.as_posix())}
+
+
+class ConversationFile(pytest.File):
+    """One transcript."""
+
+    def collect(self) -> Iterable[pytest.Item]:
+        """Make an item of it, or as many as it is to be repeated."""
+        from lastword.testing.transcripts.transcript_file import read_transcript
+
+        try:
+            transcript = read_transcript(self.path)
+        except LastwordError as error:
+            raise self.CollectError(str(error)) from error
+        times = self.config.getoption("--repeat")
+        for number in range(times):
+            name = one_line(transcript.name) + (f"[{number + 1}]" if times > 1 else "")
+            item: ConversationItem = ConversationItem.from_parent(
+                self, name=name, transcript=transcript
+            )
+            yield item
+
+
+class ConversationItem(pytest.Item):
+    """A conversation that is to be had."""
+
+    def __init__(self, *, transcript: Transcript, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.transcript = transcript
+        for mark in transcript.marks:
+            self.add_marker(mark)
+        level = self.config.getoption("--level")
+        if level not in transcript.levels:
+            why = f"not at the level {level}: {', '.join(transcript.levels)}"
+            self.add_marker(pytest.mark.skip(reason=why))
+
+    @property
+    def location(self) -> tuple[str, int | None, str]:
+        """As pytest has it, but printable."""
+        path, line, title = super().location
+        return one_line(path), line, title
+
+    def runtest(self) -> None:
+        """Have the conversation."""
+        done = _run(self.config).have(self.transcript)
+        if not done.passed:
+            raise ConversationFailed(done)
+
+    def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
+        """Print the conversation as a script."""
+        match excinfo.value:
+            case ConversationFailed() as failed:
+                return str(failed)
+            case LastwordError() as error:
+                return str(error)
+            case _:
+                return super().repr_failure(excinfo, style)
+
+    def reportinfo(self) -> tuple[Path, int, str]:
+        """Where the conversation stands."""
+        return self.path, 0, one_line(self.transcript.title or self.name)
+
+
+class ConversationFailed(AssertionError):
+    """A conversation did not go as it is written; the message shows where."""
+
+    def __init__(self, done: Replayed) -> None:
+        from lastword.testing.script_view import script_of
+
+        first = done.faults[0]
+        where = f"{_short(done.transcript.path)}:{first.line}"
+        head = one_line(f"{where}: {first.field}: {lines_of(first.why)[0]} (level {done.level})")
+        super().__init__("\n".join([head, "", *script_of(done)]))
+        self.done = done
+
+
+def _short(path: Path) -> Path:
+    try:
+        return path.relative_to(Path.cwd())
+    except ValueError:
+        return path
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, Any, Any]:
+    """Keep what callers and graphs have said from steering the terminal that shows a failure.
+
+    It may be in the error of a graph, in its log, and in what it has printed.
+    """
+    report = yield
+    if isinstance(item, ConversationItem) or "conversation" in getattr(item, "fixturenames", ()):
+        report.sections = [(head, block(text)) for head, text in report.sections]
+        shown = block(report.longreprtext)
+        if shown != report.longreprtext:
+            report.longrepr = shown
+    return report
+
+
+@pytest.fixture
+def conversation(request: pytest.FixtureRequest) -> Conversations:
+    """Have a conversation in Python; give the graph's name, and ``metadata`` and ``clock`` as in
+    a transcript, ``context`` for keys of the graph's own, and use it with ``async with``.
+    """
+    from lastword.testing.conversation import converse
+
+    run = _run(request.config)
+
+    @asynccontextmanager
+    async def begin(
+        graph: str | None = None,
+        *,
+        metadata: Mapping[str, Any] | None = None,
+        clock: datetime | None = None,
+        context: Mapping[str, Any] | None = None,
+    ) -> AsyncIterator[Conversation]:
+        loaded = await asyncio.to_thread(run.graph, graph)
+        manner = run.manner(None, loaded.name, context)
+        async with converse(loaded, manner, metadata=metadata, clock=clock) as begun:
+            yield begun
+        run.saw(loaded.name, begun.replies)
+
+    return begin
+
+
+class Hooks:
+    """What a project's ``conftest.py`` may say about its conversations."""
+
+    @pytest.hookspec
+    def pytest_lastword_context(self, transcript: Transcript | None) -> dict[str, Any]:
+        """Keys of the graph's runtime context for this conversation (None: one in Python)."""
+        raise NotImplementedError
+
+
+def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
+    """Make the hooks known."""
+    pluginmanager.add_hookspecs(Hooks)

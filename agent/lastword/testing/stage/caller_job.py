@@ -1,0 +1,139 @@
+"""What a simulated caller is told to do, and the voice it is told to do it with."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol
+
+import numpy as np
+
+from lastword.errors import CallFailed
+from lastword.testing.stage.call_recording import Samples
+from lastword.untrusted.bounded_input import MIB, BadInput, read_json
+from lastword.untrusted.patterns import BadPattern, compile_pattern
+from lastword.untrusted.printable import quoted
+
+VOICE = "lastword.testing.stage.caller_voice:speak"
+
+
+class SpokenLine(Protocol):
+    """What a voice returns: mono samples at 48 kHz and where they come from."""
+
+    @property
+    def samples(self) -> Samples:
+        """The sound."""
+
+    @property
+    def source(self) -> str:
+        """Such as ``recorded``, ``flite`` or ``espeak``."""
+
+
+Voice = Callable[[str], SpokenLine]
+
+
+@dataclass(frozen=True)
+class _Nothing:
+    samples: Samples = field(default_factory=lambda: np.zeros(0, np.int16))
+    source: str = "nothing"
+
+
+NOTHING: SpokenLine = _Nothing()
+"""The sound of a line without words."""
+
+
+class Emit(Protocol):
+    """Takes an event, the time when it happened, and its fields."""
+
+    def __call__(self, event: str, t: float, **fields: Any) -> None:
+        """Pass the event on."""
+
+
+@dataclass(frozen=True)
+class CallerLine:
+    """What the caller does when it is its turn; a string in a job is what it says.
+
+    ``listen`` is to say nothing until the agent has spoken once more; ``keys`` are those that
+    ``press`` presses. With ``over`` it waits not for its turn but for these words of the agent.
+    """
+
+    say: str = ""
+    over: str | None = None
+    does: Literal["say", "listen", "press", "hang_up"] = "say"
+    keys: str = ""
+
+
+@dataclass(frozen=True)
+class BreakIn:
+    """Something that the caller says at a fixed time, whether the agent is speaking or not."""
+
+    text: str
+    speech: int
+    """Which of the agent's speeches it is aimed at: 1 is the first."""
+    after: float
+    """Seconds after that speech has begun."""
+
+
+@dataclass(frozen=True)
+class CallerJob:
+    """What a caller is to do; the fields are the keys of the JSON object."""
+
+    url: str
+    token: str
+    lines: Sequence[CallerLine] = ()
+    """Each is spoken when the agent has spoken and has been silent for 0.8 s; strings, or objects
+    with the fields of ``CallerLine``."""
+    break_ins: Sequence[BreakIn] = ()
+    """What the caller says beside these lines; objects with the fields of ``BreakIn``."""
+    repeat_pattern: str | None = None
+    """Regular expression, any case: the agent's words that make the caller repeat its line."""
+    recording: str | None = None
+    """File for both sides, ``.wav`` or ``.ogg``; left the caller, right the agent."""
+    max_seconds: float = 180.0
+    """The caller gives up and leaves then."""
+    voice: str = VOICE
+    """``module:function`` from words to samples; tests have their own."""
+
+
+def read_job(text: str) -> CallerJob:
+    """Read a job.
+
+    Raises:
+        CallFailed: it is not such an object; the message says what is wrong.
+    """
+    try:
+        fields = read_json(text, MIB)
+        break_ins = [BreakIn(**one) for one in fields.pop("break_ins", ())]
+        lines = [_line(one) for one in fields.pop("lines", ())]
+        job = CallerJob(**fields, lines=lines, break_ins=break_ins)
+        compile_pattern(job.repeat_pattern or "")
+    except BadInput as error:
+        raise CallFailed(f"the caller's job {error.why}") from error
+    except (BadPattern, TypeError, AttributeError) as error:
+        raise CallFailed(f"the caller's job cannot be read: {error}") from error
+    return job
+
+
+def _line(line: object) -> CallerLine:
+    match line:
+        case str(words):
+            return CallerLine(words)
+        case dict(fields):
+            return CallerLine(**fields)
+        case _:
+            raise CallFailed(f"the caller's lines must be strings or objects, not {quoted(line)}")
+
+
+def load_voice(name: str) -> Voice:
+    """Import the voice that a job names.
+
+    Raises:
+        CallFailed: there is none of that name, or it needs a package that is not installed.
+    """
+    module, _, function = name.partition(":")
+    try:
+        voice: Voice = getattr(importlib.import_module(module), function)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise CallFailed(f"the caller's voice {name!r} does not load: {error}") from error
+    return voice

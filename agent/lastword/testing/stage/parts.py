@@ -1,0 +1,125 @@
+"""The processes of a rehearsed call: each has a name, its last words, and a certain end."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+from collections import deque
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager, suppress
+from typing import Any
+
+from lastword.errors import CallFailed
+from lastword.untrusted.printable import without_secrets
+
+STOP_SECONDS = 5.0
+"""How long a part may take to stop before it is killed."""
+_LINE_LIMIT = 2**20
+
+
+class Part:
+    """A running process of the rehearsal; its output is read line by line."""
+
+    def __init__(self, name: str, process: asyncio.subprocess.Process) -> None:
+        self.name = name
+        self._process = process
+        self._last_lines: deque[str] = deque(maxlen=8)
+
+    @property
+    def pid(self) -> int:
+        """The process's id, which is its process group's too."""
+        return self._process.pid
+
+    async def lines(self) -> AsyncIterator[str]:
+        """What the process writes, until it closes its output."""
+        if self._process.stdout is None:
+            raise CallFailed(f"{self.name} has no output")
+        async for raw in self._process.stdout:
+            line = raw.decode(errors="replace").rstrip()
+            if line:
+                self._last_lines.append(line)
+                yield line
+
+    def tell(self, text: str) -> None:
+        """Write to the process's input, once, and close it."""
+        if self._process.stdin is not None:
+            self._process.stdin.write(text.encode())
+            self._process.stdin.close()
+
+    async def exit_code(self) -> int:
+        """Wait until the process has ended by itself."""
+        return await self._process.wait()
+
+    def failed(self, what: str) -> CallFailed:
+        """An error that names this part and its last log lines."""
+        lines = [without_secrets(one) for line in self._last_lines for one in _readable(line)]
+        lines = lines or ["(it said nothing)"]
+        return CallFailed(f"{self.name} {what}; its last lines:", *lines)
+
+    async def stop(self) -> None:
+        """End the process and everything it has started, politely first."""
+        if self._process.returncode is None:
+            self._process.terminate()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(STOP_SECONDS):
+                    await self._process.wait()
+        with suppress(ProcessLookupError):
+            os.killpg(self.pid, signal.SIGKILL)
+        await self._process.wait()
+        await self._close_pipes()
+
+    async def _close_pipes(self) -> None:
+        """Read what is left, so that no pipe is open when the event loop ends."""
+        if self._process.stdin is not None:
+            self._process.stdin.close()
+        if self._process.stdout is not None:
+            with suppress(RuntimeError, TimeoutError):  # somebody else reads it to its end
+                async with asyncio.timeout(STOP_SECONDS):
+                    await self._process.stdout.read()
+
+
+@asynccontextmanager
+async def running_part(
+    name: str,
+    command: Sequence[str],
+    *,
+    env: Mapping[str, str] | None = None,
+) -> AsyncIterator[Part]:
+    """Run a process in a group of its own, so that a Ctrl-C reaches it only through us.
+
+    ``env`` is its environment; default: all of ours, keys included.
+    """
+    process = await asyncio.create_subprocess_exec(
+        *command,
+        env=env,
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+        start_new_session=True,
+        limit=_LINE_LIMIT,
+    )
+    part = Part(name, process)
+    try:
+        yield part
+    finally:
+        await asyncio.shield(part.stop())
+
+
+def json_line(line: str) -> dict[str, Any]:
+    """The JSON object that a line of output is; {} for any other line."""
+    try:
+        entry = json.loads(line)
+    except (ValueError, RecursionError):
+        return {}
+    return entry if isinstance(entry, dict) else {}
+
+
+def _readable(line: str) -> list[str]:
+    """A line of LiveKit's JSON log as level, message and, below, the error; else as it is."""
+    entry = json_line(line)
+    if "message" not in entry:
+        return [line]
+    head = f"{entry.get('level', '')} {entry['message']}".lstrip()
+    return [head, *(f"  {line}" for line in str(entry.get("exc_info", "")).split("\n") if line)]

@@ -1,0 +1,359 @@
+"""The stage for rehearsed calls: a local server and a worker, on which callers ring."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+import tempfile
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from livekit import api
+
+from lastword.errors import LastwordError
+from lastword.events import LOGGER_NAME
+from lastword.private_files import file_name, make_private_folder
+from lastword.settings import Settings, environment_without_keys, inherited_environment
+from lastword.testing.stage.caller_job import VOICE, BreakIn, CallerLine
+from lastword.testing.stage.livekit_server import (
+    LocalServer,
+    build_server,
+    find_server,
+    running_server,
+)
+from lastword.testing.stage.parts import Part, json_line, running_part
+from lastword.testing.stage.verdict import CallFacts, Verdict, judge
+from lastword.testing.stage.view import CallView
+
+SAY_AGAIN = "say that again"
+"""The words by which every sample graph asks the caller to repeat."""
+MAX_SECONDS = 180
+"""A rehearsed call that takes longer is hung up by the caller."""
+_JOIN_SECONDS = 60
+"""How long a caller may take to give its lines a sound before it joins."""
+_PICK_UP_SECONDS = 30.0
+_RECORD_SECONDS = 15.0
+_LAST_LOOK_SECONDS, _PAUSE = 4.0, 0.1
+_REGISTERED = "registered worker"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """One call to make: what the caller does, and the dispatch's metadata.
+
+    ``break_ins`` is what the caller says besides, and ``voice`` the caller's voice, as in
+    ``CallerJob``. ``repeats``: the caller says a line again when the agent asks for that.
+    """
+
+    acts: Sequence[CallerLine]
+    metadata: dict[str, Any]
+    break_ins: Sequence[BreakIn] = ()
+    voice: str = VOICE
+    repeats: bool = True
+
+
+@dataclass
+class CallEvents:
+    """What the two sides of one call reported."""
+
+    caller: list[Mapping[str, Any]] = field(default_factory=list)
+    worker: list[Mapping[str, Any]] = field(default_factory=list)
+    taken: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set when the worker has taken the call."""
+    over: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set when the worker has closed the call."""
+
+
+@dataclass(frozen=True)
+class WorkerProgram:
+    """How a worker is started; it finds its settings in the environment, as ``Settings`` does."""
+
+    name: str
+    command: Sequence[str]
+    keeps_journal: bool = True
+    """Whether it logs Lastword's journal; of another worker only the caller tells."""
+
+
+LASTWORD = WorkerProgram(
+    "the worker", [sys.executable, "-m", "lastword.jobs.worker_process", "--drain-timeout", "2"]
+)
+
+
+class Stage:
+    """A running server and worker, on which calls can be made one after the other."""
+
+    def __init__(
+        self,
+        server: LocalServer,
+        worker: Part,
+        settings: Settings,
+        speech: Path,
+        caller: Part,
+        *,
+        journal: bool = True,
+    ) -> None:
+        self.server = server
+        self._journal = journal
+        self._worker = worker
+        self._settings = settings
+        self._speech = speech
+        self._waiting: Part | None = caller
+        self._calls: dict[str, tuple[CallEvents, CallView | None]] = {}
+
+    async def read_worker(self, registered: asyncio.Event) -> None:
+        """Hand the worker's journal entries to their calls; a worker that stops is an error."""
+        async for line in self._worker.lines():
+            entry = json_line(line)
+            if entry.get("message") == _REGISTERED:
+                registered.set()
+            if entry.get("name") == LOGGER_NAME and "event" in entry:
+                self._take(entry)
+        raise self._worker.failed("stopped")
+
+    def _take(self, entry: Mapping[str, Any]) -> None:
+        if entry["call"] not in self._calls:
+            return
+        events, view = self._calls[entry["call"]]
+        events.worker.append(entry)
+        events.taken.set()
+        if view is not None:
+            view.worker(entry)
+        if entry["event"] == "call_ended":
+            events.over.set()
+
+    async def call(self, plan: Plan, view: CallView | None = None) -> Verdict:
+        """Make one call and judge it.
+
+        Raises:
+            CallFailed: the caller's process broke.
+        """
+        return await asyncio.to_thread(judge, await self.ring(plan, view))
+
+    async def ring(self, plan: Plan, view: CallView | None = None) -> CallFacts:
+        """Make one call; returns what is known of it when it is over.
+
+        Raises:
+            CallFailed: the caller's process broke.
+            UnwritableFile: there can be no folder for the call.
+        """
+        began = datetime.now().astimezone()
+        stamp = began.astimezone(UTC).strftime("%Y%m%d-%H%M%S-%f")[:-3]
+        room = file_name(f"{plan.metadata.get('graph', 'call')}-{stamp}")
+        folder = self._settings.calls_dir / room
+        await asyncio.to_thread(make_private_folder, folder)
+        events = CallEvents()
+        self._calls[room] = (events, view)
+        job = {
+            "url": self.server.url,
+            "token": self._ticket(room, plan),
+            "lines": [asdict(act) for act in plan.acts],
+            "break_ins": [asdict(one) for one in plan.break_ins],
+            "voice": plan.voice,
+            "repeat_pattern": SAY_AGAIN if plan.repeats else None,
+            "recording": str(folder / "recording.wav"),
+            "max_seconds": MAX_SECONDS,
+        }
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._expect(events.taken, _PICK_UP_SECONDS, "did not take the call"))
+            await self._run_caller(job, events, view)
+        await self._expect(events.over, _RECORD_SECONDS, "did not close the call")
+        return CallFacts(
+            metadata=plan.metadata,
+            began=began,
+            caller=events.caller,
+            worker=events.worker,
+            folder=folder,
+            speech=self._speech / file_name(room),
+            room_left=await self._is_left(room),
+        )
+
+    async def _is_left(self, room: str) -> bool:
+        """Whether a room stays on the server after a call.
+
+        A client that came back by itself may have made it again (docs/endings.md); the worker looks
+        a second time, and is given the time to.
+        """
+        try:
+            async with asyncio.timeout(_LAST_LOOK_SECONDS):
+                while room in await self.server.rooms():  # noqa: ASYNC110 - it tells nobody of it
+                    await asyncio.sleep(_PAUSE)
+        except TimeoutError:
+            return True
+        return False
+
+    async def _expect(self, fact: asyncio.Event, seconds: float, otherwise: str) -> None:
+        if not self._journal:
+            return
+        try:
+            async with asyncio.timeout(seconds):
+                await fact.wait()
+        except TimeoutError as error:
+            raise self._worker.failed(f"{otherwise} within {seconds:g} s") from error
+
+    async def _run_caller(
+        self, job: dict[str, Any], events: CallEvents, view: CallView | None
+    ) -> None:
+        async with self._caller() as caller:
+            caller.tell(json.dumps(job))
+            async for line in caller.lines():
+                entry = json_line(line)
+                if "event" in entry:
+                    events.caller.append(entry)
+                    if view is not None:
+                        view.caller(entry)
+            if await caller.exit_code() != 0:
+                raise caller.failed("broke off the call")
+
+    @asynccontextmanager
+    async def _caller(self) -> AsyncIterator[Part]:
+        """The caller who has been waiting since the stage was set up, or a new one."""
+        if self._waiting is not None:
+            caller, self._waiting = self._waiting, None
+            yield caller
+            return
+        async with a_caller() as caller:
+            yield caller
+
+    def _ticket(self, room: str, plan: Plan) -> str:
+        key, secret = self.server.api_key, self.server.api_secret
+        return caller_ticket(api.AccessToken(key, secret), room, plan, self._settings.agent_name)
+
+
+def caller_ticket(ticket: api.AccessToken, room: str, plan: Plan, agent_name: str) -> str:
+    """Fill in a caller's ticket: it may speak and listen in its room, and press the plan's keys.
+
+    The dispatch in it brings the agent, as it does in production.
+    """
+    dispatch = api.RoomAgentDispatch(agent_name=agent_name, metadata=json.dumps(plan.metadata))
+    grants = api.VideoGrants(
+        room_join=True,
+        room=room,
+        can_publish=True,
+        can_publish_sources=["microphone"],
+        can_subscribe=True,
+        can_publish_data=any(act.keys for act in plan.acts),
+        can_update_own_metadata=False,
+    )
+    return (
+        ticket.with_identity("caller")
+        .with_ttl(timedelta(seconds=MAX_SECONDS + _JOIN_SECONDS))
+        .with_grants(grants)
+        .with_room_config(api.RoomConfiguration(agents=[dispatch]))
+        .to_jwt()
+    )
+
+
+@asynccontextmanager
+async def stage(
+    settings: Settings,
+    *,
+    port: int | None = None,
+    report: Callable[[str], object],
+    closing_tone: bool = False,
+    program: WorkerProgram = LASTWORD,
+) -> AsyncIterator[Stage]:
+    """Start a local server and the worker; both are gone when the block is left.
+
+    Args:
+        settings: the worker's; its LiveKit server is replaced by the local one.
+        port: of the local server; a free one when None.
+        report: gets a line when something takes long.
+        closing_tone: end each utterance with a tone, to measure its end exactly.
+        program: the worker.
+
+    Raises:
+        ServerUnavailable: the server cannot be had or does not start.
+        CallFailed: the worker stopped; names its last log lines.
+    """
+    binary = find_server()
+    if binary is None:
+        binary = await asyncio.to_thread(build_server, report)
+    with tempfile.TemporaryDirectory(prefix="lastword-") as scratch:
+        folder = Path(scratch)
+        try:
+            async with (
+                running_server(binary, port=port, log=folder / "server.log") as server,
+                worker_on(
+                    server, settings, folder, closing_tone=closing_tone, program=program
+                ) as on_stage,
+            ):
+                yield on_stage
+        except* LastwordError as failures:
+            raise _first(failures) from None
+
+
+@asynccontextmanager
+async def worker_on(
+    server: LocalServer,
+    settings: Settings,
+    folder: Path,
+    *,
+    closing_tone: bool = False,
+    program: WorkerProgram = LASTWORD,
+) -> AsyncIterator[Stage]:
+    """Start a worker on a running server; ``stage`` does it for the usual one.
+
+    Args:
+        server: what the worker registers with.
+        settings: the worker's, but for its LiveKit server.
+        folder: for the speech that the worker has sent.
+        closing_tone: as in ``stage``.
+        program: the worker.
+
+    Raises:
+        CallFailed: the worker stopped; names its last log lines.
+    """
+    env = (
+        inherited_environment()
+        | server.environment
+        | {
+            "LASTWORD_AGENT_NAME": settings.agent_name,
+            "LASTWORD_GRAPHS_CONFIG": str(settings.graphs_config),
+            "LASTWORD_PROVIDERS": settings.providers,
+            "LASTWORD_HEALTH_HOST": "127.0.0.1",
+            "LASTWORD_HEALTH_PORT": "0",
+            "LASTWORD_IDLE_PROCESSES": "1",
+            "LASTWORD_MAX_CALLS": "4",  # not by CPU load: a busy machine would refuse its own call
+            "LASTWORD_STORE": str(settings.calls_dir / "store.sqlite3"),
+            "LASTWORD_SPEECH_DIR": str(folder / "speech"),
+            "LASTWORD_CLOSING_TONE": str(closing_tone),
+        }
+    )
+    async with (
+        running_part(program.name, program.command, env=env) as worker,
+        a_caller() as caller,
+    ):
+        registered = asyncio.Event()
+        on_stage = Stage(
+            server, worker, settings, folder / "speech", caller, journal=program.keeps_journal
+        )
+        async with asyncio.TaskGroup() as tasks:
+            watching = [
+                tasks.create_task(on_stage.read_worker(registered)),
+                tasks.create_task(_watch(server)),
+            ]
+            await registered.wait()
+            yield on_stage
+            for task in watching:
+                task.cancel()
+
+
+def a_caller() -> AbstractAsyncContextManager[Part]:
+    """Start a simulated caller, which has no keys; it waits for its job."""
+    command = [sys.executable, "-m", "lastword.testing.stage.caller"]
+    return running_part("the caller", command, env=environment_without_keys())
+
+
+async def _watch(server: LocalServer) -> None:
+    raise await server.died()
+
+
+def _first(failures: BaseExceptionGroup[LastwordError]) -> LastwordError:
+    """The failure that the user is told of; the others follow from it."""
+    failure = failures.exceptions[0]
+    return _first(failure) if isinstance(failure, BaseExceptionGroup) else failure

@@ -1,0 +1,1 @@
+"""What the commands of ``lastword`` run, apart from the worker."""

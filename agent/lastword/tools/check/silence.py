@@ -1,0 +1,104 @@
+"""What the project does not want to hear of: comments in the source, a list in pyproject.toml."""
+
+from __future__ import annotations
+
+import io
+import re
+import tokenize
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+
+from lastword.errors import SettingsError
+from lastword.tools.check.report import Finding, Place
+from lastword.untrusted.bounded_input import BadInput, read_toml
+
+_COMMENT = re.compile(r"#\s*lastword:\s*ignore\[([^\]]*)\]")
+
+
+@dataclass
+class Silence:
+    """The findings that are to be silenced; remembers which entries have silenced any."""
+
+    entries: Sequence[str] = ()
+    source: str = "pyproject.toml"
+    _used: set[str] = field(default_factory=set)
+    _comments: set[tuple[Place, str]] = field(default_factory=set)
+
+    def covers(self, finding: Finding) -> bool:
+        """Whether a comment or an entry silences ``finding``; both are remembered as used."""
+        matching = {finding.code, finding.ignored_by}.intersection(self.entries)
+        self._used |= matching
+        here = {
+            (place, finding.code)
+            for place in (finding.place, *finding.also)
+            if finding.code in comments(place.file).get(place.line, ())
+        }
+        self._comments |= here
+        return bool(matching or here)
+
+    def unused(self, files: Iterable[Path]) -> list[str]:
+        """A sentence for each entry, and each comment in ``files``, that has silenced nothing."""
+        notes = [
+            f"{self.source} ignores {entry!r}, which matches nothing"
+            for entry in self.entries
+            if entry not in self._used
+        ]
+        for file in sorted(set(files)):
+            for line, codes in sorted(comments(file).items()):
+                notes += [
+                    f"{shown(file)}:{line} ignores {code!r}, which matches nothing"
+                    for code in codes
+                    if (Place(file, line), code) not in self._comments
+                ]
+        return notes
+
+
+def read_silence(config: Path) -> Silence:
+    """Read ``[tool.lastword.check] ignore`` of the pyproject.toml beside ``config``.
+
+    Raises:
+        SettingsError: the file is not TOML, or the list is not one of texts.
+    """
+    path = config.resolve().parent / "pyproject.toml"
+    try:
+        content = read_toml(path)
+    except FileNotFoundError:
+        return Silence()
+    except BadInput as error:
+        raise SettingsError(f"{shown(path)}{error.where} {error.why}") from error
+    match content.get("tool"):
+        case {"lastword": {"check": {"ignore": list(entries)}}} if all(
+            isinstance(one, str) for one in entries
+        ):
+            return Silence(entries, shown(path))
+        case {"lastword": {"check": {"ignore": _}}}:
+            raise SettingsError(
+                f"{shown(path)}: [tool.lastword.check] ignore must be a list of texts, such as"
+                ' ["may-be-spoken"] or ["survey:interview:may-be-spoken"]'
+            )
+        case _:
+            return Silence()
+
+
+@cache
+def comments(file: Path) -> Mapping[int, Sequence[str]]:
+    """The codes that comments of a source file ignore, by line."""
+    try:
+        source = io.StringIO(file.read_text(encoding="utf-8"))
+        tokens = list(tokenize.generate_tokens(source.readline))
+    except (OSError, SyntaxError, UnicodeDecodeError):
+        return {}
+    found = (
+        (one.start[0], _COMMENT.search(one.string))
+        for one in tokens
+        if one.type == tokenize.COMMENT
+    )
+    return {line: [code.strip() for code in match[1].split(",")] for line, match in found if match}
+
+
+def shown(path: Path) -> str:
+    """A path as people want to see it: relative to the working directory where it is inside."""
+    here = Path.cwd()
+    return str(path.relative_to(here) if path.is_relative_to(here) else path)

@@ -1,0 +1,160 @@
+"""Labelled conversation prefixes: what was said so far, and whether the call is over now.
+
+The labelling rule: ``end`` = a polite human agent would now say goodbye and hang up;
+``continue`` = hanging up now would cut off a caller who wants something.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from lastword.errors import DatasetError
+from lastword.untrusted.bounded_input import KIB, MIB, BadInput, is_there, read_json, read_text
+from lastword.untrusted.printable import excerpt, quoted
+
+STARTER = "starter"
+STARTER_FILE = Path(__file__).with_name("ends.jsonl")
+MAX_SIZE = 16 * MIB
+"""Some 30,000 cases like those of the starter set; it is in memory while they are measured."""
+_LONGEST_CASE = 256 * KIB
+
+Label = Literal["end", "continue"]
+
+
+class Line(BaseModel):
+    """What one side said; the caller's text may be empty, which is silence."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    role: Literal["user", "agent"]
+    text: str
+
+
+class Case(BaseModel):
+    """One conversation up to the caller's last line, and whether it is over then."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    id: str = Field(min_length=1)
+    category: str = Field(min_length=1)
+    history: list[Line] = Field(min_length=1)
+    label: Label
+    language: str = ""
+    note: str = ""
+
+    @property
+    def last(self) -> str:
+        """The caller's words that are to be judged."""
+        return self.history[-1].text
+
+
+class _Place(NamedTuple):
+    """A line of a file, for messages."""
+
+    path: Path
+    number: int
+
+    def wrong(self, what: str) -> DatasetError:
+        return DatasetError(f"{self.path}, line {self.number}: {what}")
+
+
+def find_dataset(name: str) -> Path:
+    """The file ``name``, or the packaged set when it is the word "starter".
+
+    Raises:
+        DatasetError: there is no such file.
+    """
+    path = STARTER_FILE if name == STARTER else Path(name)
+    if not is_there(path):
+        raise DatasetError(
+            f"there is no dataset {quoted(name)}; give a JSONL file, or the word {STARTER!r}"
+        )
+    return path
+
+
+def read_dataset(path: Path) -> list[Case]:
+    """Read a JSONL file, one case a line; blank lines are passed over.
+
+    Raises:
+        DatasetError: the file is empty or cannot be read, or a line is not of the documented
+            shape; the message names file, line and field.
+    """
+    try:
+        lines = read_text(path, MAX_SIZE).split("\n")
+    except FileNotFoundError as error:
+        raise DatasetError(f"{path} cannot be read: there is no such file") from error
+    except BadInput as error:
+        raise DatasetError(f"{path}{error.where} {error.why}") from error
+    cases: list[Case] = []
+    seen: dict[str, int] = {}
+    for number, line in enumerate(lines, 1):
+        if not line.strip():
+            continue
+        place = _Place(path, number)
+        case = _case(place, line)
+        if case.id in seen:
+            raise place.wrong(f"`id` {quoted(case.id)} is that of line {seen[case.id]} too")
+        seen[case.id] = number
+        cases.append(case)
+    if not cases:
+        raise DatasetError(f"{path} has no cases; it needs one JSON object a line")
+    return cases
+
+
+def choose_cases(
+    cases: Sequence[Case], categories: Collection[str] = (), limit: int | None = None
+) -> list[Case]:
+    """The cases of ``categories`` (none: all), at most ``limit`` of them, spread over the file.
+
+    Raises:
+        DatasetError: no case has one of the categories.
+    """
+    known = {case.category for case in cases}
+    if unknown := sorted(set(categories) - known):
+        raise DatasetError(
+            f"there is no category {quoted(unknown[0])} in the dataset; "
+            f"it has {excerpt(', '.join(sorted(known)), 400)}"
+        )
+    chosen = [case for case in cases if not categories or case.category in categories]
+    if limit is None or limit >= len(chosen):
+        return chosen
+    return [chosen[number * len(chosen) // limit] for number in range(limit)]
+
+
+def _case(place: _Place, line: str) -> Case:
+    try:
+        case = Case.model_validate(read_json(line, _LONGEST_CASE))
+    except BadInput as error:
+        raise place.wrong(f"this {error.why}") from error
+    except ValidationError as error:
+        raise place.wrong(_sentence(error)) from error
+    if case.history[-1].role != "user":
+        raise place.wrong("`history` must end with the caller's line (role 'user')")
+    for number, said in enumerate(case.history):
+        if said.role == "agent" and not said.text.strip():
+            raise place.wrong(f"`history[{number}].text` of the agent is empty")
+    return case
+
+
+def _sentence(error: ValidationError) -> str:
+    """The first thing that is wrong, in words."""
+    first = error.errors()[0]
+    field = "".join(f"[{at}]" if isinstance(at, int) else f".{at}" for at in first["loc"])
+    field = f"`{excerpt(field.lstrip('.'), 80)}`"
+    match first["type"]:
+        case "extra_forbidden":
+            return f"the field {field} is unknown"
+        case "missing":
+            return f"the field {field} is missing"
+        case "literal_error":
+            return f"{field} must be {first['ctx']['expected']}, not {quoted(first['input'])}"
+        case "too_short" | "string_too_short":
+            return f"{field} is empty"
+        case "model_type":
+            return "this is no JSON object" if field == "``" else f"{field} is no JSON object"
+        case _:
+            return f"{field} is wrong: {first['msg'][0].lower()}{first['msg'][1:]}"

@@ -1,0 +1,75 @@
+"""Record the lines of caller scripts: ``python -m lastword.tools.rehearsal.render_lines FILE...``.
+
+A file is a caller script (YAML) or a ``.txt`` with a line of speech on each line. Lines that are
+recorded already are left alone. Needs flite (``apt install flite``, ``brew install flite``).
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import sys
+from pathlib import Path
+
+import soundfile
+
+from lastword.errors import LastwordError, ScriptError
+from lastword.terminal import print_error
+from lastword.testing.stage.caller_voice import FLITE_VOICE, LINES, flite_voice, recording
+from lastword.testing.transcripts.transcript_file import read_transcript
+from lastword.untrusted.bounded_input import MIB, BadInput, read_text
+
+
+def render(texts: list[str], lines: Path = LINES, voice: str = FLITE_VOICE) -> list[Path]:
+    """Write the recordings that are missing and give their paths.
+
+    Raises:
+        LastwordError: flite is not installed.
+    """
+    program = shutil.which("flite")
+    if program is None:
+        raise LastwordError("flite is not installed, and only its voice is recorded for callers")
+    missing = {recording(text, lines): text for text in texts}
+    written = [path for path in missing if not path.is_file()]
+    lines.mkdir(parents=True, exist_ok=True)
+    for path in written:
+        samples, rate = flite_voice(program, missing[path], voice)
+        soundfile.write(path, samples, rate, format="OGG", subtype="OPUS")
+    return written
+
+
+def read_lines(path: Path) -> list[str]:
+    """Read the caller's lines of a script or of a text file.
+
+    Raises:
+        ScriptError, TranscriptError: the file is not there, or not of the documented shape.
+    """
+    try:
+        if path.suffix != ".txt":
+            return read_transcript(path).caller_lines
+        return [line.strip() for line in read_text(path, MIB).split("\n") if line.strip()]
+    except FileNotFoundError as error:
+        raise ScriptError(f"{path} cannot be read: there is no such file") from error
+    except BadInput as error:
+        raise ScriptError(f"{path}{error.where} {error.why}") from error
+
+
+def main() -> int:
+    """Record what the files named on the command line need."""
+    parser = argparse.ArgumentParser(prog="render_lines", description=__doc__)
+    parser.add_argument("files", nargs="+", type=Path, metavar="FILE")
+    parser.add_argument("--voice", default=FLITE_VOICE, help="of flite's (default: %(default)s)")
+    parser.add_argument("--into", default=LINES, type=Path, metavar="FOLDER")
+    given = parser.parse_args()
+    try:
+        texts = [line for file in given.files for line in read_lines(file)]
+        written = render(texts, given.into, given.voice)
+    except LastwordError as error:
+        print_error(error)
+        return 1
+    sys.stdout.writelines(f"{path}\n" for path in written)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""Run a transcript again, and show it: ``lastword replay``."""

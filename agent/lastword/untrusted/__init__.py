@@ -1,0 +1,1 @@
+"""Text that others wrote: read within bounds, matched within bounds, fit to be printed."""

@@ -1,0 +1,298 @@
+"""The composition root: a LiveKit worker that builds each call from its parts."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, nullcontext
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from langchain_core.callbacks import BaseCallbackHandler
+from livekit import api
+from livekit.agents import AgentServer, AgentSession, JobContext, JobProcess, JobRequest
+from livekit.protocol.agent import Job
+
+from lastword.call import Call
+from lastword.dispatch import read_dispatch
+from lastword.errors import MetadataError, UnknownGraph
+from lastword.events import CallJournal
+from lastword.graphs_config import CallGraph, check_graph, check_server, choose_graph, load_all
+from lastword.hangup.call_end import CallEnd
+from lastword.hangup.closing import Closing
+from lastword.hangup.hang_up import (
+    Line,
+    NoLine,
+    ParticipantLine,
+    RoomLine,
+    hang_up,
+    keep_gone,
+    persistently,
+    surely,
+)
+from lastword.hangup.phases import Limits
+from lastword.jobs.job_pulse import JobPulse, pulse_pipe
+from lastword.jobs.lost_jobs import LostReason, WatchfulServer
+from lastword.jobs.worker_log import ignore_strangers_streams, keep_content_out_of_logs
+from lastword.memory.graph_memory import Memory, open_for_call, prepare_memory
+from lastword.private_files import file_name
+from lastword.providers.voices import Voices, make_voices
+from lastword.room.call_agent import CallAgent, SpeechTap
+from lastword.room.presence import Presence, connect
+from lastword.room.session import start_in
+from lastword.room.speech_tap import WavTap
+from lastword.settings import Settings
+from lastword.signals import CallPolicy
+
+MakeClient = Callable[[Settings], AbstractAsyncContextManager[api.LiveKitAPI]]
+MakeCall = Callable[[JobContext, Memory | None], Call]
+
+_log = logging.getLogger("lastword.worker")
+
+
+def make_worker(
+    settings: Settings, take: Callable[[JobContext], Awaitable[None]] | None = None
+) -> AgentServer:
+    """Build the worker, after everything that a call would need has been checked.
+
+    ``take`` conducts a call; a function of a module, as it runs in processes of its own. Default:
+    ``take_call``.
+
+    Raises:
+        SettingsError: LiveKit's settings are missing, or the models' keys are half-set.
+        GraphError: a graph of ``langgraph.json`` does not load, or is not served behind its URL.
+        MemoryUnavailable: the graphs' memory cannot be reached.
+    """
+    keep_content_out_of_logs()
+    url, key, secret = settings.livekit()
+    _log.info(settings.announcement())
+    graphs = load_all(settings.graphs_config, settings.graph_url)
+    check_graph(settings.graph, graphs, settings.graphs_config)
+    if settings.graph_url is not None:
+        check_server(settings.graph_url, graphs)
+    default = choose_graph(settings.graph, known=graphs)
+    memory = settings.graph_memory
+    if memory is not None:
+        asyncio.run(prepare_memory(memory))
+    loaded = {"graphs": list(graphs), "default": default, "memory": str(memory or "in process")}
+    _log.info("graphs loaded", extra=loaded)
+    pulses, pulse = pulse_pipe()
+    server = WatchfulServer(
+        job_lost=partial(end_lost_call, settings, graphs),
+        pulses=pulses,
+        stall_seconds=settings.job_stall_seconds,
+        job_memory_warn_mb=settings.job_memory_warn_mb,
+        job_memory_limit_mb=settings.job_memory_limit_mb,
+        ws_url=url,
+        api_key=key,
+        api_secret=secret,
+        host=settings.health_host,
+        port=settings.health_port,
+        load_fnc=_load_by_calls(settings.max_calls) if settings.max_calls else None,
+        setup_fnc=partial(prewarm, settings, pulse=pulse),
+        preload_modules=["lastword.worker"],
+    )
+    if settings.idle_processes is not None:
+        server.update_options(num_idle_processes=settings.idle_processes)
+
+    async def on_request(request: JobRequest) -> None:
+        await answer(request, known=list(graphs), config=settings.graphs_config)
+
+    server.rtc_session(take or take_call, agent_name=settings.agent_name, on_request=on_request)
+    return server
+
+
+def prewarm(settings: Settings, process: JobProcess, *, pulse: JobPulse | None = None) -> None:
+    """Load models and graphs in a job process before it has a call.
+
+    ``pulse`` takes the process's signs of life to its worker.
+    """
+    ignore_strangers_streams()
+    process.userdata["settings"] = settings
+    process.userdata["pulse"] = pulse
+    process.userdata["voices"] = make_voices(settings)
+    process.userdata["graphs"] = load_all(settings.graphs_config, settings.graph_url)
+
+
+async def answer(request: JobRequest, *, known: list[str], config: Path) -> None:
+    """Take a call whose metadata can be understood; refuse the others with a log line."""
+    try:
+        check_graph(read_dispatch(request.job.metadata).graph, known, config)
+    except (MetadataError, UnknownGraph) as error:
+        _log.error("a call was refused: %s", error, extra={"room": request.room.name})
+        await request.reject()
+        return
+    await request.accept(name="Lastword")
+
+
+async def take_call(
+    ctx: JobContext, *, client: MakeClient | None = None, make: MakeCall | None = None
+) -> None:
+    """Conduct one call in a LiveKit room; returns when its line is down.
+
+    Args:
+        ctx: the job.
+        client: makes the client of the server API; default: ``server_api``.
+        make: builds the call; default: ``make_call``.
+    """
+    settings: Settings = ctx.proc.userdata["settings"]
+    async with AsyncExitStack() as after_the_call:
+        pulse: JobPulse | None = ctx.proc.userdata.get("pulse")
+        after_the_call.enter_context(pulse.beating() if pulse else nullcontext())
+        # Not the job's own client: LiveKit closes that one before a job that is cancelled has hung
+        # up.
+        rooms = (await after_the_call.enter_async_context((client or server_api)(settings))).room
+        room = RoomLine(rooms, ctx.job.room.name)
+        try:
+            memory = await open_for_call(
+                settings.graph_memory, after_the_call, join=partial(connect, ctx)
+            )
+            call = (make or make_call)(ctx, memory)
+        except BaseException:
+            await surely(hang_up([room]))
+            raise
+        after_the_call.push_async_callback(call.session.aclose)
+        presence = Presence(
+            ctx,
+            read_dispatch(ctx.job.metadata),
+            end=call.end,
+            pressed=call.keypad.press,
+            muted=call.closing.agent_muted,
+        )
+
+        async def start(session: AgentSession[None], agent: CallAgent) -> None:
+            await start_in(ctx.room, await presence.joined(), session, agent)
+
+        lines = lines_of(call.policy, rooms, room, presence, ctx.job.room.name)
+        end = await call.run(start, lines, caller_joined=presence.joined)
+        if call.policy.hang_up == "room":
+            await keep_gone(room)
+        ctx.shutdown(end.reason)
+
+
+def server_api(settings: Settings) -> api.LiveKitAPI:
+    """A client of LiveKit's server API; use it as ``async with``."""
+    url, key, secret = settings.livekit()
+    return api.LiveKitAPI(url, key, secret)
+
+
+def lines_of(
+    policy: CallPolicy,
+    rooms: api.room_service.RoomService,
+    room: RoomLine,
+    presence: Presence,
+    name: str,
+) -> list[Line]:
+    """What to take down at the end of a call, and what instead when that cannot be done."""
+    caller = ParticipantLine("caller", rooms, name, lambda: presence.caller)
+    match policy.hang_up:
+        case "room":
+            return [room, caller]
+        case "caller":
+            return [caller, room]
+        case "agent":
+            return [ParticipantLine("agent", rooms, name, lambda: presence.agent)]
+
+
+async def end_lost_call(
+    settings: Settings, graphs: dict[str, CallGraph], job: Job, why: LostReason
+) -> None:
+    """Take the line of a call down whose process is gone before its record, and close the record.
+
+    A line that is down already, because the caller has left, is left alone: a room of the same
+    name is another call's. A policy that leaves the caller on the line when the agent goes has
+    nothing to take down either.
+    """
+    dispatch = read_dispatch(job.metadata)
+    graph = graphs[choose_graph(dispatch.graph, settings.graph, known=graphs)]
+    journal = CallJournal(job.room.name)
+    async with server_api(settings) as client:
+        is_up = await _is_up(client, job)
+        closing = Closing(journal, Limits(graph.policy.tail, graph.policy.farewell_max_wait))
+        closing.cut_short(CallEnd("error", why))
+        lines: list[Line] = []
+        if is_up is False:
+            lines = [NoLine()]
+        elif is_up and graph.policy.hang_up != "agent":
+            lines = [RoomLine(client.room, job.room.name)]
+        await closing.take_down(lines)
+    closing.write_end()
+
+
+async def _is_up(client: api.LiveKitAPI, job: Job) -> bool | None:
+    """Whether the job's room is on the server; None: the server does not say."""
+    asked = api.ListRoomsRequest(names=[job.room.name])
+    try:
+        found = await persistently(
+            lambda: client.room.list_rooms(asked), "nobody knows of the lost call's room yet"
+        )
+    except Exception:  # noqa: BLE001 - the record is closed all the same
+        _log.exception("nobody can say whether a lost call's line is up; it may be")
+        return None
+    return job.room.sid in {room.sid for room in found.rooms}
+
+
+def make_call(
+    ctx: JobContext,
+    memory: Memory | None = None,
+    *,
+    graph: CallGraph | None = None,
+    voices: Voices | None = None,
+    observers: Sequence[BaseCallbackHandler] = (),
+    more_context: Mapping[str, Any] | None = None,
+) -> Call:
+    """Build a call from its job and from what the job's process has loaded.
+
+    ``graph`` and ``voices`` take the place of those that the process has loaded; the rest is as in
+    ``Call``.
+    """
+    settings: Settings = ctx.proc.userdata["settings"]
+    dispatch = read_dispatch(ctx.job.metadata)
+    call_id = ctx.job.room.name
+    pulse: JobPulse | None = ctx.proc.userdata.get("pulse")
+    return Call(
+        call_id,
+        graph=graph or graph_of(ctx),
+        dispatch=dispatch,
+        journal=CallJournal(call_id, ended=pulse.record_closed if pulse else lambda: None),
+        thread=thread_of(ctx.job),
+        voices=voices or ctx.proc.userdata["voices"],
+        memory=memory,
+        speech_tap=_speech_tap(settings, call_id),
+        observers=observers,
+        more_context=more_context,
+    )
+
+
+def thread_of(job: Job) -> str:
+    """The name of a call's memory: LangGraph's thread.
+
+    A room's name can be used again, and so can a room, by somebody who must not learn what was said
+    before.
+    """
+    return f"{job.room.name}/{job.id}"
+
+
+def _load_by_calls(max_calls: int) -> Callable[[AgentServer], float]:
+    """Report a worker as idle until it has all the calls it may take, and then as full."""
+
+    def load(server: AgentServer) -> float:
+        return float(len(server.active_jobs) >= max_calls)
+
+    return load
+
+
+def graph_of(ctx: JobContext) -> CallGraph:
+    """The graph that a job's dispatch asks for, or the worker's default."""
+    settings: Settings = ctx.proc.userdata["settings"]
+    dispatch = read_dispatch(ctx.job.metadata)
+    graphs: dict[str, CallGraph] = ctx.proc.userdata["graphs"]
+    return graphs[choose_graph(dispatch.graph, settings.graph, known=graphs)]
+
+
+def _speech_tap(settings: Settings, call_id: str) -> SpeechTap | None:
+    if settings.speech_dir is None:
+        return None
+    return WavTap(settings.speech_dir / file_name(call_id), tone=settings.closing_tone)
