@@ -20,8 +20,8 @@ class Finding:
 
     ``code`` is stable and one of ``lastword.tools.check.catalogue.KINDS``. ``node`` is the node's
     name, after those of the nodes whose subgraphs it is in ("agent/model"), ``channel`` a channel
-    of the state; both are "" when the finding is about the whole graph. ``also`` are other lines where a
-    comment silences the finding.
+    of the state; both are "" when the finding is about the whole graph. ``also`` are other lines
+    where a comment silences the finding.
     """
 
     code: str

@@ -31,7 +31,7 @@ async def run_elsewhere(arguments: Sequence[str], cases: Mapping[str, Case], fol
         EvaluationFailed: it has ended without figures; the message has its last words.
     """
     written = folder / "second-side.json"
-    command = [sys.executable, "-m", "agent", "eval", "ends", *arguments, "--json", str(written)]
+    command = [sys.executable, "-m", "lastword", "eval", "ends", *arguments, "--json", str(written)]
     process = await asyncio.create_subprocess_exec(
         *command,
         env=inherited_environment(),
