@@ -1,4 +1,4 @@
-"""What docs/endings.md says of the policy's defaults, and of the phases, is so."""
+"""docs/endings.md and docs/livekit-endings.md have the numbers and the reasons of the code."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from lastword.signals import CallPolicy
 from tests import PROJECT_ROOT
 
 PAGE = (PROJECT_ROOT / "docs" / "endings.md").read_text()
+LIVEKIT_PAGE = (PROJECT_ROOT / "docs" / "livekit-endings.md").read_text()
 POLICY = CallPolicy()
 LANGUAGES = {
     "en": "English", "de": "German", "es": "Spanish", "fr": "French", "pt": "Portuguese",
@@ -48,27 +49,40 @@ def test_the_page_names_the_languages_that_there_are_lists_for() -> None:
     assert all(name in PAGE for name in LANGUAGES.values())
 
 
-def table(heading: str) -> list[list[str]]:
-    """The rows of the table under a heading of the page, cell by cell, without its head."""
-    part = PAGE.split(f"\n## {heading}\n")[1].split("\n#")[0]
+def table(page: str, heading: str) -> list[list[str]]:
+    """The rows of the table under a heading of a page, cell by cell, without the table's head."""
+    part = page.split(f"# {heading}\n")[1].split("\n#")[0]
     rows = [line for line in part.splitlines() if line.startswith("|")]
     return [[cell.strip() for cell in row.strip("|").split("|")] for row in rows[2:]]
 
 
-def test_the_page_has_every_disconnect_reason_and_lastwords_record_of_each() -> None:
-    records = {row[0].strip("`"): row[-1] for row in table("Why somebody is gone")}
-    assert list(records) == ["None", *rtc.DisconnectReason.keys()]
-    for name, record in records.items():
+DISCONNECT_REASONS = ["None", *rtc.DisconnectReason.keys()]
+
+
+def test_the_page_has_lastwords_record_of_every_disconnect_reason() -> None:
+    rows = table(PAGE, "When somebody leaves")
+    assert [row[0].strip("`") for row in rows] == DISCONNECT_REASONS
+    for name, ended_by, reason in ([cell.strip("`") for cell in row] for row in rows):
         end = end_by_leaving(None if name == "None" else rtc.DisconnectReason.Value(name))
-        assert record == f"`{end.ended_by}`, `{end.reason}`", name
+        assert (ended_by, reason) == (end.ended_by, end.reason), name
 
 
-def test_the_page_says_for_which_reasons_a_session_closes_itself() -> None:
-    closing = {row[0].strip("`") for row in table("Why somebody is gone") if row[2] == "closes"}
+def test_livekits_page_has_every_disconnect_reason() -> None:
+    rows = table(LIVEKIT_PAGE, "Why somebody left")
+    assert [row[0].strip("`") for row in rows] == DISCONNECT_REASONS
+
+
+def test_livekits_page_says_for_which_reasons_a_session_closes_itself() -> None:
+    rows = table(LIVEKIT_PAGE, "Why somebody left")
+    closing = {row[0].strip("`") for row in rows if row[2] == "closes"}
     own = {rtc.DisconnectReason.Name(reason) for reason in DEFAULT_CLOSE_ON_DISCONNECT_REASONS}
     assert closing == own
 
 
-def test_the_page_has_every_close_reason() -> None:
-    names = [row[0].strip("`") for row in table("Why a session is closed")]
+@pytest.mark.parametrize(
+    ("page", "heading"),
+    [(PAGE, "When the session closes"), (LIVEKIT_PAGE, "Why a session closed")],
+)
+def test_both_pages_have_every_close_reason(page: str, heading: str) -> None:
+    names = [row[0].strip("`") for row in table(page, heading)]
     assert names == [reason.name for reason in CloseReason]
