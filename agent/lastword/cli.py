@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import signal
-import sys
-import traceback
 from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
@@ -16,10 +14,8 @@ from typing import Annotated, Any, Literal, TypeVar
 import typer
 
 from lastword.dispatch import read_dispatch
-from lastword.errors import LastwordError
 from lastword.settings import make_checkpoints_strict, read_settings
-from lastword.terminal import SafeConsole, print_error, print_safe_logs
-from lastword.untrusted.printable import without_secrets
+from lastword.terminal import SafeConsole, run_command
 
 app = typer.Typer(
     help="A LiveKit voice agent whose LangGraph graph decides when to hang up.",
@@ -146,13 +142,9 @@ def worker(context: typer.Context) -> None:
 
     The words after ``worker`` are LiveKit's own; ``worker --help`` lists them.
     """
-    from livekit.agents import cli as livekit_cli
+    from lastword.worker import run_worker
 
-    from lastword.worker import make_worker
-
-    server = make_worker(read_settings())
-    sys.argv = ["lastword worker", *context.args]
-    livekit_cli.run_app(server)
+    run_worker(*context.args)
 
 
 @eval_app.command()
@@ -234,15 +226,5 @@ async def until_signalled(work: Coroutine[Any, Any, _Result]) -> _Result:
 
 def main(run: Callable[[], object] = app) -> None:
     """Run the command; a mistake of the user's is one sentence and exit code 1."""
-    print_safe_logs()
     make_checkpoints_strict()
-    try:
-        run()
-    except asyncio.CancelledError:
-        raise SystemExit(143) from None
-    except LastwordError as error:
-        print_error(f"lastword: {error}")
-        raise SystemExit(1) from None
-    except Exception:  # noqa: BLE001 - a fault of ours; it may quote what a caller has said
-        print_error(without_secrets(traceback.format_exc().rstrip()))
-        raise SystemExit(1) from None
+    run_command(run)

@@ -1,10 +1,12 @@
-"""What a call's dispatch says: which graph, which way, and the caller's business data."""
+"""A call's dispatch: which graph, which direction, who the caller is; what the graph is told."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, is_dataclass
 from typing import Any, Literal, cast
+
+from pydantic import BaseModel
 
 from lastword.errors import MetadataError
 from lastword.untrusted.bounded_input import KIB, BadInput, check_plain, read_json
@@ -18,21 +20,21 @@ MAX_SIZE = 64 * KIB
 
 @dataclass(frozen=True)
 class Dispatch:
-    """The metadata of a dispatch, checked; ``metadata`` is the whole JSON object."""
+    """The checked metadata of a dispatch; ``metadata`` is the whole JSON object."""
 
     graph: str | None
     direction: Direction
     metadata: Mapping[str, Any]
     participant_identity: str | None = None
-    """Who the caller is in the room; None: the first who can be, see ``lastword.room.presence``."""
+    """The caller's identity in the room. None: ``lastword.room.presence`` chooses the caller."""
 
 
 def read_dispatch(text: str) -> Dispatch:
-    """Read the JSON metadata of a LiveKit dispatch; no metadata at all is an inbound call.
+    """Read the JSON metadata of a LiveKit dispatch. Without metadata it is an inbound call.
 
     Raises:
-        MetadataError: not a JSON object of plain values, too large, or ``graph``, ``direction`` or
-            ``participant_identity`` is wrong.
+        MetadataError: the text is not a JSON object of plain values, it is too large, or ``graph``,
+            ``direction`` or ``participant_identity`` is wrong.
     """
     try:
         metadata = read_json(text or "{}", MAX_SIZE)
@@ -47,7 +49,7 @@ def read_dispatch_of(metadata: Mapping[str, Any]) -> Dispatch:
     """Check the metadata of a dispatch.
 
     Raises:
-        MetadataError: a value is none that JSON could say, or ``graph``, ``direction`` or
+        MetadataError: a value cannot be written as JSON, or ``graph``, ``direction`` or
             ``participant_identity`` is wrong.
     """
     try:
@@ -60,7 +62,7 @@ def read_dispatch_of(metadata: Mapping[str, Any]) -> Dispatch:
 def _checked(metadata: Mapping[str, Any]) -> Dispatch:
     graph = metadata.get("graph")
     if graph is not None and not isinstance(graph, str):
-        raise MetadataError(f'has a "graph" that is no name: {quoted(graph)}')
+        raise MetadataError(f'has a "graph" that is not a name: {quoted(graph)}')
     direction = metadata.get("direction", "inbound")
     if direction not in _DIRECTIONS:
         raise MetadataError(
@@ -68,5 +70,27 @@ def _checked(metadata: Mapping[str, Any]) -> Dispatch:
         )
     identity = metadata.get("participant_identity")
     if identity is not None and not (isinstance(identity, str) and identity):
-        raise MetadataError(f'has "participant_identity": {quoted(identity)}, which is no identity')
+        raise MetadataError(
+            f'has "participant_identity": {quoted(identity)}, which is not an identity'
+        )
     return Dispatch(graph, cast("Direction", direction), metadata, identity)
+
+
+def fitting(context: Mapping[str, Any], schema: Any) -> Any:
+    """The fields of a call's context that the graph's own context type has.
+
+    LangGraph builds a dataclass or a pydantic model from the context, and these accept no unknown
+    fields. Fields of the dispatch's metadata are offered by their names too.
+
+    Args:
+        context: the whole context, as ``lastword.signals.CallContext`` describes it.
+        schema: the graph's context type; of a TypedDict or None the whole context is returned.
+    """
+    if is_dataclass(schema):
+        names = {one.name for one in fields(schema)}
+    elif isinstance(schema, type) and issubclass(schema, BaseModel):
+        names = set(schema.model_fields)
+    else:
+        return context
+    offered = {**context.get("metadata", {}), **context}
+    return {name: value for name, value in offered.items() if name in names}

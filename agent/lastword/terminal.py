@@ -7,8 +7,10 @@ Rich takes a few control characters out of text, but neither ESC nor the others 
 
 from __future__ import annotations
 
+import asyncio
 import logging
-from collections.abc import Iterable
+import traceback
+from collections.abc import Callable, Iterable
 from copy import copy
 from typing import Any
 
@@ -16,6 +18,7 @@ from rich.console import Console, ConsoleOptions, RenderableType  # noqa: TID251
 from rich.segment import Segment
 from rich.text import Text
 
+from lastword.errors import LastwordError
 from lastword.untrusted.printable import block, without_secrets
 
 
@@ -57,6 +60,25 @@ def print_safe_logs() -> None:
     """Make what Python itself prints of the log of a command fit to be shown."""
     if logging.lastResort is not None:
         print_safely([logging.lastResort])
+
+
+def run_command(run: Callable[[], object]) -> None:
+    """Run a command; a mistake of the user's is one sentence and exit code 1.
+
+    Raises:
+        SystemExit: with 1 after an error, with 143 when the command was cancelled by SIGTERM.
+    """
+    print_safe_logs()
+    try:
+        run()
+    except asyncio.CancelledError:
+        raise SystemExit(143) from None
+    except LastwordError as error:
+        print_error(f"lastword: {error}")
+        raise SystemExit(1) from None
+    except Exception:  # noqa: BLE001 - a fault of ours; it may quote what a caller has said
+        print_error(without_secrets(traceback.format_exc().rstrip()))
+        raise SystemExit(1) from None
 
 
 class _PrintableFormatter(logging.Formatter):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import sys
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, nullcontext
 from functools import partial
@@ -12,7 +13,7 @@ from typing import Any
 
 from langchain_core.callbacks import BaseCallbackHandler
 from livekit import api
-from livekit.agents import AgentServer, AgentSession, JobContext, JobProcess, JobRequest
+from livekit.agents import AgentServer, AgentSession, JobContext, JobProcess, JobRequest, cli
 from livekit.protocol.agent import Job
 
 from lastword.call import Call
@@ -43,7 +44,7 @@ from lastword.room.call_agent import CallAgent, SpeechTap
 from lastword.room.presence import Presence, connect
 from lastword.room.session import start_in
 from lastword.room.speech_tap import WavTap
-from lastword.settings import Settings
+from lastword.settings import Settings, read_settings
 from lastword.signals import CallPolicy
 
 MakeClient = Callable[[Settings], AbstractAsyncContextManager[api.LiveKitAPI]]
@@ -102,6 +103,21 @@ def make_worker(
 
     server.rtc_session(take or take_call, agent_name=settings.agent_name, on_request=on_request)
     return server
+
+
+def run_worker(*arguments: str) -> None:
+    """Run the worker of the settings; ``arguments`` are those of LiveKit's command line.
+
+    Raises:
+        LastwordError: as ``make_worker``.
+    """
+    run_app(make_worker(read_settings()), arguments)
+
+
+def run_app(server: AgentServer, arguments: Sequence[str]) -> None:
+    """Run LiveKit's command line on a worker, until the process is told to stop."""
+    sys.argv = ["lastword worker", *arguments]
+    cli.run_app(server)
 
 
 def prewarm(settings: Settings, process: JobProcess, *, pulse: JobPulse | None = None) -> None:

@@ -15,6 +15,7 @@ from lastword.events import LOGGER_NAME
 from lastword.settings import inherited_environment
 from lastword.testing.stage.livekit_server import LocalServer
 from lastword.testing.stage.parts import Part, json_line, running_part
+from lastword.testing.stage.stage import WORKER_PROCESS
 from tests import PROJECT_ROOT
 
 Entry = Mapping[str, Any]
@@ -101,7 +102,7 @@ async def journalled_worker(
         }
         | dict(settings or {})
     )
-    command = [sys.executable, "-m", "lastword.jobs.worker_process", *options]
+    command = [sys.executable, "-m", WORKER_PROCESS, "lastword.worker", *options]
     async with running_part("the worker", command, env=env) as part, asyncio.TaskGroup() as tasks:
         worker = JournalledWorker(part)
         reading = tasks.create_task(worker.read())

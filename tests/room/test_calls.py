@@ -164,7 +164,7 @@ async def test_stopping_a_call_leaves_no_process_behind(
     ("command", "sentence"),
     [
         ("livekit-server", "livekit-server ended"),
-        ("lastword.jobs.worker_process", "the worker stopped"),
+        ("lastword.testing.stage.worker_process", "the worker stopped"),
         ("lastword.testing.stage.caller", "the caller broke off the call"),
     ],
 )

@@ -17,6 +17,7 @@ from lastword.memory.memory_url import read_memory_url
 from lastword.settings import STRICT_CHECKPOINTS, inherited_environment
 from lastword.signals import CallPolicy
 from lastword.testing.stage.parts import running_part
+from lastword.testing.stage.stage import WORKER_PROCESS
 from tests import PROJECT_ROOT
 from tests.fakes import forger
 from tests.fakes.forger import COMMANDS, HARMLESS, Place
@@ -132,9 +133,9 @@ write, as the log of another process goes into the same pipe."""
 @pytest.mark.parametrize(
     "program",
     [
-        "lastword.jobs.worker_process",
+        f"{WORKER_PROCESS} lastword.worker",
         "lastword worker start",
-        "lastword.testing.levels.room_process",
+        f"{WORKER_PROCESS} lastword.testing.levels.room_worker",
     ],
 )
 async def test_the_worker_and_its_jobs_read_strictly_what_a_graphs_own_memory_holds(

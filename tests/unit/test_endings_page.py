@@ -51,7 +51,7 @@ def test_the_page_names_the_languages_that_there_are_lists_for() -> None:
 
 def table(page: str, heading: str) -> list[list[str]]:
     """The rows of the table under a heading of a page, cell by cell, without the table's head."""
-    part = page.split(f"# {heading}\n")[1].split("\n#")[0]
+    part = page.split(f"# {heading}\n")[1].split("\n#", maxsplit=1)[0]
     rows = [line for line in part.splitlines() if line.startswith("|")]
     return [[cell.strip() for cell in row.strip("|").split("|")] for row in rows[2:]]
 

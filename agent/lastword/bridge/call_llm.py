@@ -11,8 +11,7 @@ from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.pregel import Pregel
 
 from lastword.bridge.graph_llm import GraphLLM
-from lastword.call_context import fitting
-from lastword.dispatch import Dispatch
+from lastword.dispatch import Dispatch, fitting
 from lastword.graphs_config import CallGraph
 from lastword.memory.memory_types import remembering
 from lastword.signals import CallContext

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 import tempfile
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -30,7 +29,7 @@ from lastword.testing.replay import (
 from lastword.testing.reply import End, Reply, ToolUse, WholeCall
 from lastword.testing.stage.caller_job import CallerLine
 from lastword.testing.stage.script import acts_of
-from lastword.testing.stage.stage import Plan, Stage, WorkerProgram, stage
+from lastword.testing.stage.stage import Plan, Stage, stage, worker_program
 from lastword.testing.stage.verdict import CallFacts
 from lastword.testing.stage.view import CallView
 from lastword.testing.transcripts.transcript import (
@@ -50,10 +49,7 @@ Entry = Mapping[str, Any]
 TRIES = 3
 LEAVES = CallerLine(does="hang_up")
 """The caller of a transcript whose call is still open after its last turn hangs up then."""
-PROGRAM = WorkerProgram(
-    "the worker",
-    [sys.executable, "-m", "lastword.testing.levels.room_process", "--drain-timeout", "2"],
-)
+PROGRAM = worker_program("lastword.testing.levels.room_worker")
 
 
 def out_of_reach(transcript: Transcript) -> str | None:

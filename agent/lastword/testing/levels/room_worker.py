@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-import sys
 import time
 from collections.abc import Mapping
 from dataclasses import replace
@@ -21,7 +20,6 @@ from typing import Any
 from langgraph.pregel import Pregel
 from livekit import api
 from livekit.agents import JobContext, TurnHandlingOptions
-from livekit.agents import cli as livekit_cli
 
 from lastword.bridge.run_pointer import RunPointer
 from lastword.call import Call
@@ -36,7 +34,7 @@ from lastword.testing.observed import ToolWatch, state_at
 from lastword.testing.replay import Manner, as_written, cassette_of
 from lastword.testing.transcripts.transcript import AgentTurn, Silence, Transcript
 from lastword.testing.transcripts.transcript_file import read_transcript
-from lastword.worker import graph_of, make_call, make_worker, take_call, thread_of
+from lastword.worker import graph_of, make_call, make_worker, run_app, take_call, thread_of
 
 REPLAY_KEY = "lastword_replay"
 """In the dispatch's metadata: an object with ``transcript``, the file, and ``live``, ``record`` and
@@ -171,8 +169,6 @@ def _patient(voices: Voices) -> Voices:
     return replace(voices, turn_handling=options)
 
 
-def main() -> None:
-    """Run the worker; the words after the program are LiveKit's own."""
-    server = make_worker(read_settings(), take_replayed_call)
-    sys.argv = ["lastword worker", "start", *sys.argv[1:]]
-    livekit_cli.run_app(server)
+def run_worker(*arguments: str) -> None:
+    """Run the worker of replayed calls; ``arguments`` are those of LiveKit's command line."""
+    run_app(make_worker(read_settings(), take_replayed_call), arguments)

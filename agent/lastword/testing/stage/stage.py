@@ -40,6 +40,7 @@ _PICK_UP_SECONDS = 30.0
 _RECORD_SECONDS = 15.0
 _LAST_LOOK_SECONDS, _PAUSE = 4.0, 0.1
 _REGISTERED = "registered worker"
+WORKER_PROCESS = "lastword.testing.stage.worker_process"
 
 
 @dataclass(frozen=True)
@@ -79,9 +80,13 @@ class WorkerProgram:
     """Whether it logs Lastword's journal; of another worker only the caller tells."""
 
 
-LASTWORD = WorkerProgram(
-    "the worker", [sys.executable, "-m", "lastword.jobs.worker_process", "--drain-timeout", "2"]
-)
+def worker_program(module: str) -> WorkerProgram:
+    """Lastword's worker as a process that runs ``run_worker`` of a module."""
+    command = [sys.executable, "-m", WORKER_PROCESS, module, "--drain-timeout", "2"]
+    return WorkerProgram("the worker", command)
+
+
+LASTWORD = worker_program("lastword.worker")
 
 
 class Stage:

@@ -13,8 +13,7 @@ from livekit.agents import utils
 from graphs.store import PracticeContext
 from lastword.bridge import GraphLLM
 from lastword.bridge.bare_chat import BareChat
-from lastword.call_context import fitting
-from lastword.dispatch import Direction
+from lastword.dispatch import Direction, fitting
 from lastword.graphs_config import CallGraph
 from lastword.memory.memory_types import remembering
 from lastword.signals import CallPolicy, Silence
