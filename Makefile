@@ -32,10 +32,10 @@ ifdef ARGS
 	@$(BIN)/pytest $(ARGS)
 else
 	@$(BIN)/pytest tests/unit tests/conversations tests/session -n 2 --dist worksteal \
-		--must-run unit,conversations,session --graph-coverage --fail-under-edges 100
+		--must-run unit,conversations,session --lastword-graph-coverage --lastword-fail-under-edges 100
 	@$(BIN)/pytest tests/studio tests/room --must-run studio,room
-	@$(BIN)/pytest -q tests/conversations --level session
-	@$(BIN)/pytest -q tests/conversations --level room -m aloud -n 2
+	@$(BIN)/pytest -q tests/conversations --lastword-level session
+	@$(BIN)/pytest -q tests/conversations --lastword-level room -m aloud -n 2
 endif
 
 check: $(READY)  ## Lint, format, types, the sample graphs, import rules

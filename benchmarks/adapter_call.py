@@ -16,7 +16,7 @@ from livekit.plugins import langchain
 
 from lastword.bridge import GraphLLM
 from lastword.signals import CallPolicy
-from lastword.testing.fakes.audio_output import Mouth, SilentVoice
+from lastword.testing.fakes.audio_output import FakeAudioOutput, FakeTTS
 
 Graph = Pregel[Any, Any, Any, Any]
 CALL = RunnableConfig(configurable={"thread_id": "call"})
@@ -51,11 +51,11 @@ class AdapterCall:
     """One call: what the caller says, and what comes of it."""
 
     def __init__(self, model: llm.LLM[Any]) -> None:
-        self.mouth = Mouth()
+        self.mouth = FakeAudioOutput()
         self.endings: list[dict[str, Any]] = []
         self.session: AgentSession[None] = AgentSession(
             llm=model,
-            tts=SilentVoice(),
+            tts=FakeTTS(),
             turn_handling=TurnHandlingOptions(turn_detection=None),
         )
         self.is_closed = False
@@ -88,7 +88,7 @@ class AdapterCall:
 
     async def say_and_interrupt(self, words: str, *, heard: str) -> None:
         """Say something, and speak over the answer when so much of it has been heard."""
-        self.mouth.hold, self.mouth.heard = True, heard
+        self.mouth.hold, self.mouth.played_text = True, heard
         speech = self._reply(words)
         await self.mouth.captured.wait()
         await self.session.interrupt()

@@ -7,12 +7,12 @@ from typing import Any
 from livekit.agents import APIConnectionError, APIConnectOptions, tts
 from livekit.agents.types import DEFAULT_API_CONNECT_OPTIONS
 
-from lastword.testing.fakes.audio_output import RATE, SilentVoice
+from lastword.testing.fakes.audio_output import RATE, FakeTTS
 
 LETTER_SECONDS = 0.02
 
 
-class HoarseVoice(SilentVoice):
+class HoarseVoice(FakeTTS):
     """A voice that always fails, for good."""
 
     def synthesize(

@@ -22,7 +22,7 @@ from lastword.hangup.call_end import CallEnd
 from lastword.providers.voices import TYPED, Voices
 from lastword.room.call_agent import CallAgent
 from lastword.signals import CallPolicy
-from lastword.testing.fakes.audio_output import Mouth, SilentVoice
+from lastword.testing.fakes.audio_output import FakeAudioOutput, FakeTTS
 from lastword.testing.fakes.recording_journal import KeptJournal
 from tests.fakes.line import FakeLine
 
@@ -30,7 +30,9 @@ from tests.fakes.line import FakeLine
 class Phone:
     """What a test holds in its hand during a call."""
 
-    def __init__(self, call: Call, journal: KeptJournal, mouth: Mouth, line: FakeLine) -> None:
+    def __init__(
+        self, call: Call, journal: KeptJournal, mouth: FakeAudioOutput, line: FakeLine
+    ) -> None:
         self.call = call
         self.journal = journal
         self.mouth = mouth
@@ -47,7 +49,7 @@ class Phone:
 
     async def break_in(self, words: str, heard: str) -> None:
         """Say ``words`` as the caller, and speak over the answer once ``heard`` has been played."""
-        self.mouth.hold, self.mouth.heard = True, heard
+        self.mouth.hold, self.mouth.played_text = True, heard
         turn: RunResult[Any] = self.session.run(user_input=words)
         await self.mouth.captured.wait()
         await self.session.interrupt(force=True)
@@ -82,17 +84,17 @@ async def phone_call(
         voices: how the caller is heard.
         memory: of the graph; without one it is the process's.
         call_id: name of the call.
-        voice: speaks for the agent; without one ``SilentVoice``.
+        voice: speaks for the agent; without one ``FakeTTS``.
         subtitles: get the agent's words as they are passed on.
     """
     policy = policy or CallPolicy(first_speaker="caller", tail=0)
-    journal, mouth, line = KeptJournal(), Mouth(), FakeLine()
+    journal, mouth, line = KeptJournal(), FakeAudioOutput(), FakeLine()
     call = Call(
         call_id,
         graph=CallGraph("under_test", graph, policy),
         dispatch=read_dispatch(""),
         journal=journal,
-        voices=replace(voices, tts=voice or SilentVoice()),
+        voices=replace(voices, tts=voice or FakeTTS()),
         memory=memory,
     )
     ready = asyncio.Event()

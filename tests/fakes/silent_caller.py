@@ -13,7 +13,7 @@ from langgraph.pregel import Pregel
 
 from lastword.hangup.call_end import CallEnd
 from lastword.signals import CallPolicy, CallState, end_call
-from lastword.testing.fakes.stt import ScriptedEars, scripted
+from lastword.testing.fakes.stt import FakeSTT, fake_voices
 from tests.fakes.phone import Phone, phone_call
 
 QUIET = 0.5
@@ -68,12 +68,12 @@ class Listener:
 
 @asynccontextmanager
 async def silence_farewell(
-    policy: CallPolicy, listener: Listener, ears: ScriptedEars
+    policy: CallPolicy, listener: Listener, ears: FakeSTT
 ) -> AsyncIterator[Phone]:
     """A call in which the farewell of a caller who said nothing is being played, and is held."""
-    voices = scripted(ears, preemptive=False)
+    voices = fake_voices(ears, preemptive=False)
     async with phone_call(listener.graph(), policy, voices=voices) as phone:
-        phone.mouth.hold, phone.mouth.heard = True, "I cannot hear you,"
+        phone.mouth.hold, phone.mouth.played_text = True, "I cannot hear you,"
         await phone.journal.until("ending")
         await phone.mouth.captured.wait()
         yield phone

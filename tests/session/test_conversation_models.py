@@ -92,7 +92,7 @@ async def test_a_question_without_an_answer_is_no_silent_pass(
         done = await replayed(tmp_path, HELLO, graph)
     assert server.requests == [], "nobody asked a real model unasked for"
     assert "3 model: the graph asks its chat model in node 'talk', and nothing says" in whys(done)
-    assert "--live" in whys(done)
+    assert "set OPENAI_API_KEY" in whys(done)
 
 
 async def test_an_answer_that_nobody_asks_for_is_named(tmp_path: Path) -> None:
@@ -199,7 +199,9 @@ async def test_a_model_that_was_told_to_use_no_cache_is_not_asked_either(tmp_pat
 async def test_a_broken_cassette_is_named(tmp_path: Path, text: str) -> None:
     path = tmp_path / "hello.cassette.yaml"
     await asyncio.to_thread(path.write_text, text)
-    with pytest.raises(TranscriptError, match=r"hello\.cassette\.yaml: is no cassette .* --record"):
+    with pytest.raises(
+        TranscriptError, match=r"hello\.cassette\.yaml: is no cassette .* --lastword-record"
+    ):
         await replayed(tmp_path, HELLO, talker(chat_model(UNREACHABLE)))
 
 

@@ -23,7 +23,7 @@ def test_p10_a_conversation_that_goes_wrong_is_printed_with_its_line_and_a_diff(
     project: Project, level: str
 ) -> None:
     project.write(buys=BUYS, cheap=CHEAP, leaves=LEAVES)
-    ran = project.pytest("--level", level)
+    ran = project.pytest("--lastword-level", level)
     assert ran.code == 1
     assert "1 failed, 2 passed" in ran.printed
     assert f"cheap.yaml:6: agent: the agent said something else (level {level})" in ran.printed
@@ -40,7 +40,7 @@ def test_p10_conversations_are_chosen_as_any_other_test(project: Project) -> Non
     assert "1 passed, 2 deselected" in project.pytest("-k", "leaves").printed
     assert "1 failed, 1 passed, 1 deselected" in project.pytest("-m", "till").printed
     assert "1 failed" in project.pytest("--lf").printed
-    unknown = project.pytest("--level", "moon")
+    unknown = project.pytest("--lastword-level", "moon")
     assert unknown.code == pytest.ExitCode.USAGE_ERROR
     assert "invalid choice: 'moon'" in unknown.printed
 
@@ -56,7 +56,7 @@ def test_p10_a_mistake_in_a_file_is_an_error_that_names_it(project: Project) -> 
 
 def test_p10_repeating_gives_a_pass_rate_with_its_interval(project: Project) -> None:
     project.write(buys=BUYS, cheap=CHEAP)
-    printed = project.pytest("--repeat", "5").printed
+    printed = project.pytest("--lastword-repeat", "5").printed
     assert "5 of 5 (100 %, 95 %: 57-100 %)  tests/conversations/buys.yaml::buys" in printed
     assert "0 of 5 (0 %, 95 %: 0-43 %)  tests/conversations/cheap.yaml::cheap" in printed
 
@@ -66,7 +66,9 @@ def test_p10_ways_that_no_conversation_takes_are_named(
     project: Project, workers: list[str]
 ) -> None:
     project.write(leaves=LEAVES, again=LEAVES)
-    ran = project.pytest("--graph-coverage=reports", "--fail-under-edges", "50", *workers)
+    ran = project.pytest(
+        "--lastword-graph-coverage=reports", "--lastword-fail-under-edges", "50", *workers
+    )
     assert ran.code == 1, "all conversations passed, and too few edges were taken"
     assert "2 passed" in ran.printed
     assert "nodes not run: sell, end" in ran.printed
@@ -76,7 +78,9 @@ def test_p10_ways_that_no_conversation_takes_are_named(
     assert graph["graph"] == "shop"
     assert {"shop.svg", "shop.mmd", "index.html"} <= {path.name for path in reports.iterdir()}
     project.write(buys=BUYS)
-    ran = project.pytest("--graph-coverage", "--fail-under-edges", "100", *workers)
+    ran = project.pytest(
+        "--lastword-graph-coverage", "--lastword-fail-under-edges", "100", *workers
+    )
     assert ran.code == 0
     assert "6/6 100 %" in ran.printed
 
@@ -84,7 +88,7 @@ def test_p10_ways_that_no_conversation_takes_are_named(
 def test_p10_an_ending_that_was_called_off_counts_as_none(project: Project) -> None:
     text = BUYS[: BUYS.index("ended:")].replace("... goodbye", "Thank you.")
     project.write(buys=text + "  - caller: I want a pear.\n    over: thank you\nended: false\n")
-    printed = project.pytest("--graph-coverage").printed
+    printed = project.pytest("--lastword-graph-coverage").printed
     assert "1 passed" in printed
     assert "endings not seen" in printed
 
@@ -92,7 +96,7 @@ def test_p10_an_ending_that_was_called_off_counts_as_none(project: Project) -> N
 def test_p10_graphs_that_cannot_be_covered_are_one_sentence(project: Project) -> None:
     (project.folder / "langgraph.json").write_text('{"graphs": {"shop": "no:graph"}}')
     project.write(buys=BUYS)
-    ran = project.pytest("--graph-coverage")
+    ran = project.pytest("--lastword-graph-coverage")
     assert ran.code == 1
     assert "no graph coverage: graph 'shop' (no:graph) does not load" in ran.printed
     assert "INTERNALERROR" not in ran.printed
@@ -101,11 +105,11 @@ def test_p10_graphs_that_cannot_be_covered_are_one_sentence(project: Project) ->
 
 def test_p10_a_conversation_is_skipped_where_it_cannot_be_had(project: Project) -> None:
     project.write(buys="levels: graph\n" + BUYS)
-    printed = project.pytest("--level", "session", "-rs").printed
+    printed = project.pytest("--lastword-level", "session", "-rs").printed
     assert "1 skipped" in printed
     assert "not at the level session: graph" in printed
     project.write(buys="turns:\n  - voicemail: Please leave a message.\n")
-    printed = project.pytest("--level", "room", "-rs").printed
+    printed = project.pytest("--lastword-level", "room", "-rs").printed
     assert "line 2: no answering machine can be had here" in printed
 
 
@@ -142,13 +146,15 @@ def test_p10_nothing_that_is_said_or_named_steers_the_terminal(project: Project)
     fails = 'turns:\n  - agent: "Hello ..."\n  - caller: Goodbye.\n  - agent: Goodbye.\n'
     project.write(fails=fails)
     project.write(**{name: goes_wrong, f"{name} 2": r'turns: "\e[2J"'}, leaves=LEAVES)
-    for arguments in (["-vv"], ["-q", "--collect-only"], ["--level", "session", "-rA"]):
-        ran = project.pytest("--continue-on-collection-errors", "--graph-coverage", *arguments)
+    for arguments in (["-vv"], ["-q", "--collect-only"], ["--lastword-level", "session", "-rA"]):
+        ran = project.pytest(
+            "--continue-on-collection-errors", "--lastword-graph-coverage", *arguments
+        )
         assert ran.code
         assert steers(ran.printed) == []
     (project.folder / "test_python.py").write_text(
-        "async def test_it(conversation):\n"
-        "    async with conversation('shop') as call:\n"
+        "async def test_it(lastword_conversation):\n"
+        "    async with lastword_conversation('shop') as call:\n"
         "        await call.says('An apple.')\n"
         f"        raise ValueError('{words}')\n"
     )

@@ -49,7 +49,7 @@ def ran(bug: Bug, folders: pytest.TempPathFactory) -> Ran:
         change.make(project, bug.name)
     alone = {"PYTHONPATH": f"{project / 'agent'}:{project}", "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
     return subprocess.run(  # noqa: S603 - our own program
-        [sys.executable, *PYTEST, "tests/conversations", "--level", bug.level],
+        [sys.executable, *PYTEST, "tests/conversations", "--lastword-level", bug.level],
         cwd=project,
         env={**inherited_environment(), **alone},
         capture_output=True,

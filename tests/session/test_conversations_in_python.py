@@ -15,9 +15,9 @@ CLOCK = datetime(2026, 11, 21, 9)
 
 
 async def test_an_appointment_is_confirmed_and_the_call_ends_once(
-    conversation: Conversations,
+    lastword_conversation: Conversations,
 ) -> None:
-    async with conversation("appointment", metadata=ANNA, clock=CLOCK) as call:
+    async with lastword_conversation("appointment", metadata=ANNA, clock=CLOCK) as call:
         result = await call.says("Yes, this is Anna.")
         said = result.expect.next_event().is_message(role="assistant").event().item
         assert "half past ten" in (said.text_content or "")
@@ -30,8 +30,10 @@ async def test_an_appointment_is_confirmed_and_the_call_ends_once(
         )
 
 
-async def test_a_request_over_the_goodbye_keeps_the_call(conversation: Conversations) -> None:
-    async with conversation("appointment", metadata=ANNA, clock=CLOCK) as call:
+async def test_a_request_over_the_goodbye_keeps_the_call(
+    lastword_conversation: Conversations,
+) -> None:
+    async with lastword_conversation("appointment", metadata=ANNA, clock=CLOCK) as call:
         await call.says("Yes, this is Anna.")
         wait = Interruption("Thank you, Anna.", "Oh wait, what day is that?")
         await call.says("Yes, that works for me.", interrupted=wait)
@@ -41,36 +43,40 @@ async def test_a_request_over_the_goodbye_keeps_the_call(conversation: Conversat
         call.expect_ended(reason="confirmed")
 
 
-async def test_what_the_model_answers_can_be_given(conversation: Conversations) -> None:
+async def test_what_the_model_answers_can_be_given(lastword_conversation: Conversations) -> None:
     wrong = ModelAnswer(calls={"Understanding": {"intent": "wrong_person"}})
-    async with conversation("appointment", metadata=ANNA, clock=CLOCK) as call:
+    async with lastword_conversation("appointment", metadata=ANNA, clock=CLOCK) as call:
         await call.says("Mumble.", model=[wrong])
         call.expect_ended(reason="wrong_person", after="goodbye")
 
 
-async def test_a_hang_up_and_a_silence_have_their_own_ends(conversation: Conversations) -> None:
-    async with conversation("appointment", metadata=ANNA, clock=CLOCK) as call:
+async def test_a_hang_up_and_a_silence_have_their_own_ends(
+    lastword_conversation: Conversations,
+) -> None:
+    async with lastword_conversation("appointment", metadata=ANNA, clock=CLOCK) as call:
         await call.hangs_up()
         call.expect_ended(ended_by="caller", reason="caller_hung_up")
-    async with conversation("appointment", metadata=ANNA, clock=CLOCK) as call:
+    async with lastword_conversation("appointment", metadata=ANNA, clock=CLOCK) as call:
         for _ in range(3):
             await call.is_silent()
         call.expect_ended(ended_by="limit", reason="silence", after="hanging up")
 
 
 async def test_a_second_conversation_waits_until_the_first_is_over(
-    conversation: Conversations,
+    lastword_conversation: Conversations,
 ) -> None:
-    async with conversation("appointment", metadata=ANNA, clock=CLOCK) as call:
+    async with lastword_conversation("appointment", metadata=ANNA, clock=CLOCK) as call:
         with pytest.raises(ConversationError, match="another conversation is open"):
-            async with conversation("appointment", metadata=ANNA, clock=CLOCK):
+            async with lastword_conversation("appointment", metadata=ANNA, clock=CLOCK):
                 pass
         await call.says("Yes, this is Anna.")
         call.expect_open()
 
 
-async def test_a_wrong_assertion_shows_the_conversation(conversation: Conversations) -> None:
-    async with conversation("appointment", metadata=ANNA, clock=CLOCK) as call:
+async def test_a_wrong_assertion_shows_the_conversation(
+    lastword_conversation: Conversations,
+) -> None:
+    async with lastword_conversation("appointment", metadata=ANNA, clock=CLOCK) as call:
         await call.says("No, you have the wrong number.")
         with pytest.raises(AssertionError) as open_:
             call.expect_open()
@@ -85,8 +91,8 @@ async def test_a_wrong_assertion_shows_the_conversation(conversation: Conversati
     assert "- see you on Tuesday" in str(after.value)
 
 
-async def test_nothing_can_follow_the_end(conversation: Conversations) -> None:
-    async with conversation("appointment", metadata=ANNA, clock=CLOCK) as call:
+async def test_nothing_can_follow_the_end(lastword_conversation: Conversations) -> None:
+    async with lastword_conversation("appointment", metadata=ANNA, clock=CLOCK) as call:
         await call.says("No, you have the wrong number.")
         with pytest.raises(AssertionError, match="the call is over, ended by graph: wrong_person"):
             await call.says("Hello?")
@@ -94,14 +100,16 @@ async def test_nothing_can_follow_the_end(conversation: Conversations) -> None:
             call.expect_says()
 
 
-async def test_an_outcome_of_pytests_own_passes_through(conversation: Conversations) -> None:
+async def test_an_outcome_of_pytests_own_passes_through(
+    lastword_conversation: Conversations,
+) -> None:
     with pytest.raises(pytest.fail.Exception, match="meant"):
-        async with conversation("appointment", metadata=ANNA, clock=CLOCK):
+        async with lastword_conversation("appointment", metadata=ANNA, clock=CLOCK):
             pytest.fail("meant")
 
 
-async def test_an_open_call_has_not_ended(conversation: Conversations) -> None:
-    async with conversation("appointment", metadata=ANNA, clock=CLOCK) as call:
+async def test_an_open_call_has_not_ended(lastword_conversation: Conversations) -> None:
+    async with lastword_conversation("appointment", metadata=ANNA, clock=CLOCK) as call:
         with pytest.raises(AssertionError, match="it goes on"):
             call.expect_ended()
         with pytest.raises(AssertionError, match="did not say 'Good day'"):

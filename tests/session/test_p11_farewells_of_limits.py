@@ -14,7 +14,7 @@ from livekit.agents.stt import SpeechEventType
 
 from lastword.hangup.call_end import CallEnd
 from lastword.signals import CallPolicy
-from lastword.testing.fakes.stt import ScriptedEars, scripted
+from lastword.testing.fakes.stt import FakeSTT, fake_voices
 from tests.fakes.mouth import HoarseVoice
 from tests.fakes.phone import Phone, phone_call
 from tests.fakes.silent_caller import (
@@ -60,7 +60,7 @@ async def test_p11_a_farewell_that_is_left_out_was_not_played(policy: CallPolicy
 
 
 async def test_p3_p11_never_means_that_words_over_the_farewell_are_in_the_log() -> None:
-    ears = ScriptedEars()
+    ears = FakeSTT()
     async with silence_farewell(NEVER, Listener(), ears) as phone:
         ears.hear_turn("wait, I am here")
         await asyncio.sleep(0.1)
@@ -72,7 +72,7 @@ async def test_p3_p11_never_means_that_words_over_the_farewell_are_in_the_log() 
 
 @pytest.mark.parametrize("noise", [".", "...", "♪"])
 async def test_p3_p11_noise_that_is_written_down_without_a_word_keeps_no_call(noise: str) -> None:
-    ears = ScriptedEars()
+    ears = FakeSTT()
     async with silence_farewell(HASTY, Listener(), ears) as phone:
         ears.hear_turn(noise)
         await asyncio.sleep(0.1)
@@ -83,8 +83,8 @@ async def test_p3_p11_noise_that_is_written_down_without_a_word_keeps_no_call(no
 
 
 async def test_p11_noise_that_is_written_down_without_a_word_is_silence() -> None:
-    ears = ScriptedEars()
-    voices = scripted(ears, preemptive=False)
+    ears = FakeSTT()
+    voices = fake_voices(ears, preemptive=False)
     async with phone_call(Listener().graph(), ENDLESS, voices=voices) as phone:
         for _ in range(3):
             ears.hear(SpeechEventType.INTERIM_TRANSCRIPT, "...")
@@ -116,7 +116,7 @@ async def test_p11_a_key_that_comes_in_time_is_waited_for() -> None:
 
 async def test_p11_time_that_runs_out_during_the_farewell_for_silence_ends_the_call() -> None:
     policy = replace(HASTY, turn_timeout=0.4, max_duration=1.0, limit_warning=0.01)
-    ears = ScriptedEars()
+    ears = FakeSTT()
     async with silence_farewell(policy, Listener(), ears) as phone:
         await asyncio.sleep(2)
         phone.mouth.hold = False
@@ -128,7 +128,7 @@ async def test_p11_time_that_runs_out_during_the_farewell_for_silence_ends_the_c
 async def test_p3_p11_a_key_over_the_farewell_for_silence_keeps_the_call() -> None:
     listener = Listener()
     policy = replace(HASTY, silence_timeout=2.0)
-    async with silence_farewell(policy, listener, ScriptedEars()) as phone:
+    async with silence_farewell(policy, listener, FakeSTT()) as phone:
         phone.mouth.hold = False
         phone.call.keypad.press("1")
         await phone.journal.until("ending_cancelled")
@@ -142,7 +142,7 @@ async def test_p3_p11_a_key_over_the_farewell_for_silence_keeps_the_call() -> No
 
 
 async def test_p7_p11_a_session_that_closes_does_not_change_what_a_limit_has_decided() -> None:
-    async with silence_farewell(HASTY, Listener(), ScriptedEars()) as phone:
+    async with silence_farewell(HASTY, Listener(), FakeSTT()) as phone:
         await phone.session.aclose()
         assert await phone.running == SILENT
         assert "ending_cancelled" not in phone.journal.events

@@ -26,7 +26,7 @@ from lastword.providers.voices import TYPED
 from lastword.room.call_agent import CallAgent
 from lastword.signals import EVENT_KEY, CallPolicy, CallState
 from lastword.testing.fakes.recording_journal import KeptJournal
-from lastword.testing.fakes.stt import ScriptedEars, scripted
+from lastword.testing.fakes.stt import FakeSTT, fake_voices
 from tests.fakes.line import FakeLine
 from tests.fakes.phone import Phone, phone_call
 from tests.fakes.silent_caller import (
@@ -82,8 +82,8 @@ async def test_p11_words_begin_the_count_anew() -> None:
 
 
 async def test_p11_a_sound_without_words_gives_no_more_than_the_time_once_more() -> None:
-    listener, ears = Listener(), ScriptedEars()
-    voices = scripted(ears, preemptive=False)
+    listener, ears = Listener(), FakeSTT()
+    voices = fake_voices(ears, preemptive=False)
     async with phone_call(listener.graph(), POLICY, voices=voices) as phone:
         ears.hear(SpeechEventType.START_OF_SPEECH)
         assert await phone.running == SILENT
@@ -94,7 +94,7 @@ async def test_p11_a_sound_without_words_gives_no_more_than_the_time_once_more()
 
 @pytest.mark.parametrize("words", ["yes, I am here", "Okay.", "bye"])
 async def test_p3_p11_words_over_the_farewell_for_silence_keep_the_call(words: str) -> None:
-    listener, ears = Listener(), ScriptedEars()
+    listener, ears = Listener(), FakeSTT()
     async with silence_farewell(HASTY, listener, ears) as phone:
         phone.mouth.hold = False
         ears.hear_turn(words)
@@ -108,7 +108,7 @@ async def test_p3_p11_words_over_the_farewell_for_silence_keep_the_call(words: s
 
 
 async def test_p3_p11_first_words_that_come_with_the_farewell_are_the_first_words() -> None:
-    listener, ears = Listener(), ScriptedEars()
+    listener, ears = Listener(), FakeSTT()
     policy = replace(HASTY, silence_timeout=None, turn_timeout=0.4, first_words_timeout=0.5)
     async with silence_farewell(policy, listener, ears) as phone:
         phone.mouth.hold = False
@@ -119,8 +119,8 @@ async def test_p3_p11_first_words_that_come_with_the_farewell_are_the_first_word
 
 
 async def test_p3_p11_noise_over_the_farewell_for_silence_keeps_no_call() -> None:
-    listener, ears = Listener(), ScriptedEars()
-    voices = scripted(ears, preemptive=False)
+    listener, ears = Listener(), FakeSTT()
+    voices = fake_voices(ears, preemptive=False)
     async with phone_call(listener.graph(), HASTY, voices=voices) as phone:
         ears.hear(SpeechEventType.START_OF_SPEECH)
         await phone.journal.until("ending")
@@ -137,7 +137,7 @@ async def test_p3_p11_noise_over_the_farewell_for_silence_keeps_no_call() -> Non
     ],
 )
 async def test_p3_p11_no_words_call_off_an_end_that_is_to_be(policy: CallPolicy) -> None:
-    listener, ears = Listener(), ScriptedEars()
+    listener, ears = Listener(), FakeSTT()
     async with silence_farewell(policy, listener, ears) as phone:
         ears.hear_turn("wait, I am here")
         await asyncio.sleep(0.1)
@@ -149,9 +149,9 @@ async def test_p3_p11_no_words_call_off_an_end_that_is_to_be(policy: CallPolicy)
 
 
 async def test_p11_a_caller_whose_words_come_after_the_sound_is_not_hung_up_on() -> None:
-    listener, ears = Listener(), ScriptedEars()
+    listener, ears = Listener(), FakeSTT()
     policy = replace(POLICY, silence_reminders=0, silence_timeout=1.0)
-    voices = scripted(ears, preemptive=False)
+    voices = fake_voices(ears, preemptive=False)
     async with phone_call(listener.graph(), policy, voices=voices) as phone:
         ears.hear(SpeechEventType.START_OF_SPEECH)
         await asyncio.sleep(1.2)  # longer than a silence may be; a recogniser needs its time
@@ -250,9 +250,9 @@ async def test_p11_the_graph_may_end_a_call_before_its_time_is_up() -> None:
 
 
 async def test_p11_a_warning_that_the_caller_speaks_over_is_not_given_again_and_again() -> None:
-    listener, ears = Listener("We have to stop soon."), ScriptedEars()
+    listener, ears = Listener("We have to stop soon."), FakeSTT()
     policy = replace(SHORT, max_duration=1.6, limit_warning=1.4)
-    voices = scripted(ears, preemptive=False)
+    voices = fake_voices(ears, preemptive=False)
     async with phone_call(listener.graph(), policy, voices=voices) as phone:
         phone.mouth.hold = True
         await phone.journal.until("call_event")
@@ -294,7 +294,7 @@ async def test_p5_p11_a_warning_waits_for_the_answer_that_is_being_made() -> Non
 
 async def test_p11_the_time_is_up_in_the_middle_of_a_sentence_too() -> None:
     async with phone_call(Listener(None).graph(), SHORT) as phone:
-        phone.mouth.hold, phone.mouth.heard = True, "I"
+        phone.mouth.hold, phone.mouth.played_text = True, "I"
         turn: RunResult[Any] = phone.session.run(user_input="tell me everything")
         await phone.mouth.captured.wait()
         await phone.journal.until("spoken")

@@ -17,7 +17,7 @@ from livekit.agents.voice.run_result import RunResult
 
 from lastword.hangup.call_end import CallEnd
 from lastword.signals import CallPolicy
-from lastword.testing.fakes.stt import ScriptedEars, scripted
+from lastword.testing.fakes.stt import FakeSTT, fake_voices
 from tests.fakes.mouth import HoarseVoice
 from tests.fakes.phone import Phone, phone_call
 from tests.fakes.polite_graph import polite_graph
@@ -32,7 +32,7 @@ GOODBYE = "Goodbye, and have a nice day."
 class Farewelled:
     """A call whose farewell is being played, and is held by the test."""
 
-    def __init__(self, phone: Phone, ears: ScriptedEars, asked: list[list[str]]) -> None:
+    def __init__(self, phone: Phone, ears: FakeSTT, asked: list[list[str]]) -> None:
         self.phone = phone
         self.ears = ears
         self.asked = asked
@@ -65,10 +65,10 @@ class Farewelled:
 @asynccontextmanager
 async def farewell(policy: CallPolicy = POLICY) -> AsyncIterator[Farewelled]:
     asked: list[list[str]] = []
-    ears = ScriptedEars()
-    voices = scripted(ears, preemptive=True)
+    ears = FakeSTT()
+    voices = fake_voices(ears, preemptive=True)
     async with phone_call(polite_graph(asked), policy, voices=voices) as phone:
-        phone.mouth.hold, phone.mouth.heard = True, "Goodbye,"
+        phone.mouth.hold, phone.mouth.played_text = True, "Goodbye,"
         ears.hear_turn("bye")
         await phone.journal.until("ending")
         await phone.mouth.captured.wait()

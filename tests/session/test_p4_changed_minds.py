@@ -23,7 +23,7 @@ from lastword.bridge import GraphLLM
 from lastword.bridge.corrections import corrections
 from lastword.hangup.call_end import CallEnd
 from lastword.signals import CallPolicy
-from lastword.testing.fakes.stt import ScriptedEars, scripted
+from lastword.testing.fakes.stt import FakeSTT, fake_voices
 from tests.fakes.phone import Phone, phone_call
 from tests.fakes.practice_desk import FIRST_WORDS, Desk, lead, without_ids
 
@@ -187,7 +187,7 @@ class Caller:
     """Speaks a script into the ears of a call."""
 
     phone: Phone
-    ears: ScriptedEars
+    ears: FakeSTT
     desk: Desk
     preemptive: bool
     early: set[str | None] = field(default_factory=set)
@@ -209,7 +209,7 @@ class Caller:
             if not turn.late:
                 self.ears.hear(SpeechEventType.FINAL_TRANSCRIPT, part.final)
         self.early |= {e.item_id for e in self.desk.entries} - caller_words(self.phone).keys()
-        self.phone.mouth.hold, self.phone.mouth.heard = turn.cut is not None, turn.cut or ""
+        self.phone.mouth.hold, self.phone.mouth.played_text = turn.cut is not None, turn.cut or ""
         self.ears.hear(SpeechEventType.END_OF_SPEECH)
         if turn.late:
             self.ears.hear(SpeechEventType.FINAL_TRANSCRIPT, turn.words)
@@ -240,10 +240,10 @@ async def make_both(script: Script) -> Pair:
 
 async def make(script: Script, *, preemptive: bool) -> Made:
     """Make the call of ``script``; turns after its end are not spoken."""
-    desk, ears, end = Desk(), ScriptedEars(), None
+    desk, ears, end = Desk(), FakeSTT(), None
     opens: Literal["agent", "caller"] = "agent" if script.opens else "caller"
     policy = CallPolicy(first_speaker=opens, tail=0, must_answer=False)
-    voices = scripted(ears, preemptive=preemptive, preemptive_tts=script.preemptive_tts)
+    voices = fake_voices(ears, preemptive=preemptive, preemptive_tts=script.preemptive_tts)
     async with phone_call(desk.graph(), policy, voices=voices) as phone:
         caller = Caller(phone, ears, desk, preemptive)
         for turn in script.turns:
@@ -376,9 +376,9 @@ async def test_p4_words_that_are_only_spelled_anew_reach_the_state_as_they_are_f
 
 
 async def test_p4_a_caller_who_takes_long_to_finish_takes_none_of_the_graphs_time() -> None:
-    desk, ears = Desk(), ScriptedEars()
+    desk, ears = Desk(), FakeSTT()
     policy = CallPolicy(first_speaker="caller", tail=0, turn_timeout=0.5)
-    async with phone_call(desk.graph(), policy, voices=scripted(ears, preemptive=True)) as phone:
+    async with phone_call(desk.graph(), policy, voices=fake_voices(ears, preemptive=True)) as phone:
         ears.hear(SpeechEventType.START_OF_SPEECH)
         ears.hear(SpeechEventType.PREFLIGHT_TRANSCRIPT, "book Tuesday")
         await desk.until(lambda: desk.settled == 1)

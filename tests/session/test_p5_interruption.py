@@ -19,7 +19,7 @@ from livekit.agents.voice import SpeechHandle
 from livekit.agents.voice.run_result import RunResult
 
 from lastword.signals import CallPolicy
-from lastword.testing.fakes.audio_output import Subtitles
+from lastword.testing.fakes.audio_output import FakeTextOutput
 from tests.fakes.mouth import WordVoice
 from tests.fakes.phone import Phone, phone_call
 from tests.fakes.staged_graph import (
@@ -74,7 +74,7 @@ class Conversation:
 
     phone: Phone
     performance: Performance
-    subtitles: Subtitles
+    subtitles: FakeTextOutput
     sounding: asyncio.Event
     heard: list[tuple[str, str]] = field(default_factory=list)
 
@@ -82,9 +82,9 @@ class Conversation:
         """Let the caller speak, and check what the graph sees when it begins to answer."""
         performance, mouth = self.performance, self.phone.mouth
         performance.begin(script, cut.place if cut else None)
-        self.subtitles.wipe()
+        self.subtitles.clear()
         self.sounding.clear()
-        mouth.hold, mouth.heard = cut is not None, ""
+        mouth.hold, mouth.played_text = cut is not None, ""
         begun, results = len(performance.seen), dict(performance.results)
         answer = self._ask(words)
         if cut is not None:
@@ -93,7 +93,7 @@ class Conversation:
         if cut is None or cut.place != AT_ONCE:
             assert len(performance.seen) == begun + 1
             check(performance, self.heard, results)
-        letters = None if cut is None else len(_letters(mouth.heard))
+        letters = None if cut is None else len(_letters(mouth.played_text))
         self.heard += [("ai", text) for text in heard_messages(performance.pieces, letters)]
 
     def _ask(self, words: str | None) -> RunResult[Any] | SpeechHandle:
@@ -115,13 +115,13 @@ class Conversation:
             if re.search(r"\w[\s,.]", self.subtitles.text):  # LiveKit keeps a last word back
                 await self.sounding.wait()
             if self.sounding.is_set():
-                self.phone.mouth.heard = self.subtitles.text[: cut.heard]
+                self.phone.mouth.played_text = self.subtitles.text[: cut.heard]
         await self.phone.session.interrupt()
 
 
 @asynccontextmanager
 async def conversation(*nestings: Nesting) -> AsyncIterator[Conversation]:
-    performance, subtitles, sounding = Performance(), Subtitles(), asyncio.Event()
+    performance, subtitles, sounding = Performance(), FakeTextOutput(), asyncio.Event()
     graph = staged_graph(performance, nestings)
     async with phone_call(graph, POLICY, voice=WordVoice(), subtitles=subtitles) as phone:
         phone.mouth.on("playback_started", lambda _: sounding.set())
@@ -396,7 +396,7 @@ async def test_p5_a_reply_that_is_asked_for_while_the_agent_speaks_knows_what_wa
 
 async def test_p5_an_interruption_that_nobody_waited_for_is_known_to_the_turn_after_it() -> None:
     async with conversation("flat") as call:
-        call.phone.mouth.hold, call.phone.mouth.heard = True, "Hello th"
+        call.phone.mouth.hold, call.phone.mouth.played_text = True, "Hello th"
         call.performance.begin((HELLO,), None)
         first = call.phone.session.generate_reply(user_input="Hi.")
         await call.phone.mouth.captured.wait()

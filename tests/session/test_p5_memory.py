@@ -117,7 +117,7 @@ def echoing_graph() -> Pregel[Any, Any, Any, Any]:
 
 async def interrupted(phone: Phone, words: str, *, heard: str) -> None:
     """Say ``words`` and speak over the answer when ``heard`` of it has been heard."""
-    phone.mouth.hold, phone.mouth.heard = True, heard
+    phone.mouth.hold, phone.mouth.played_text = True, heard
     turn: RunResult[Any] = phone.session.run(user_input=words)
     await phone.mouth.captured.wait()
     await phone.session.interrupt(force=True)

@@ -13,7 +13,7 @@ from langgraph.types import RetryPolicy, Send
 
 from lastword.hangup.call_end import CallEnd
 from lastword.signals import CallPolicy, end_call, say
-from lastword.testing.fakes.audio_output import SilentVoice
+from lastword.testing.fakes.audio_output import FakeTTS
 from tests.fakes.phone import phone_call
 from tests.fakes.scripted_graph import BrokenModel, ScriptedModel, talking_graph
 
@@ -201,7 +201,7 @@ async def test_p6_markdown_emoji_and_addresses_are_read_as_speech() -> None:
     async with phone_call(talking_graph(ScriptedModel(answers=[[text]]))) as phone:
         await phone.say("When?")
         voice = phone.session.tts
-        assert isinstance(voice, SilentVoice)
-        assert " ".join(" ".join(voice.read).split()) == (
+        assert isinstance(voice, FakeTTS)
+        assert " ".join(" ".join(voice.texts).split()) == (
             "Ten o'clock , see our page or example.org."
         )

@@ -108,7 +108,7 @@ async def test_p3_a_caller_who_stops_the_ending_is_answered_when_the_graph_is_do
             memory.gate.clear()
 
     async with phone_call(graph(seen, stop_writing), memory=memory) as phone:
-        phone.mouth.hold, phone.mouth.heard = True, "Good"
+        phone.mouth.hold, phone.mouth.played_text = True, "Good"
         turn: RunResult[Any] = phone.session.run(user_input="bye")
         await phone.mouth.captured.wait()
         await phone.session.interrupt(force=True)

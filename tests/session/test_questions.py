@@ -138,7 +138,7 @@ async def test_p5_a_question_that_was_cut_is_answered_all_the_same() -> None:
         return {"messages": [AIMessage("Fine.")]}
 
     async with phone_call(chain(greet, confirm, report).compile()) as phone:
-        phone.mouth.hold, phone.mouth.heard = True, "Good morning"
+        phone.mouth.hold, phone.mouth.played_text = True, "Good morning"
         turn: RunResult[Any] = phone.session.run(user_input="Cancel it.")
         await phone.mouth.captured.wait()
         await phone.session.interrupt(force=True)

@@ -26,8 +26,8 @@ ENDING = ".cassette.yaml"
 MAX_SIZE = 8 * MIB
 """Each question holds the whole conversation until then: a hundred of them, of 80 KiB each."""
 _ABOUT = (
-    "# What the graph's chat model has answered, recorded with --record. A question that is not\n"
-    "# here is reported, not made up: record anew, or correct the prompt.\n"
+    "# What the graph's chat model has answered, recorded with --lastword-record. A question that\n"
+    "# is not here is reported, not made up: record anew, or correct the prompt.\n"
 )
 _ROLES = {"human": "caller", "ai": "agent"}
 
@@ -192,7 +192,9 @@ def read_cassette(path: Path) -> Cassette:
 
 
 def _no_cassette(path: Path, why: str) -> TranscriptError:
-    return TranscriptError(path, None, f"is no cassette ({why}); record it again with --record")
+    return TranscriptError(
+        path, None, f"is no cassette ({why}); record it again (pytest --lastword-record)"
+    )
 
 
 def _message(answer: Mapping[str, Any]) -> AIMessage:

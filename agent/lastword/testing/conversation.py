@@ -58,7 +58,7 @@ class Interruption(NamedTuple):
 
 
 class Conversation:
-    """A conversation that a test has with a graph; see ``conversation`` of the pytest plugin."""
+    """A conversation between a test and a graph; the fixture ``lastword_conversation`` gives it."""
 
     def __init__(self, call: Conducted, answers: ModelAnswers, done: Replayed) -> None:
         self._call = call
@@ -234,4 +234,4 @@ async def converse(
 
 
 Conversations = Callable[..., AbstractAsyncContextManager[Conversation]]
-"""What the fixture ``conversation`` gives: a graph's name, ``metadata``, ``clock``, ``context``."""
+"""The type of the fixture ``lastword_conversation``, which has the arguments."""

@@ -27,7 +27,8 @@ def make_judge(model: str | None = None) -> Judge:
     settings = ChatModelSettings()
     if not (settings.openai_api_key or settings.openai_base_url):
         raise SettingsError(
-            "--judge asks a real model: set OPENAI_API_KEY, or OPENAI_BASE_URL of a server of yours"
+            "--lastword-judge asks a real model: set OPENAI_API_KEY, or OPENAI_BASE_URL for a "
+            "server of your own"
         )
     try:
         from livekit.plugins import openai  # noqa: PLC0415 - an extra

@@ -81,7 +81,7 @@ class ModelAnswers(BaseCache):
             if RULES in llm_string:
                 raise self._unanswered(
                     f"the real chat model is asked for, but in node {request.node!r} the offline "
-                    "rules answer: set OPENAI_API_KEY, or leave --live and --record out"
+                    "rules answer: set OPENAI_API_KEY, or do not ask for live or recorded answers"
                 )
             return None
         written = next((one for one in self._written if one.node in (None, request.node)), None)
@@ -99,8 +99,8 @@ class ModelAnswers(BaseCache):
             return None  # it needs nobody's answer
         raise self._unanswered(
             f"the graph asks its chat model in node {request.node!r}, and nothing says what it "
-            "answers: write `model:` into the agent's turn, record a cassette with --record, or "
-            "ask the real model with --live"
+            "answers: write `model:` into the agent's turn, record a cassette (pytest "
+            "--lastword-record), or ask the real model (--lastword-live)"
         )
 
     def _recorded(self, cassette: Cassette, request: ModelRequest) -> RETURN_VAL_TYPE:
@@ -108,8 +108,8 @@ class ModelAnswers(BaseCache):
         if found is None:
             raise self._unanswered(
                 f"the question to the chat model in node {request.node!r} is not the one that "
-                f"{cassette.path.name} has recorded; record it anew with --record if that is "
-                "meant:",
+                f"{cassette.path.name} has recorded; record it anew (pytest "
+                "--lastword-record) if that is meant:",
                 *cassette.difference(request).splitlines(),
             )
         return [ChatGeneration(message=found)]

@@ -33,30 +33,34 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     """Options and settings of conversations."""
     group = parser.getgroup("lastword", "Lastword: conversations as tests")
     group.addoption(
-        "--level",
+        "--lastword-level",
         choices=("graph", "session", "room"),
         default="graph",
         help="graph: the graph alone (default); session: a LiveKit session, without sound; room: a "
         "real server and real audio",
     )
     group.addoption(
-        "--live", action="store_true", help="let the real chat model answer, not the transcript"
+        "--lastword-live",
+        action="store_true",
+        help="let the real chat model answer, not the transcript",
     )
     group.addoption(
-        "--record", action="store_true", help="as --live, and keep its answers in cassettes"
+        "--lastword-record",
+        action="store_true",
+        help="as --lastword-live, and keep its answers in cassettes",
     )
     group.addoption(
-        "--repeat", type=int, default=1, metavar="N", help="have each conversation N times"
+        "--lastword-repeat", type=int, default=1, metavar="N", help="have each conversation N times"
     )
     group.addoption(
-        "--judge",
+        "--lastword-judge",
         metavar="MODEL",
         nargs="?",
         const="",
         help="let a model judge every `intent` (default: the chat model of the settings)",
     )
     group.addoption(
-        "--graph-coverage",
+        "--lastword-graph-coverage",
         metavar="FOLDER",
         nargs="?",
         const="",
@@ -64,20 +68,27 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "write them there as pictures and JSON",
     )
     group.addoption(
-        "--fail-under-edges", type=float, metavar="PERCENT", help="fail when fewer were taken"
+        "--lastword-fail-under-edges",
+        type=float,
+        metavar="PERCENT",
+        help="fail when fewer were taken",
     )
     parser.addini(
-        "conversations", f"folders whose YAML files are conversations; {FOLDER} by default", "paths"
+        "lastword_conversations",
+        f"folders whose YAML files are conversations; {FOLDER} by default",
+        "paths",
     )
     parser.addini(
-        "graphs_config", "the langgraph.json that names the graphs", default="langgraph.json"
+        "lastword_graphs_config",
+        "the langgraph.json that names the graphs",
+        default="langgraph.json",
     )
 
 
 def pytest_configure(config: pytest.Config) -> None:
     """Register what belongs to one run of pytest."""
-    if config.getoption("--repeat") < 1:
-        raise pytest.UsageError("--repeat needs a number from 1 on")
+    if config.getoption("--lastword-repeat") < 1:
+        raise pytest.UsageError("--lastword-repeat needs a number from 1 on")
     config.pluginmanager.register(ConversationRun(config), _PLUGIN)
 
 
@@ -89,7 +100,7 @@ def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Col
     """Take a YAML file that lies in a folder of conversations."""
     if file_path.suffix not in (".yaml", ".yml") or file_path.name.endswith(CASSETTE):
         return None
-    folders = parent.config.getini("conversations") or [parent.config.rootpath / FOLDER]
+    folders = parent.config.getini("lastword_conversations") or [parent.config.rootpath / FOLDER]
     if not any(file_path.is_relative_to(folder) for folder in folders):
         return None
     named = {} if str(file_path).isprintable() else _printable_names(file_path, parent.config)
@@ -115,7 +126,7 @@ class ConversationFile(pytest.File):
             transcript = read_transcript(self.path)
         except LastwordError as error:
             raise self.CollectError(str(error)) from error
-        times = self.config.getoption("--repeat")
+        times = self.config.getoption("--lastword-repeat")
         for number in range(times):
             name = one_line(transcript.name) + (f"[{number + 1}]" if times > 1 else "")
             item: ConversationItem = ConversationItem.from_parent(
@@ -132,7 +143,7 @@ class ConversationItem(pytest.Item):
         self.transcript = transcript
         for mark in transcript.marks:
             self.add_marker(mark)
-        level = self.config.getoption("--level")
+        level = self.config.getoption("--lastword-level")
         if level not in transcript.levels:
             why = f"not at the level {level}: {', '.join(transcript.levels)}"
             self.add_marker(pytest.mark.skip(reason=why))
@@ -191,7 +202,8 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, Any, Any]:
     It may be in the error of a graph, in its log, and in what it has printed.
     """
     report = yield
-    if isinstance(item, ConversationItem) or "conversation" in getattr(item, "fixturenames", ()):
+    fixtures = getattr(item, "fixturenames", ())
+    if isinstance(item, ConversationItem) or "lastword_conversation" in fixtures:
         report.sections = [(head, block(text)) for head, text in report.sections]
         shown = block(report.longreprtext)
         if shown != report.longreprtext:
@@ -200,7 +212,7 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, Any, Any]:
 
 
 @pytest.fixture
-def conversation(request: pytest.FixtureRequest) -> Conversations:
+def lastword_conversation(request: pytest.FixtureRequest) -> Conversations:
     """Have a conversation in Python; give the graph's name, and ``metadata`` and ``clock`` as in
     a transcript, ``context`` for keys of the graph's own, and use it with ``async with``.
     """

@@ -46,18 +46,20 @@ class ConversationRun:
 
     @property
     def _asks_model(self) -> bool:
-        return bool(self._config.getoption("--live") or self._config.getoption("--record"))
+        return bool(
+            self._config.getoption("--lastword-live") or self._config.getoption("--lastword-record")
+        )
 
     @property
     def _covers(self) -> bool:
         return (
-            self._config.getoption("--graph-coverage") is not None
-            or self._config.getoption("--fail-under-edges") is not None
+            self._config.getoption("--lastword-graph-coverage") is not None
+            or self._config.getoption("--lastword-fail-under-edges") is not None
         )
 
     @property
     def _graphs_config(self) -> Path:
-        return self._config.rootpath / str(self._config.getini("graphs_config"))
+        return self._config.rootpath / str(self._config.getini("lastword_graphs_config"))
 
     @property
     def _is_xdist_worker(self) -> bool:
@@ -101,9 +103,9 @@ class ConversationRun:
 
         contexts = self._config.hook.pytest_lastword_context(transcript=transcript)
         return Manner(
-            level=self._config.getoption("--level"),
+            level=self._config.getoption("--lastword-level"),
             live=self._asks_model,
-            record=bool(self._config.getoption("--record")),
+            record=bool(self._config.getoption("--lastword-record")),
             context={
                 key: value for one in [*contexts, context or {}] for key, value in one.items()
             },
@@ -129,7 +131,7 @@ class ConversationRun:
         return self._recorders.setdefault(graph, WayRecorder())
 
     def _judge_of_this_run(self) -> Any:
-        model = self._config.getoption("--judge")
+        model = self._config.getoption("--lastword-judge")
         if model is not None and self._judge is None:
             from lastword.testing.judge import make_judge
 
@@ -187,7 +189,7 @@ class ConversationRun:
             self._is_under = [f"no graph coverage: {error}"]
             session.exitstatus = session.exitstatus or pytest.ExitCode.TESTS_FAILED
             return
-        percent = self._config.getoption("--fail-under-edges")
+        percent = self._config.getoption("--lastword-fail-under-edges")
         if percent is not None:
             found = [line for each in self._coverages for line in each.under(percent)]
             self._is_under = [line.partition(";")[0] for line in found]  # the table names them
@@ -238,7 +240,7 @@ class ConversationRun:
             console.print(coverage_table(coverages))
         terminalreporter.section("graph coverage")
         terminalreporter.write_line(printed.get().rstrip())
-        if folder := self._config.getoption("--graph-coverage"):
+        if folder := self._config.getoption("--lastword-graph-coverage"):
             write_reports(Path(folder), coverages)
             terminalreporter.write_line(one_line(f"written to {folder}/index.html"))
         for line in self._is_under:

@@ -1,4 +1,4 @@
-"""A voice and a loudspeaker without sound: whoever conducts the call says when words are played."""
+"""A TTS, an audio output and a text output without sound; the test decides what is played when."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ RATE = 16_000
 WORD_SECONDS = 0.1
 
 
-class SilentVoice(tts.TTS[Any]):
-    """Speaks each word as a tenth of a second of silence; keeps the texts it was given."""
+class FakeTTS(tts.TTS[Any]):
+    """A TTS that speaks each word as 0.1 s of silence; ``texts`` has what it was given."""
 
     def __init__(self) -> None:
         super().__init__(
             capabilities=tts.TTSCapabilities(streaming=False), sample_rate=RATE, num_channels=1
         )
-        self.read: list[str] = []
+        self.texts: list[str] = []
 
     def synthesize(
         self, text: str, *, conn_options: APIConnectOptions = DEFAULT_API_CONNECT_OPTIONS
     ) -> tts.ChunkedStream:
         """Speak ``text``."""
-        self.read.append(text)
+        self.texts.append(text)
         return _Silence(tts=self, input_text=text, conn_options=conn_options)
 
 
@@ -41,27 +41,27 @@ class _Silence(tts.ChunkedStream):
         output_emitter.push(bytes(2 * int(RATE * WORD_SECONDS) * words))
 
 
-class Mouth(io.AudioOutput):
-    """Implements LiveKit's audio output; plays each segment at once, or holds it.
+class FakeAudioOutput(io.AudioOutput):
+    """An audio output that plays each segment at once, or holds it while ``hold`` is set.
 
-    While ``hold`` is set, a segment is played when somebody calls ``play``; an interruption
-    before that is reported with the text in ``heard`` as what was played.
+    A held segment is captured (``captured`` is set) and waits for ``play`` or ``release``. When it
+    is interrupted before that, ``played_text`` is reported as the text that was played.
     """
 
     def __init__(self) -> None:
         super().__init__(
-            label="mouth",
+            label="fake",
             capabilities=io.AudioOutputCapabilities(pause=False),
             sample_rate=RATE,
         )
         self.hold = False
-        self.heard = ""
+        self.played_text = ""
         self.captured = asyncio.Event()
         self._seconds = 0.0
         self._segment_open = False
 
     async def capture_frame(self, frame: rtc.AudioFrame) -> None:
-        """Take sound to play."""
+        """Take a frame of the segment."""
         await super().capture_frame(frame)
         if not self._segment_open:
             self._segment_open = True
@@ -69,7 +69,7 @@ class Mouth(io.AudioOutput):
         self._seconds += frame.duration
 
     def flush(self) -> None:
-        """A segment is complete."""
+        """End the segment; plays it unless ``hold`` is set."""
         super().flush()
         if self._segment_open:
             self.captured.set()
@@ -77,18 +77,18 @@ class Mouth(io.AudioOutput):
                 self.play()
 
     def clear_buffer(self) -> None:
-        """What has not been played is not to be played."""
+        """Report the open segment as interrupted."""
         if self._segment_open:
-            self._finish(interrupted=True, transcript=self.heard)
+            self._finish(interrupted=True, transcript=self.played_text)
 
     def release(self) -> None:
-        """Hold nothing any more, neither what was captured nor what comes."""
+        """Clear ``hold``, and play a segment that was held."""
         self.hold = False
         if self.captured.is_set():
             self.play()
 
     def play(self) -> None:
-        """Play what was captured to its end."""
+        """Play the captured segment to its end."""
         self._finish(interrupted=False, transcript=None)
 
     def _finish(self, *, interrupted: bool, transcript: str | None) -> None:
@@ -102,28 +102,28 @@ class Mouth(io.AudioOutput):
         )
 
 
-class Subtitles(io.TextOutput):
-    """Implements LiveKit's text output: the words of the agent's turn, as they are passed on."""
+class FakeTextOutput(io.TextOutput):
+    """A text output that keeps the agent's words of one turn in ``text``, as they arrive."""
 
     def __init__(self) -> None:
-        super().__init__(label="subtitles", next_in_chain=None)
+        super().__init__(label="fake", next_in_chain=None)
         self.text = ""
         self._changed = asyncio.Event()
 
     async def capture_text(self, text: str) -> None:
-        """Take words."""
+        """Append to ``text``."""
         self.text += text
         self._changed.set()
 
     def flush(self) -> None:
-        """A segment is over; what has been read stays readable."""
+        """End the segment; ``text`` stays."""
 
-    def wipe(self) -> None:
-        """Begin a new turn."""
+    def clear(self) -> None:
+        """Empty ``text`` for a new turn."""
         self.text = ""
 
     async def until(self, letters: str) -> None:
-        """Wait until ``letters`` have been passed on, white space aside."""
+        """Wait until ``text`` without its white space is ``letters``."""
         while "".join(self.text.split()) != letters:
             self._changed.clear()
             await self._changed.wait()

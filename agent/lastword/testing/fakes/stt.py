@@ -1,4 +1,4 @@
-"""Ears that hear what they are told, version by version, as a streaming recogniser does."""
+"""A streaming STT without sound: the test sends its events."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ from lastword.providers.voices import Voices
 ENGLISH = LanguageCode("en")
 
 
-class ScriptedEars(stt.STT[None]):
-    """Implements LiveKit's streaming recogniser; needs no sound.
+class FakeSTT(stt.STT[None]):
+    """A streaming STT that recognises what the test sends it, interim results included.
 
-    What is told before a stream is open is heard when it opens. Asked to flush, as LiveKit does
-    before it closes a session, the ears have nothing to add.
+    Events that are sent before a stream is open arrive when it opens. A flush, which LiveKit asks
+    for before it closes a session, is answered with an empty final transcript.
     """
 
     def __init__(self) -> None:
@@ -34,14 +34,14 @@ class ScriptedEars(stt.STT[None]):
                 streaming=True, interim_results=True, manual_flush=True
             )
         )
-        self.told: utils.aio.Chan[SpeechEvent] = utils.aio.Chan()
+        self.events: utils.aio.Chan[SpeechEvent] = utils.aio.Chan()
 
     def hear(self, kind: SpeechEventType, words: str = "") -> None:
-        """Pass on one event; ``words`` belong to the three kinds of transcript."""
-        self.told.send_nowait(_event(kind, words))
+        """Send one event; ``words`` are for the three kinds of transcript."""
+        self.events.send_nowait(_event(kind, words))
 
     def hear_turn(self, words: str) -> None:
-        """Pass on what a caller says in one breath."""
+        """Send a whole turn: start of speech, final transcript, end of speech."""
         self.hear(SpeechEventType.START_OF_SPEECH)
         self.hear(SpeechEventType.FINAL_TRANSCRIPT, words)
         self.hear(SpeechEventType.END_OF_SPEECH)
@@ -52,8 +52,8 @@ class ScriptedEars(stt.STT[None]):
         language: NotGivenOr[str] = NOT_GIVEN,  # noqa: ARG002 - LiveKit's
         conn_options: APIConnectOptions = DEFAULT_API_CONNECT_OPTIONS,
     ) -> stt.RecognizeStream:
-        """Hear what is told from now on."""
-        return _ScriptedStream(self, conn_options)
+        """Open a stream; the events go to it."""
+        return _FakeStream(self, conn_options)
 
     async def _recognize_impl(
         self,
@@ -62,11 +62,11 @@ class ScriptedEars(stt.STT[None]):
         language: NotGivenOr[str] = NOT_GIVEN,
         conn_options: APIConnectOptions = DEFAULT_API_CONNECT_OPTIONS,
     ) -> SpeechEvent:
-        raise NotImplementedError("these ears only stream")
+        raise NotImplementedError("FakeSTT only streams")
 
 
-def scripted(ears: ScriptedEars, *, preemptive: bool, preemptive_tts: bool = False) -> Voices:
-    """Hears what ``ears`` are told, and takes the recogniser's word for the end of a turn."""
+def fake_voices(fake_stt: FakeSTT, *, preemptive: bool, preemptive_tts: bool = False) -> Voices:
+    """Voices with ``fake_stt``, whose end of speech is the end of the turn; they have no TTS."""
     turn_handling = TurnHandlingOptions(
         turn_detection="stt",
         endpointing={"min_delay": 0, "max_delay": 0},
@@ -77,14 +77,14 @@ def scripted(ears: ScriptedEars, *, preemptive: bool, preemptive_tts: bool = Fal
             "max_retries": 100,
         },
     )
-    return Voices("scripted", stt=ears, turn_handling=turn_handling)
+    return Voices("fake", stt=fake_stt, turn_handling=turn_handling)
 
 
-class _ScriptedStream(stt.RecognizeStream):
-    _stt: ScriptedEars
+class _FakeStream(stt.RecognizeStream):
+    _stt: FakeSTT
 
-    def __init__(self, ears: ScriptedEars, conn_options: APIConnectOptions) -> None:
-        super().__init__(stt=ears, conn_options=conn_options)
+    def __init__(self, fake_stt: FakeSTT, conn_options: APIConnectOptions) -> None:
+        super().__init__(stt=fake_stt, conn_options=conn_options)
 
     async def _run(self) -> None:
         async with asyncio.TaskGroup() as tasks:
@@ -94,7 +94,7 @@ class _ScriptedStream(stt.RecognizeStream):
                     self._event_ch.send_nowait(_event(SpeechEventType.FINAL_TRANSCRIPT, ""))
 
     async def _hear(self) -> None:
-        async for event in self._stt.told:
+        async for event in self._stt.events:
             self._event_ch.send_nowait(event)
 
 

@@ -20,9 +20,9 @@ from lastword.hangup import limits
 from lastword.hangup.call_end import CallEnd
 from lastword.hangup.farewell_guard import limit_stopped_by
 from lastword.room.call_agent import CallAgent
-from lastword.testing.fakes.audio_output import Mouth, SilentVoice, Subtitles
+from lastword.testing.fakes.audio_output import FakeAudioOutput, FakeTextOutput, FakeTTS
 from lastword.testing.fakes.recording_journal import KeptJournal
-from lastword.testing.fakes.stt import ScriptedEars, scripted
+from lastword.testing.fakes.stt import FakeSTT, fake_voices
 from lastword.testing.levels.as_call_event import happening, silences_after
 from lastword.testing.levels.driver import NotSaid
 from lastword.testing.levels.journal_reading import end_of, ending_in
@@ -75,9 +75,9 @@ class SessionCall:
         self.journal = KeptJournal()
         self.line = CountedLine()
         self._policy = graph.policy
-        self._mouth = Mouth()
-        self._subtitles = Subtitles()
-        self._ears = ScriptedEars()
+        self._mouth = FakeAudioOutput()
+        self._subtitles = FakeTextOutput()
+        self._ears = FakeSTT()
         self._tools = ToolWatch()
         self._id = utils.shortuuid("conversation-")
         self.call = Call(
@@ -85,7 +85,7 @@ class SessionCall:
             graph=replace(graph, policy=_without_clock(graph)),
             dispatch=dispatch,
             journal=self.journal,
-            voices=replace(scripted(self._ears, preemptive=False), tts=SilentVoice()),
+            voices=replace(fake_voices(self._ears, preemptive=False), tts=FakeTTS()),
             observers=[*observers, self._tools],
             more_context=more_context,
         )
@@ -184,7 +184,7 @@ class SessionCall:
         """A new exchange begins; an answer that is to be cut is held."""
         self._mark = len(self.journal.entries)
         self._mouth.hold = cut is not None
-        self._subtitles.wipe()
+        self._subtitles.clear()
         self._watch = Stopwatch()
 
     async def _answer(self, answer: Awaitable[Any], cut: Cut | None) -> Reply:
@@ -227,7 +227,7 @@ class SessionCall:
         if heard is None:
             self._mouth.hold = False
             raise NotSaid(over, said)
-        self._mouth.heard = heard
+        self._mouth.played_text = heard
         if isinstance(cut, HangsUp):
             is_ending = self._is_ending()
             self.call.end(CallEnd("caller", "caller_hung_up"))
@@ -266,7 +266,7 @@ class SessionCall:
                 self._mouth.play()
                 await self.running
                 return replace(reply, said=self._subtitles.text.strip(), is_over=True)
-            reply = replace(reply, said=self._mouth.heard)
+            reply = replace(reply, said=self._mouth.played_text)
             await self.journal.until("spoken", times=spoken + 1)
             self._begin(None)
             self._mouth.hold = True  # it may be spoken over too: ``take`` knows

@@ -108,7 +108,7 @@ class AgentTurn(_Part):
     """Regular expressions that are found in the answer, any case."""
     never_says: Words = []
     intent: str | None = None
-    """What a judge finds in the answer; only looked at with ``--judge``."""
+    """What a judge finds in the answer; only looked at with ``--lastword-judge``."""
     nodes: Texts | None = None
     """The way through the graph, whole; "..." stands for any nodes."""
     tools: list[str | OneTool] | None = None
