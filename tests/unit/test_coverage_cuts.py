@@ -11,9 +11,9 @@ from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.graph import START
 from langgraph.types import Command, interrupt
 
-from lastword.testing.coverage import WayRecorder
+from lastword.testing.coverage import EdgeTracer
 from tests.fakes import way_graphs
-from tests.fakes.way_recording import shape, start, taken_by, ways
+from tests.fakes.traced import shape, start, taken_by, ways
 
 
 async def test_a_node_that_waits_for_an_answer_has_run_but_not_gone_on() -> None:
@@ -67,16 +67,16 @@ async def test_a_node_that_is_tried_again_has_run_once() -> None:
 
 
 async def test_a_node_that_fails_has_run_but_not_gone_on() -> None:
-    graph, recorder = way_graphs.failing(1), WayRecorder()
+    graph, tracer = way_graphs.failing(1), EdgeTracer()
     with pytest.raises(ConnectionError):
-        await taken_by(graph, start(), recorder=recorder)
-    taken = recorder.taken(shape(graph))
+        await taken_by(graph, start(), tracer=tracer)
+    taken = tracer.taken(shape(graph))
     assert taken.nodes == Counter(first=1, shaky=1)
     assert ways(taken) == {"__start__ -> first": 1, "first -> shaky": 1}
 
 
 async def test_a_run_that_is_cut_has_taken_what_it_had_reached() -> None:
-    recorder, waits = WayRecorder(), asyncio.Event()
+    tracer, waits = EdgeTracer(), asyncio.Event()
 
     async def wait(state: way_graphs.Trail) -> dict[str, Any]:
         waits.set()
@@ -89,7 +89,7 @@ async def test_a_run_that_is_cut_has_taken_what_it_had_reached() -> None:
     made.add_edge("first", "wait")
     graph = made.compile()
     async with asyncio.TaskGroup() as tasks:
-        running = tasks.create_task(taken_by(graph, start(), recorder=recorder))
+        running = tasks.create_task(taken_by(graph, start(), tracer=tracer))
         await waits.wait()
         running.cancel()
-    assert ways(recorder.taken(shape(graph))) == {"__start__ -> first": 1, "first -> wait": 1}
+    assert ways(tracer.taken(shape(graph))) == {"__start__ -> first": 1, "first -> wait": 1}

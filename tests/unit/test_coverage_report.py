@@ -17,6 +17,7 @@ from lastword.testing.coverage import (
     EndingCount,
     Taken,
     coverage_table,
+    mermaid,
     shape_of,
     write_reports,
 )
@@ -153,29 +154,23 @@ def test_a_long_line_of_the_table_goes_on_under_its_beginning() -> None:
     assert lines[-2:] == ["  endings not seen: a_long_reason,", "  another_reason"]
 
 
-def test_the_reports_are_a_page_pictures_mermaid_and_json(tmp_path: Path) -> None:
+def test_the_reports_are_one_page_and_one_json_file(tmp_path: Path) -> None:
     folder = tmp_path / "made" / "coverage"
-    write_reports(folder, [to_left(), covered(way_graphs.join(), name="join")])
-    assert {path.name for path in folder.iterdir()} == {
-        "small.mmd",
-        "small.svg",
-        "join.mmd",
-        "join.svg",
-        "coverage.json",
-        "index.html",
-    }
-    page = (folder / "index.html").read_text()
-    assert page.count("<svg") == 2
-    assert "<td>2/4  50 %</td>" in page
-    assert "__start__ -&gt; right\n" in page
-    assert "<script" not in page
+    graphs = [to_left(), covered(way_graphs.join(), name="../join")]
+    write_reports(folder, graphs)
+    assert {path.name for path in folder.iterdir()} == {"coverage.md", "coverage.json"}
+    page = (folder / "coverage.md").read_text()
+    assert "| small | 1/2  50 % | 2/4  50 % | 0/1   0 % |" in page.splitlines()
+    assert "    __start__ -> right" in page.splitlines()
+    assert all(f"```mermaid\n{mermaid(each)}```" in page for each in graphs)
 
 
-def test_graphs_whose_names_are_no_file_names_have_files_of_their_own(tmp_path: Path) -> None:
-    names = ["../join", "team/join", "team_join", "/join", "j" * 300]
-    write_reports(tmp_path / "coverage", [covered(way_graphs.join(), name=name) for name in names])
-    assert [path.name for path in tmp_path.iterdir()] == ["coverage"]
-    assert len(list((tmp_path / "coverage").glob("*.svg"))) == len(names)
+def test_a_graph_of_which_all_was_taken_says_so(tmp_path: Path) -> None:
+    half = to_left(declared=())
+    half.taken.merge(Taken(Counter(half.shape.nodes), Counter(edge.key for edge in half.edges)))
+    half.taken.add_ending("token", "completed")
+    write_reports(tmp_path, [half])
+    assert "Everything was taken." in (tmp_path / "coverage.md").read_text()
 
 
 def test_the_json_has_the_counts_and_the_percentages(tmp_path: Path) -> None:

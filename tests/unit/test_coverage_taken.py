@@ -18,7 +18,7 @@ def test_what_was_taken_travels_as_json() -> None:
     "text", ["", "[]", "{}", '{"nodes": {}, "edges": [1], "endings": []}', '{"nodes": 3}']
 )
 def test_json_of_another_kind_is_refused(text: str) -> None:
-    with pytest.raises(ValueError, match="not what a graph has taken"):
+    with pytest.raises(ValueError, match="not the counts of a graph"):
         Taken.from_json(text)
 
 

@@ -65,7 +65,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         nargs="?",
         const="",
         help="show the nodes, edges and endings that no conversation has taken; with FOLDER, also "
-        "write them there as pictures and JSON",
+        "write them there as Markdown and JSON",
     )
     group.addoption(
         "--lastword-fail-under-edges",

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from anyio.from_thread import BlockingPortal
 
     from lastword.graphs_config import CallGraph
-    from lastword.testing.coverage import Coverage, Taken, WayRecorder
+    from lastword.testing.coverage import Coverage, EdgeTracer, Taken
     from lastword.testing.levels.room_call import RoomStage
     from lastword.testing.replay import Manner, Replayed
     from lastword.testing.reply import Reply
@@ -38,7 +38,7 @@ class ConversationRun:
         self._around = ExitStack()
         self._room: tuple[BlockingPortal, RoomStage] | None = None
         self._judge: Any = None
-        self._recorders: dict[str, WayRecorder] = {}
+        self._recorders: dict[str, EdgeTracer] = {}
         self._taken: dict[str, list[Taken]] = defaultdict(list)
         self._rates: defaultdict[str, Counter[str]] = defaultdict(Counter)
         self._is_under: list[str] = []
@@ -125,10 +125,10 @@ class ConversationRun:
                 shown.add_ending(reply.end.source or "node", reply.end.reason)
         self._taken[graph].append(shown)
 
-    def _recorder(self, graph: str) -> WayRecorder:
-        from lastword.testing.coverage import WayRecorder
+    def _recorder(self, graph: str) -> EdgeTracer:
+        from lastword.testing.coverage import EdgeTracer
 
-        return self._recorders.setdefault(graph, WayRecorder())
+        return self._recorders.setdefault(graph, EdgeTracer())
 
     def _judge_of_this_run(self) -> Any:
         model = self._config.getoption("--lastword-judge")
@@ -242,7 +242,7 @@ class ConversationRun:
         terminalreporter.write_line(printed.get().rstrip())
         if folder := self._config.getoption("--lastword-graph-coverage"):
             write_reports(Path(folder), coverages)
-            terminalreporter.write_line(one_line(f"written to {folder}/index.html"))
+            terminalreporter.write_line(one_line(f"written to {folder}/coverage.md"))
         for line in self._is_under:
             terminalreporter.write_line(one_line(line), red=True)
 

@@ -16,6 +16,7 @@ _HOST_AND_PORT = re.compile(r"(?:[\w.-]+|\[[0-9A-Fa-f:.]+\])(?::([0-9]{1,5}))?")
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*")
 _URL = re.compile(rf"(?<![A-Za-z0-9+.-]){_SCHEME.pattern}://[^\s'\"<>]*[^\s'\"<>.,:;)\]}}]")
 _PASSWORD = re.compile(r"(?i)(password\s*=\s*)(?:'(?:[^'\\]|\\.)*'|[^\s&'\"]+)")
+_MARKDOWN = re.compile(r"[\\`*_<>|\[&~#$]")
 _PORTS = 65_535
 _LONGEST_VALUE = 80
 
@@ -34,6 +35,11 @@ def lines_of(text: object) -> list[str]:
 def block(text: object) -> str:
     """Text that may have several lines, where a line of it cannot be taken for another's."""
     return "\n".join(lines_of(text))
+
+
+def markdown(text: object) -> str:
+    """Text on one line in which Markdown finds no markup and no HTML."""
+    return _MARKDOWN.sub(r"\\\g<0>", one_line(text))
 
 
 def excerpt(text: object, limit: int) -> str:

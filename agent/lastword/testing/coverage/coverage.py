@@ -1,22 +1,18 @@
-"""How much of a graph was taken: percentages, and what is missing by its name (pure)."""
+"""What runs took of a graph's shape: percentages, and the names of what is missing (pure)."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import floor
 from typing import Any
 
-from rich.console import RenderableType
-
-from lastword.testing.coverage.mermaid import mermaid
 from lastword.testing.coverage.shape import Edge, GraphShape
-from lastword.testing.coverage.svg import svg
-from lastword.testing.coverage.table import coverage_table, whole
 from lastword.testing.coverage.taken import Taken
 
 
 @dataclass(frozen=True)
 class EndingCount:
-    """A way to end the call: a declared reason, or what was seen; and how often."""
+    """How often the graph ended calls in one way: a declared reason, or "source: reason"."""
 
     name: str
     count: int
@@ -25,9 +21,9 @@ class EndingCount:
 
 @dataclass(frozen=True)
 class Coverage:
-    """What was taken of a graph, held against what there is to be taken.
+    """What runs took of a graph.
 
-    Percentages are 0 to 100, and 100 where there is nothing to be taken.
+    Percentages are from 0 to 100; a graph that has none of a kind has 100 % of it.
     """
 
     shape: GraphShape
@@ -35,9 +31,9 @@ class Coverage:
 
     @property
     def edges(self) -> tuple[Edge, ...]:
-        """The edges that count: the declared ones, and those that were taken undeclared.
+        """The edges that count: the declared ones, and undeclared ones that were taken.
 
-        The implied end of a node that went on elsewhere does not count.
+        The implied edge to the end does not count for a node that took an undeclared edge.
         """
         declared = {edge.key for edge in self.shape.edges}
         extra = [key for key in self.taken.edges if key not in declared]
@@ -52,10 +48,11 @@ class Coverage:
 
     @property
     def endings(self) -> tuple[EndingCount, ...]:
-        """Declared reasons with their counts, then what was seen beside them as "node: confirmed".
+        """Declared reasons with their counts, then other endings seen, as "node: confirmed".
 
-        Without declared reasons: all that was seen, and what is known to be possible and was not:
-        the end node; the end token, unless the graph has the end node or ended in another way.
+        Without declared reasons: the endings seen, and with count 0 those that are known to be
+        possible: the end node; the end token, unless the graph has the end node or another
+        ending was seen.
         """
         seen = sorted(self.taken.endings.items())
         declared = self.shape.endings
@@ -88,59 +85,47 @@ class Coverage:
 
     @property
     def missing_edges(self) -> list[Edge]:
-        """Edges that were never taken; ``str`` of one is "source -> target"."""
+        """Edges that were never taken."""
         return [edge for edge in self.edges if not self.taken.edges[edge.key]]
 
     @property
     def missing_endings(self) -> list[str]:
-        """Declared reasons, or known ways to end, that were never seen."""
+        """Declared reasons, or known endings, that were never seen."""
         return [ending.name for ending in self.endings if not ending.count]
 
     @property
     def undeclared_endings(self) -> list[str]:
-        """Endings that were seen and are not among the declared ones, as "node: confirmed"."""
+        """Endings that were seen but are not declared, as "node: confirmed"."""
         return [ending.name for ending in self.endings if not ending.declared]
 
     @property
     def nodes_percent(self) -> float:
-        """Nodes that ran."""
+        """Share of the nodes that ran."""
         return _percent(len(self.missing_nodes), len(self.shape.nodes))
 
     @property
     def edges_percent(self) -> float:
-        """Edges that were taken."""
+        """Share of the edges that were taken."""
         return _percent(len(self.missing_edges), len(self.edges))
 
     @property
     def endings_percent(self) -> float:
-        """Endings that were seen, of those that are declared or known."""
+        """Share of the declared or known endings that were seen."""
         declared = sum(ending.declared for ending in self.endings)
         return _percent(len(self.missing_endings), declared)
 
     def under(self, percent: float) -> list[str]:
-        """A sentence when less than ``percent`` of the edges were taken; it names the others."""
+        """A sentence with the missing edges if less than ``percent`` was taken, else none."""
         if self.edges_percent >= percent:
             return []
         missing = ", ".join(map(str, self.missing_edges))
         return [
-            f"{self.shape.name}: {whole(self.edges_percent)} % of the edges were taken, "
+            f"{self.shape.name}: {rounded_down(self.edges_percent)} % of the edges were taken, "
             f"{percent:g} % are wanted; not taken: {missing}"
         ]
 
-    def table(self) -> RenderableType:
-        """The graph as one line of counts, and below it what is missing."""
-        return coverage_table([self])
-
-    def mermaid(self) -> str:
-        """The graph as Mermaid text; see :func:`lastword.testing.coverage.mermaid.mermaid`."""
-        return mermaid(self)
-
-    def svg(self) -> str:
-        """The graph as an SVG picture; see :func:`lastword.testing.coverage.svg.svg`."""
-        return svg(self)
-
     def as_json(self) -> dict[str, Any]:
-        """Everything as JSON data: counts, percentages, and what is missing."""
+        """Counts and percentages as JSON data."""
         return {
             "graph": self.shape.name,
             "percent": {
@@ -167,5 +152,10 @@ class Coverage:
         }
 
 
-def _percent(missing: int, all_of_them: int) -> float:
-    return 100.0 * (all_of_them - missing) / all_of_them if all_of_them else 100.0
+def rounded_down(percent: float) -> int:
+    """Whole percent; only 100.0 becomes 100."""
+    return floor(percent)
+
+
+def _percent(missing: int, total: int) -> float:
+    return 100.0 * (total - missing) / total if total else 100.0

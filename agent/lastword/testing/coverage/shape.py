@@ -1,25 +1,29 @@
-"""What there is to be taken in a graph: its nodes, edges and endings."""
+"""The shape of a graph: the nodes, edges and endings that coverage counts."""
 
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 from langgraph.graph import END, START
 from langgraph.graph.state import CompiledStateGraph
 from langgraph.pregel import Pregel
 
+from lastword.errors import DeclarationError
+from lastword.graphs_config import check_graph, graph_specs
 from lastword.signals import CallPolicy
+from lastword.untrusted.bounded_input import BadInput, read_toml
 
 
 @dataclass(frozen=True)
 class Edge:
-    """A way from node to node.
+    """An edge of the graph.
 
-    ``implied``: the node has no way out in the code, so the graph stops after it.
-    ``declared``: False for a way that was taken though nothing in the code promises it.
+    ``implied``: the node has no outgoing edge in the code, so the graph ends after it.
+    ``declared``: False for an edge that was taken although the code does not declare it.
     """
 
     source: str
@@ -31,19 +35,19 @@ class Edge:
 
     @property
     def key(self) -> tuple[str, str]:
-        """Source and target, by which the edges of a graph are told apart."""
+        """Source and target; unique within a graph."""
         return self.source, self.target
 
     def __str__(self) -> str:
-        """As people read it: ``book -> pick``."""
+        """For people: ``book -> pick``."""
         return f"{self.source} -> {self.target}"
 
 
 @dataclass(frozen=True)
 class Router:
-    """A function that chooses where ``node`` goes on.
+    """A function that chooses the next node after ``node``.
 
-    ``targets`` maps what it may return to nodes; None when it declares nothing.
+    ``targets``: return value → node; None when the router declares no targets.
     """
 
     node: str
@@ -53,7 +57,7 @@ class Router:
 
 @dataclass(frozen=True)
 class Join:
-    """``target`` runs when all ``sources`` have run."""
+    """``target`` runs after all ``sources`` have run."""
 
     sources: tuple[str, ...]
     target: str
@@ -61,17 +65,18 @@ class Join:
 
 @dataclass(frozen=True)
 class GraphShape:
-    """What there is to be taken in one graph.
+    """The nodes, edges and endings of one graph.
 
-    Nodes of a subgraph are named ``outer:inner``, and so are its own start and end
-    (``outer:__start__``); the node that holds a subgraph is a node too. ``edges`` are those that
-    the code declares: edges, routers that return ``Literal[...]`` or have a path map, and nodes
-    that return ``Command[Literal[...]]``. A router that declares nothing can go to every node;
-    its edges are not guessed, they count once they are taken. ``undeclared`` names its nodes.
+    Nodes of a subgraph are named ``outer:inner``, and so are its start and end
+    (``outer:__start__``); the node that contains a subgraph is a node too. ``edges`` are those
+    that the code declares: with ``add_edge``, by routers that return ``Literal[...]`` or have a
+    path map, and by nodes that return ``Command[Literal[...]]``. A router that declares no
+    targets could go to any node: its edges count once they are taken, and ``undeclared`` names
+    its node.
 
-    ``endings`` are the reasons that the project declares. ``ways_to_end`` is what can be told
-    without them: ``node:<name>`` when the graph has the policy's end node, ``token`` when the
-    policy has an end token. Signals (``event``) and the reasons of all of them show at run time.
+    ``endings``: reasons that the project declares. ``ways_to_end``: endings that are known without
+    declared reasons: ``node:<name>`` when the graph has the policy's end node, ``token`` when the
+    policy has an end token. Endings by signal or tool, and reasons, are known only at run time.
     """
 
     name: str
@@ -85,12 +90,12 @@ class GraphShape:
 
     @property
     def undeclared(self) -> tuple[str, ...]:
-        """Nodes with a router that declares no targets."""
+        """Nodes whose router declares no targets."""
         return tuple(router.node for router in self.routers if router.targets is None)
 
     @cached_property
     def fixed(self) -> Mapping[str, tuple[str, ...]]:
-        """Node → where it always goes on, joins aside."""
+        """Node → targets of its unconditional edges, without joins."""
         ways: dict[str, tuple[str, ...]] = {}
         joined = {(source, join.target) for join in self.joins for source in join.sources}
         for edge in self.edges:
@@ -102,12 +107,11 @@ class GraphShape:
 def shape_of(
     name: str, graph: Pregel[Any, Any, Any, Any], policy: CallPolicy, endings: Sequence[str] = ()
 ) -> GraphShape:
-    """Read the shape of a compiled graph; ``endings`` are the reasons that are declared for it.
+    """Read the shape of a compiled graph; ``endings`` are its declared reasons.
 
-    LangGraph's own drawing runs the graph on nothing to find the edges, and so leaves out
-    whatever lies behind a router that declares no targets (seen with 1.2: all of the graph, when
-    that router is the first). Here the edges are read from what the graph was built of; only a
-    graph of the functional API, which has no such thing, is read from the drawing.
+    The edges are read from the graph's builder. LangGraph's ``get_graph()`` leaves out every node
+    behind a router that declares no targets (seen with 1.2: the whole graph, when that router is
+    the first), so it is used only for graphs of the functional API, which have no builder.
     """
     parts = list(_parts(graph, "", ()))
     nodes = tuple(node for part in parts for node in part.nodes)
@@ -130,7 +134,7 @@ def shape_of(
 
 @dataclass
 class _Part:
-    """One graph or subgraph, while it is read; all names carry its prefix."""
+    """One graph or subgraph while it is read; its names have the prefix."""
 
     prefix: str
     nodes: list[str] = field(default_factory=list)
@@ -148,7 +152,7 @@ class _Part:
         conditional: bool = False,
         implied: bool = False,
     ) -> None:
-        """Add an edge; two between the same nodes are one with both labels."""
+        """Add an edge; two edges between the same nodes become one with both labels."""
         edge = Edge(self.prefix + source, self.prefix + target, conditional, label, implied)
         known = self.edges.get(edge.key)
         if known is not None:
@@ -161,7 +165,7 @@ class _Part:
 def _parts(
     graph: Pregel[Any, Any, Any, Any], prefix: str, inside: tuple[int, ...]
 ) -> Iterator[_Part]:
-    """The graph and, behind it, its subgraphs; one that contains itself is not entered again."""
+    """The graph, then its subgraphs; a graph that contains itself is read once."""
     if id(graph) in inside:
         return
     yield _built(graph, prefix) if isinstance(graph, CompiledStateGraph) else _drawn(graph, prefix)
@@ -211,7 +215,7 @@ def _add_router(part: _Part, source: str, name: str, ends: Mapping[Hashable, str
 
 
 def _close(part: _Part) -> None:
-    """The graph stops after a node that has no way out."""
+    """Add an implied edge to the end for each node without outgoing edges."""
     leaves = {edge.source for edge in part.edges.values() if edge.label != "fails"}
     leaves |= {router.node for router in part.routers}
     for node in part.nodes:
@@ -225,3 +229,41 @@ def _drawn(graph: Pregel[Any, Any, Any, Any], prefix: str) -> _Part:
     for edge in drawing.edges:
         part.add(edge.source, edge.target, str(edge.data or ""), conditional=edge.conditional)
     return part
+
+
+def declared_endings(config: Path) -> Mapping[str, Sequence[str]]:
+    """Graph → its declared reasons, from ``[tool.lastword.coverage]`` ``endings``.
+
+    They are read from the pyproject.toml beside ``config``, the ``langgraph.json``. Without that
+    file or table the mapping is empty.
+
+    Raises:
+        GraphError: ``config`` cannot be read, or the table names a graph that it does not have.
+        DeclarationError: the pyproject.toml is not TOML, or the table has another form.
+    """
+    project = config.resolve().parent / "pyproject.toml"
+    try:
+        content = read_toml(project)
+    except FileNotFoundError:
+        return {}
+    except BadInput as error:
+        raise DeclarationError(f"{project.name}{error.where}", error.why) from error
+    match content:
+        case {"tool": {"lastword": {"coverage": {"endings": dict(endings)}}}}:
+            for reasons in endings.values():
+                if not isinstance(reasons, list) or not all(isinstance(r, str) for r in reasons):
+                    raise DeclarationError(project.name, _FORM)
+        case {"tool": {"lastword": {"coverage": {"endings": _}}}}:
+            raise DeclarationError(project.name, _FORM)
+        case _:
+            return {}
+    known = graph_specs(config)
+    for graph in endings:
+        check_graph(graph, known, config)
+    return endings
+
+
+_FORM = (
+    "has [tool.lastword.coverage] endings of another form than "
+    '{ graph = ["reason", "another_reason"] }'
+)

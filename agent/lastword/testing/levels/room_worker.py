@@ -28,7 +28,7 @@ from lastword.graphs_config import CallGraph
 from lastword.memory.graph_memory import Memory
 from lastword.providers.voices import Voices
 from lastword.settings import Settings, read_settings
-from lastword.testing.coverage import GraphShape, WayRecorder, shape_of
+from lastword.testing.coverage import EdgeTracer, GraphShape, shape_of
 from lastword.testing.model_answers import ModelAnswers
 from lastword.testing.observed import ToolWatch, state_at
 from lastword.testing.replay import Manner, as_written, cassette_of
@@ -79,7 +79,7 @@ class _Replay:
             ]
         )
         self._tools = ToolWatch()
-        self._ways = WayRecorder()
+        self._ways = EdgeTracer()
         self._ended: asyncio.Queue[RunPointer | None] = asyncio.Queue()
         self._call: Call | None = None
 

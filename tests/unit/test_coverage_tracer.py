@@ -14,13 +14,13 @@ from langgraph.graph import START, StateGraph
 from graphs.appointment.graph import build, call_policy
 from graphs.appointment.rules import RULES
 from graphs.chat_models import chat_model
-from lastword.testing.coverage import Coverage, Edge, GraphShape, Taken, WayRecorder, shape_of
-from lastword.testing.coverage.run_log import RunLog, TaskLog, edges_taken
+from lastword.testing.coverage import Coverage, Edge, EdgeTracer, GraphShape, Taken, shape_of
 from lastword.testing.coverage.shape import Router
+from lastword.testing.coverage.taken import RunLog, TaskLog, edges_taken
 from tests.fakes import way_graphs
 from tests.fakes.conversation import Conversation
+from tests.fakes.traced import Ways, shape, start, taken_by, ways
 from tests.fakes.way_graphs import Graph
-from tests.fakes.way_recording import Ways, shape, start, taken_by, ways
 
 TAKEN: list[tuple[Callable[[], Graph], str, Ways]] = [
     (way_graphs.declared_router, "left", {"__start__ -> left": 1, "left -> __end__": 1}),
@@ -138,11 +138,11 @@ async def test_exactly_the_edges_of_the_run_are_taken(
 async def test_a_streamed_run_takes_the_same_edges(
     make: Callable[[], Graph], way: str, expected: Ways
 ) -> None:
-    recorder, graph = WayRecorder(), make()
-    config = RunnableConfig(callbacks=[recorder])
+    tracer, graph = EdgeTracer(), make()
+    config = RunnableConfig(callbacks=[tracer])
     async for _ in graph.astream(start(way), config, stream_mode="updates", subgraphs=True):
         pass
-    assert ways(recorder.taken(shape(graph))) == expected
+    assert ways(tracer.taken(shape(graph))) == expected
 
 
 def test_plain_nodes_that_run_in_threads_take_their_edges() -> None:
@@ -152,9 +152,9 @@ def test_plain_nodes_that_run_in_threads_take_their_edges() -> None:
     made.add_edge(START, "one")
     made.add_edge(START, "two")
     made.add_edge(["one", "two"], "both")
-    graph, recorder = made.compile(), WayRecorder()
-    graph.invoke(start(), RunnableConfig(callbacks=[recorder]))
-    assert ways(recorder.taken(shape(graph))) == {
+    graph, tracer = made.compile(), EdgeTracer()
+    graph.invoke(start(), RunnableConfig(callbacks=[tracer]))
+    assert ways(tracer.taken(shape(graph))) == {
         "__start__ -> one": 1,
         "__start__ -> two": 1,
         "one -> both": 1,
@@ -201,30 +201,30 @@ def test_a_hidden_choice_is_one_of_those_that_the_router_declares() -> None:
 
 
 async def test_runs_side_by_side_are_told_apart() -> None:
-    graph, recorder = way_graphs.commands(), WayRecorder()
-    config = RunnableConfig(callbacks=[recorder])
+    graph, tracer = way_graphs.commands(), EdgeTracer()
+    config = RunnableConfig(callbacks=[tracer])
     await asyncio.gather(
         *(graph.ainvoke(start(way), config) for way in ("left", "stray", "nowhere"))
     )
-    taken = recorder.taken(shape(graph))
+    taken = tracer.taken(shape(graph))
     assert taken.edges["decide", "left"] == 1
     assert taken.edges["stray", "left"] == 1
     assert taken.edges["decide", "__end__"] == 1
 
 
 async def test_nodes_of_another_graph_are_left_out() -> None:
-    recorder = WayRecorder()
-    await taken_by(way_graphs.join(), start(), recorder=recorder)
-    assert recorder.taken(shape(way_graphs.mapped_router())) == Taken()
+    tracer = EdgeTracer()
+    await taken_by(way_graphs.join(), start(), tracer=tracer)
+    assert tracer.taken(shape(way_graphs.mapped_router())) == Taken()
 
 
 async def test_a_call_of_the_sample_graph_takes_its_way(tmp_path: Path) -> None:
     conversation = Conversation(build(chat_model(RULES)), tmp_path)
-    recorder = WayRecorder()
-    conversation.config["callbacks"] = [recorder]
+    tracer = EdgeTracer()
+    conversation.config["callbacks"] = [tracer]
     await conversation.talk("yes this is Anna", "yes that works for me")
     shape = shape_of("appointment", conversation.graph, call_policy)
-    taken = recorder.taken(shape)
+    taken = tracer.taken(shape)
     assert taken.nodes == Counter(greet=1, understand=2, remind=1, confirm=1, end=1)
     assert ways(taken) == {
         "__start__ -> greet": 1,

@@ -7,7 +7,7 @@ from typing import Any
 from langchain_core.runnables import RunnableConfig
 
 from lastword.signals import CallPolicy
-from lastword.testing.coverage import GraphShape, Taken, WayRecorder, shape_of
+from lastword.testing.coverage import EdgeTracer, GraphShape, Taken, shape_of
 from tests.fakes.way_graphs import Graph
 
 Ways = dict[str, int]
@@ -21,13 +21,13 @@ def shape(graph: Graph) -> GraphShape:
     return shape_of("small", graph, CallPolicy())
 
 
-async def taken_by(graph: Graph, *inputs: Any, recorder: WayRecorder | None = None) -> Taken:
+async def taken_by(graph: Graph, *inputs: Any, tracer: EdgeTracer | None = None) -> Taken:
     """What runs on ``inputs``, one after the other in one thread, take."""
-    recorder = recorder or WayRecorder()
-    config = RunnableConfig(callbacks=[recorder], configurable={"thread_id": "one"})
+    tracer = tracer or EdgeTracer()
+    config = RunnableConfig(callbacks=[tracer], configurable={"thread_id": "one"})
     for each in inputs:
         await graph.ainvoke(each, config)
-    return recorder.taken(shape(graph))
+    return tracer.taken(shape(graph))
 
 
 def ways(taken: Taken) -> Ways:

@@ -1,4 +1,4 @@
-"""Notes which ways the runs of a graph take; a callback handler of LangChain."""
+"""A LangChain callback handler that records which nodes and edges the runs of a graph take."""
 
 from __future__ import annotations
 
@@ -10,9 +10,8 @@ from langchain_core.callbacks import BaseCallbackHandler
 from langgraph.errors import ParentCommand
 from langgraph.types import Command
 
-from lastword.testing.coverage.run_log import RunLog, TaskLog, destinations, edges_taken
 from lastword.testing.coverage.shape import GraphShape
-from lastword.testing.coverage.taken import Taken
+from lastword.testing.coverage.taken import RunLog, Taken, TaskLog, destinations, edges_taken
 
 _NODE_TAG = "graph:step:"
 _PART_TAG = "seq:step:"
@@ -20,14 +19,13 @@ _NODE_ITSELF = "seq:step:1"
 _NAMELESS_ROUTER = "condition"
 
 
-class WayRecorder(BaseCallbackHandler):
-    """Put it in ``config["callbacks"]`` of one graph's runs, as many as there are.
+class EdgeTracer(BaseCallbackHandler):
+    """Records the runs of one graph; pass it in ``config["callbacks"]`` of each run.
 
-    LangGraph tags what a run starts: ``graph:step:N`` a node's task, ``seq:step:N`` the parts of
-    a task, of which the first is the node and the others are its routers. A task keeps its
-    checkpoint namespace when it is tried again or resumed, also by another run; so a node that
-    was resumed is not counted twice, and the run that resumes goes on with the notes of the one
-    that was interrupted.
+    LangGraph tags what a run starts: ``graph:step:N`` is a node's task, ``seq:step:N`` are the
+    parts of a task (the first is the node, the others are its routers). A task keeps its
+    checkpoint namespace when it is retried or resumed, also in another run. So a resumed node is
+    counted once, and the resuming run continues the log of the interrupted one.
     """
 
     run_inline = True
@@ -46,7 +44,7 @@ class WayRecorder(BaseCallbackHandler):
         self._continuing: set[UUID] = set()
 
     def taken(self, shape: GraphShape) -> Taken:
-        """What has been taken so far; nodes that ``shape`` does not have are left out."""
+        """Counts so far, without endings; nodes that are not in ``shape`` are left out."""
         known = {*shape.nodes}
         nodes: Counter[str] = Counter()
         edges: Counter[tuple[str, str]] = Counter()
@@ -68,7 +66,7 @@ class WayRecorder(BaseCallbackHandler):
         metadata: dict[str, Any] | None = None,
         **kwargs: Any,
     ) -> None:
-        """A graph, a node, a router, or something else that runs inside a node."""
+        """A graph, a node, a router, or something inside a node starts."""
         tag = next((each for each in tags or () if each.startswith((_NODE_TAG, _PART_TAG))), "")
         if tag.startswith(_NODE_TAG) and parent_run_id is not None and metadata is not None:
             self._begin(run_id, parent_run_id, metadata)
@@ -79,7 +77,7 @@ class WayRecorder(BaseCallbackHandler):
             self._continuing.add(run_id)
 
     def on_chain_end(self, outputs: Any, *, run_id: UUID, **kwargs: Any) -> None:
-        """It came to its end; ``outputs`` of a router are its choice."""
+        """A run ends; ``outputs`` of a router are its choice."""
         if (running := self._running.pop(run_id, None)) is not None:
             running[1].goto = destinations(outputs)
             running[1].ended = True
@@ -91,7 +89,7 @@ class WayRecorder(BaseCallbackHandler):
         self._continuing.discard(run_id)
 
     def on_chain_error(self, error: BaseException, *, run_id: UUID, **kwargs: Any) -> None:
-        """It failed, or waits for a human, or a subgraph sends its outer graph somewhere."""
+        """A run fails, is interrupted, or a subgraph sends a Command to its parent graph."""
         running = self._running.pop(run_id, None)
         if running is not None and isinstance(error, ParentCommand):
             self._sent_by_subgraph(*running, error.args[0])
@@ -117,13 +115,13 @@ class WayRecorder(BaseCallbackHandler):
         self._running[run_id] = (space, task)
 
     def _sent_by_subgraph(self, space: str, task: TaskLog, command: Command[Any]) -> None:
-        """LangGraph names the graph that is meant by the task that holds the subgraph."""
+        """Note the targets of a ``Command(graph=...)`` addressed to the graph of ``task``."""
         if command.graph in (space, task.node):
             task.goto = destinations(Command(goto=command.goto))
             task.ended = True
 
 
 def _prefix(space: str) -> str:
-    """``outer:`` for a task of the subgraph in the node ``outer``, from its namespace."""
+    """The prefix of a task's graph from its namespace: ``outer:`` for a subgraph in ``outer``."""
     names = [part.partition(":")[0] for part in space.split("|") if not part.isdigit()]
     return "".join(f"{name}:" for name in names[:-1])
