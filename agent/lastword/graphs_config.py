@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import sys
 from base64 import b64encode
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lastword.errors import BrokenGraph, GraphError, GraphServerError, UnknownGraph
+from lastword.project import find_modules_in
 from lastword.untrusted.bounded_input import MIB, BadInput, read_json, read_text
 
 if TYPE_CHECKING:
@@ -77,8 +77,8 @@ def load_graph(name: str, config: Path, url: str | None = None) -> CallGraph:
     """Load one graph, and the ``call_policy`` beside it if its module has one.
 
     The folder of ``config`` comes first on ``sys.path``, so that the project's own packages are
-    found. With a ``url``
-    the graph of that name runs on the LangGraph server there; the policy is the module's.
+    found. With a ``url`` the graph of that name runs on the LangGraph server there; the policy is
+    the module's.
 
     Raises:
         UnknownGraph: ``config`` has no graph of that name.
@@ -96,10 +96,8 @@ def load_graph(name: str, config: Path, url: str | None = None) -> CallGraph:
     spec = specs[name]
     module_name, _, variable = spec.partition(":")
     if not variable or module_name.endswith(".py") or "/" in module_name:
-        raise BrokenGraph(name, spec, "name it by module, as in graphs.survey.graph:graph")
-    beside = str(config.resolve().parent)
-    if beside not in sys.path:
-        sys.path.insert(0, beside)
+        raise BrokenGraph(name, spec, "name it by module, as in my_project.graph:graph")
+    find_modules_in(config.resolve().parent)
     try:
         module = importlib.import_module(module_name)
     except (Exception, SystemExit) as error:

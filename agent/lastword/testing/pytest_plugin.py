@@ -229,7 +229,7 @@ def lastword_conversation(request: pytest.FixtureRequest) -> Conversations:
         context: Mapping[str, Any] | None = None,
     ) -> AsyncIterator[Conversation]:
         loaded = await asyncio.to_thread(run.graph, graph)
-        manner = run.manner(None, loaded.name, context)
+        manner = await asyncio.to_thread(run.manner, None, loaded.name, context)
         async with converse(loaded, manner, metadata=metadata, clock=clock) as begun:
             yield begun
         run.saw(loaded.name, begun.replies)

@@ -24,6 +24,7 @@ from lastword.testing.levels.driver import Conducted, NotSaid
 from lastword.testing.levels.graph_call import GraphCall
 from lastword.testing.levels.session_call import session_call
 from lastword.testing.model_answers import ModelAnswers, answering
+from lastword.testing.project_context import ContextFactory, no_context
 from lastword.testing.reply import Reply, WholeCall
 from lastword.testing.transcripts.transcript import (
     AgentTurn,
@@ -75,16 +76,22 @@ class Manner:
     """How conversations are replayed.
 
     ``live``: the real chat model answers; ``record``: it does, and its answers are kept.
-    ``context`` has keys of the graph's own context. ``judge`` is told what the agent has said and
+    ``project_context`` gives each call keys of the graph's own context, and ``context`` has more of
+    them, which win. ``judge`` is told what the agent has said and
     what was meant, and says what is wrong, "" for nothing.
     """
 
     level: Level = "graph"
     live: bool = False
     record: bool = False
+    project_context: ContextFactory = no_context
     context: Mapping[str, Any] = field(default_factory=dict)
     observers: Sequence[BaseCallbackHandler] = ()
     judge: Callable[[str, str], Awaitable[str]] | None = None
+
+    async def call_context(self, folder: Path) -> Mapping[str, Any]:
+        """The keys for one call; ``folder`` is empty and is the call's own."""
+        return {**await asyncio.to_thread(self.project_context, folder), **self.context}
 
 
 async def replay(
@@ -110,7 +117,7 @@ async def replay(
 async def had(
     transcript: Transcript, graph: CallGraph, manner: Manner
 ) -> AsyncIterator[tuple[Conducted, ModelAnswers]]:
-    """A call for a conversation: its clock, its models' answers, a store of its own.
+    """A call for a conversation, with its clock, its models' answers and its context.
 
     Raises:
         TranscriptError: its cassette cannot be read.
@@ -119,8 +126,8 @@ async def had(
     cassette = await asyncio.to_thread(cassette_of, transcript, manner)
     answers = ModelAnswers(cassette, records=manner.record, live=manner.live)
     scratch = await asyncio.to_thread(partial(TemporaryDirectory, prefix="lastword-"))
-    context = {"store_path": str(Path(scratch.name) / "store.sqlite3"), **manner.context}
     try:
+        context = await manner.call_context(Path(scratch.name))
         with as_written(transcript, answers):
             async with _conducted(graph, transcript, manner, context) as call:
                 yield call, answers

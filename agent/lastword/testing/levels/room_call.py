@@ -97,12 +97,13 @@ class RoomStage:
         self, transcript: Transcript, graph: str, manner: Manner, view: CallView | None
     ) -> Replayed:
         self._number += 1
-        store = self._scratch / f"store-{self._number}.sqlite3"
+        folder = self._scratch / f"call-{self._number}"
+        await asyncio.to_thread(folder.mkdir)
         replayed = {
             "transcript": str(transcript.path.resolve()),
             "live": manner.live,
             "record": manner.record,
-            "context": {"store_path": str(store), **manner.context},
+            "context": dict(await manner.call_context(folder)),
         }
         plan = Plan(
             [*acts_of(transcript), LEAVES],

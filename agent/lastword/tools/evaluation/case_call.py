@@ -10,13 +10,13 @@ from typing import Any, Literal
 from langgraph.pregel import Pregel
 from livekit.agents import utils
 
-from graphs.store import PracticeContext
 from lastword.bridge import GraphLLM
 from lastword.bridge.bare_chat import BareChat
 from lastword.dispatch import Direction, fitting
 from lastword.graphs_config import CallGraph
 from lastword.memory.memory_types import remembering
-from lastword.signals import CallPolicy, Silence
+from lastword.signals import CallContext, CallPolicy, Silence
+from lastword.testing.project_context import ContextFactory, no_context
 from lastword.tools.evaluation.dataset import Case
 from lastword.tools.evaluation.decision import Decision
 
@@ -34,15 +34,17 @@ class CaseSetting:
     Args:
         history: ``given``: the graph gets what both sides have said, and remembers nothing of its
             own; ``replayed``: the caller's lines are said one by one, and the graph has a memory.
-        folder: where each call has a store of its own, for graphs that look for ``store_path``.
+        folder: each call gets a folder of its own in it, for ``project_context``.
         direction: as in a dispatch.
         metadata: as in a dispatch.
+        project_context: gives each call keys of the graph's own context.
     """
 
     history: History
     folder: Path
     direction: Direction = "inbound"
     metadata: Mapping[str, Any] = field(default_factory=dict)
+    project_context: ContextFactory = no_context
 
 
 @dataclass(frozen=True)
@@ -56,7 +58,10 @@ class Reply:
 
 
 class CaseCall:
-    """A call of ``graph`` for one case, with its own thread, memory and store."""
+    """A call of ``graph`` for one case, with its own thread, memory and context.
+
+    Blocks while the project makes the context.
+    """
 
     def __init__(self, graph: CallGraph, setting: CaseSetting) -> None:
         self.id = utils.shortuuid("case-")
@@ -139,12 +144,12 @@ async def _late(call: CaseCall) -> int | None:
 
 
 def _graph_llm(graph: CallGraph, setting: CaseSetting, call_id: str) -> GraphLLM:
-    context = PracticeContext(
-        call_id=call_id,
-        direction=setting.direction,
-        metadata=dict(setting.metadata),
-        store_path=str(setting.folder / f"{call_id}.sqlite3"),
+    folder = setting.folder / call_id
+    folder.mkdir()
+    call = CallContext(
+        call_id=call_id, direction=setting.direction, metadata=dict(setting.metadata)
     )
+    context = {**setting.project_context(folder), **call}
     compiled = graph.graph
     if isinstance(compiled, Pregel):
         # Never its own memory: nothing of an evaluation is to stay there.

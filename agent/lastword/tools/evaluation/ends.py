@@ -19,6 +19,7 @@ from lastword.graphs_config import CallGraph, choose_graph, graph_specs, load_gr
 from lastword.private_files import private_file
 from lastword.settings import Settings, choose_chat_model
 from lastword.terminal import SafeConsole
+from lastword.testing.project_context import ContextFactory, context_factory
 from lastword.tools.evaluation.case_call import CaseSetting, History
 from lastword.tools.evaluation.dataset import Case, choose_cases, find_dataset, read_dataset
 from lastword.tools.evaluation.decision import Decision, Side
@@ -62,6 +63,7 @@ class _Plan:
     graph: CallGraph
     second: CallGraph | None
     """None: there is no second side, or it runs in a process of its own."""
+    project_context: ContextFactory
 
 
 def measure_ends(
@@ -108,13 +110,16 @@ def _prepare(request: EndsRequest, settings: Settings) -> _Plan:
         choose_graph(request.graph, settings.graph, known=graph_specs(config)), config
     )
     other = load_graph(request.against, config) if request.against is not None else None
-    return _Plan(request, cases, graph, None if request.against_model else other)
+    second = None if request.against_model else other
+    return _Plan(request, cases, graph, second, context_factory(config))
 
 
 async def _run(plan: _Plan, folder: Path, decided: Callable[[Decision], None]) -> list[Side]:
     request = plan.request
     dispatch = read_dispatch(request.metadata)
-    setting = CaseSetting(request.history, folder, dispatch.direction, dispatch.metadata)
+    setting = CaseSetting(
+        request.history, folder, dispatch.direction, dispatch.metadata, plan.project_context
+    )
     sides = [
         await run_side(graph, plan.cases, setting, parallel=request.parallel, decided=decided)
         for graph in (plan.graph, plan.second)

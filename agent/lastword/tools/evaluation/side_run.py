@@ -34,7 +34,7 @@ async def run_side(
 
     async def run(case: Case, log: FailureLog) -> Decision:
         async with free:
-            call = CaseCall(graph, setting)
+            call = await asyncio.to_thread(CaseCall, graph, setting)
             decision = await _run_case(case, call, setting, log)
             models.add(call.graph_llm.model)
             decided(decision)

@@ -13,6 +13,7 @@ from lastword.graphs_config import CallGraph, check_graph, choose_graph, graph_s
 from lastword.settings import Settings, offline_answers
 from lastword.terminal import SafeConsole
 from lastword.testing.levels.room_call import out_of_reach, room_stage
+from lastword.testing.project_context import context_factory
 from lastword.testing.replay import Manner, Replayed, replay
 from lastword.testing.stage.view import CallView
 from lastword.testing.transcripts.transcript import Level, Transcript
@@ -42,7 +43,12 @@ async def replay_file(request: ReplayRequest, settings: Settings, console: SafeC
     if not asks_model:
         settings = settings.model_copy(update={"providers": "offline"})
     transcript, name = await asyncio.to_thread(_read, request, settings.graphs_config)
-    manner = Manner(level=request.level, live=asks_model, record=request.record)
+    manner = Manner(
+        level=request.level,
+        live=asks_model,
+        record=request.record,
+        project_context=await asyncio.to_thread(context_factory, settings.graphs_config),
+    )
     if request.level == "room":
         done = await _in_a_room(transcript, name, manner, settings, console)
     else:

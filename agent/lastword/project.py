@@ -1,0 +1,118 @@
+"""A project's ``[tool.lastword]``, read from the pyproject.toml beside its langgraph.json."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import TypeAdapter, ValidationError
+
+from lastword.errors import SettingsError
+from lastword.untrusted.bounded_input import BadInput, read_toml
+from lastword.untrusted.printable import quoted
+
+_Value = TypeVar("_Value")
+
+
+@dataclass(frozen=True)
+class Project:
+    """A project's folder and its ``[tool.lastword]``; ``content`` is empty without that table."""
+
+    folder: Path
+    content: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def file(self) -> Path:
+        """The pyproject.toml; it may not exist."""
+        return self.folder / "pyproject.toml"
+
+    def setting(self, key: str, kind: type[_Value], example: str) -> _Value | None:
+        """Read one setting; None when it is not there.
+
+        Args:
+            key: below ``[tool.lastword]``, with dots: ``"call.scripts"``.
+            kind: what the value must be, such as ``str`` or ``list[str]``.
+            example: a right value in TOML, for the error.
+
+        Raises:
+            SettingsError: the value is of another kind, or something in ``key`` is no table.
+        """
+        *tables, name = key.split(".")
+        found: Any = self.content
+        for number, table in enumerate(tables):
+            found = found.get(table, {})
+            if not isinstance(found, dict):
+                raise SettingsError(
+                    f"{self.file}: tool.lastword.{'.'.join(tables[: number + 1])} must be a table"
+                )
+        if name not in found:
+            return None
+        try:
+            return TypeAdapter(kind).validate_python(found[name], strict=True)
+        except ValidationError as error:
+            where = ".".join(["tool.lastword", *tables])
+            raise SettingsError(
+                f"{self.file}: [{where}] {name} must be as in {name} = {example}"
+            ) from error
+
+    def path(self, key: str, example: str) -> Path | None:
+        """Read a path, which is relative to the project's folder; None when it is not there.
+
+        Raises:
+            SettingsError: as for ``setting``.
+        """
+        given = self.setting(key, str, example)
+        return None if given is None else self.folder / given
+
+    def load(self, key: str, example: str) -> Any:
+        """Import what a setting names as ``package.module:name``; None when it is not there.
+
+        Raises:
+            SettingsError: as for ``setting``; or it does not import.
+        """
+        spec = self.setting(key, str, example)
+        if spec is None:
+            return None
+        module, _, name = spec.partition(":")
+        find_modules_in(self.folder)
+        try:
+            return getattr(importlib.import_module(module), name)
+        except (Exception, SystemExit) as error:
+            why = " ".join(f"{type(error).__name__}: {error}".split())
+            raise SettingsError(
+                f"{self.file}: tool.lastword.{key} = {quoted(spec)} does not load ({why}); name a "
+                f"function by its module, as in {example}"
+            ) from error
+
+
+def read_project(config: Path) -> Project:
+    """Read the pyproject.toml beside ``config``, the ``langgraph.json``; it may not exist.
+
+    Raises:
+        SettingsError: it is not TOML, or ``tool.lastword`` is not a table.
+    """
+    folder = config.resolve().parent
+    file = folder / "pyproject.toml"
+    try:
+        content = read_toml(file)
+    except FileNotFoundError:
+        return Project(folder)
+    except BadInput as error:
+        raise SettingsError(f"{file}{error.where} {error.why}") from error
+    match content.get("tool", {}):
+        case {"lastword": dict(found)}:
+            return Project(folder, found)
+        case {"lastword": _}:
+            raise SettingsError(f"{file}: tool.lastword must be a table")
+        case _:
+            return Project(folder)
+
+
+def find_modules_in(folder: Path) -> None:
+    """Put ``folder`` first on ``sys.path``, so that the project's own packages are found."""
+    if (beside := str(folder)) not in sys.path:
+        sys.path.insert(0, beside)
