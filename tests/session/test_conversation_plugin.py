@@ -18,20 +18,21 @@ def project(tmp_path: Path) -> Project:
     return shop_project(tmp_path)
 
 
-@pytest.mark.parametrize("level", ["graph", "session"])
 def test_p10_a_conversation_that_goes_wrong_is_printed_with_its_line_and_a_diff(
-    project: Project, level: str
+    project: Project,
 ) -> None:
     project.write(buys=BUYS, cheap=CHEAP, leaves=LEAVES)
-    ran = project.pytest("--lastword-level", level)
+    ran = project.pytest("--lastword-level", "graph,session")
     assert ran.code == 1
-    assert "1 failed, 2 passed" in ran.printed
-    assert f"cheap.yaml:6: agent: the agent said something else (level {level})" in ran.printed
-    script = ran.printed[ran.printed.index("cheap.yaml:6") :]
-    assert "\n     5  caller  I want an apple.\n>    6  agent   That is five euros." in script
-    assert "- That is two euros.\n" in script
-    assert "+ That is five euros.\n" in script
-    assert "... not reached: line 8 and after it" in script
+    assert "2 failed, 4 passed" in ran.printed, "each at both levels"
+    for level in ("graph", "session"):
+        assert f"cheap.yaml::cheap[{level}]" in ran.printed
+        head = f"cheap.yaml:6: agent: the agent said something else (level {level})"
+        script = ran.printed[ran.printed.index(head) :]
+        assert "\n     5  caller  I want an apple.\n>    6  agent   That is five euros." in script
+        assert "- That is two euros.\n" in script
+        assert "+ That is five euros.\n" in script
+        assert "... not reached: line 8 and after it" in script
     assert "Traceback" not in ran.printed
 
 
@@ -40,7 +41,7 @@ def test_p10_conversations_are_chosen_as_any_other_test(project: Project) -> Non
     assert "1 passed, 2 deselected" in project.pytest("-k", "leaves").printed
     assert "1 failed, 1 passed, 1 deselected" in project.pytest("-m", "till").printed
     assert "1 failed" in project.pytest("--lf").printed
-    unknown = project.pytest("--lastword-level", "moon")
+    unknown = project.pytest("--lastword-level", "graph,moon")
     assert unknown.code == pytest.ExitCode.USAGE_ERROR
     assert "invalid choice: 'moon'" in unknown.printed
 

@@ -5,10 +5,12 @@ Nothing of LiveKit or LangGraph is imported before a conversation is to be had.
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 from collections.abc import AsyncIterator, Generator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from datetime import datetime
+from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -21,12 +23,22 @@ from lastword.untrusted.printable import block, lines_of, one_line
 if TYPE_CHECKING:
     from lastword.testing.conversation import Conversation, Conversations
     from lastword.testing.replay import Replayed
-    from lastword.testing.transcripts.transcript import Transcript
+    from lastword.testing.transcripts.transcript import Level, Transcript
 
 CASSETTE = ".cassette.yaml"
 """As in ``lastword.testing.cassette``, which is not imported for every run of pytest."""
 FOLDER = "tests/conversations"
+LEVELS: tuple[Level, ...] = ("graph", "session", "room")
 _PLUGIN = "lastword-conversations"
+
+
+def _levels(names: str) -> list[Level]:
+    """Read the value of ``--lastword-level``: names with commas between them."""
+    wanted = names.split(",")
+    if unknown := [name for name in wanted if name not in LEVELS]:
+        known = ", ".join(LEVELS)
+        raise argparse.ArgumentTypeError(f"invalid choice: {unknown[0]!r} (choose from {known})")
+    return [level for level in LEVELS if level in wanted]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -34,10 +46,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("lastword", "Lastword: conversations as tests")
     group.addoption(
         "--lastword-level",
-        choices=("graph", "session", "room"),
-        default="graph",
+        type=_levels,
+        default=["graph"],
+        metavar="LEVEL,LEVEL",
         help="graph: the graph alone (default); session: a LiveKit session, without sound; room: a "
-        "real server and real audio",
+        "real server and real audio; with several, each conversation runs at each of them",
     )
     group.addoption(
         "--lastword-live",
@@ -119,7 +132,7 @@ class ConversationFile(pytest.File):
     """One transcript."""
 
     def collect(self) -> Iterable[pytest.Item]:
-        """Make an item of it, or as many as it is to be repeated."""
+        """Make an item of it for each level and each repetition."""
         from lastword.testing.transcripts.transcript_file import read_transcript
 
         try:
@@ -127,23 +140,25 @@ class ConversationFile(pytest.File):
         except LastwordError as error:
             raise self.CollectError(str(error)) from error
         times = self.config.getoption("--lastword-repeat")
-        for number in range(times):
-            name = one_line(transcript.name) + (f"[{number + 1}]" if times > 1 else "")
+        levels = self.config.getoption("--lastword-level")
+        for level, number in product(levels, range(times)):
+            name = one_line(transcript.name) + (f"[{level}]" if len(levels) > 1 else "")
+            name += f"[{number + 1}]" if times > 1 else ""
             item: ConversationItem = ConversationItem.from_parent(
-                self, name=name, transcript=transcript
+                self, name=name, transcript=transcript, level=level
             )
             yield item
 
 
 class ConversationItem(pytest.Item):
-    """A conversation that is to be had."""
+    """A conversation that is to be had at ``level``."""
 
-    def __init__(self, *, transcript: Transcript, **kwargs: Any) -> None:
+    def __init__(self, *, transcript: Transcript, level: Level, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.transcript = transcript
+        self.level = level
         for mark in transcript.marks:
             self.add_marker(mark)
-        level = self.config.getoption("--lastword-level")
         if level not in transcript.levels:
             why = f"not at the level {level}: {', '.join(transcript.levels)}"
             self.add_marker(pytest.mark.skip(reason=why))
@@ -156,7 +171,7 @@ class ConversationItem(pytest.Item):
 
     def runtest(self) -> None:
         """Have the conversation."""
-        done = _run(self.config).have(self.transcript)
+        done = _run(self.config).have(self.transcript, self.level)
         if not done.passed:
             raise ConversationFailed(done)
 
@@ -229,7 +244,7 @@ def lastword_conversation(request: pytest.FixtureRequest) -> Conversations:
         context: Mapping[str, Any] | None = None,
     ) -> AsyncIterator[Conversation]:
         loaded = await asyncio.to_thread(run.graph, graph)
-        manner = await asyncio.to_thread(run.manner, None, loaded.name, context)
+        manner = await asyncio.to_thread(run.manner, None, loaded.name, "session", context)
         async with converse(loaded, manner, metadata=metadata, clock=clock) as begun:
             yield begun
         run.saw(loaded.name, begun.replies)

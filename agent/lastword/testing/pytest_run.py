@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from lastword.testing.levels.room_call import RoomStage
     from lastword.testing.replay import Manner, Replayed
     from lastword.testing.reply import Reply
-    from lastword.testing.transcripts.transcript import Transcript
+    from lastword.testing.transcripts.transcript import Level, Transcript
 
 _TAKEN = "lastword_taken"
 
@@ -65,12 +65,12 @@ class ConversationRun:
     def _is_xdist_worker(self) -> bool:
         return hasattr(self._config, "workerinput")
 
-    def have(self, transcript: Transcript) -> Replayed:
-        """Have a conversation."""
+    def have(self, transcript: Transcript, level: Level) -> Replayed:
+        """Have a conversation at ``level``."""
         from lastword.testing.replay import replay
 
         graph = self.graph(transcript.graph)
-        manner = self.manner(transcript, graph.name)
+        manner = self.manner(transcript, graph.name, level)
         if manner.level == "room":
             from lastword.testing.levels.room_call import out_of_reach
 
@@ -96,15 +96,16 @@ class ConversationRun:
         self,
         transcript: Transcript | None,
         graph: str,
+        level: Level,
         context: Mapping[str, Any] | None = None,
     ) -> Manner:
-        """How a conversation with ``graph`` is had in this run."""
+        """How a conversation with ``graph`` is run at ``level``."""
         from lastword.testing.project_context import context_factory
         from lastword.testing.replay import Manner
 
         contexts = self._config.hook.pytest_lastword_context(transcript=transcript)
         return Manner(
-            level=self._config.getoption("--lastword-level"),
+            level=level,
             live=self._asks_model,
             record=bool(self._config.getoption("--lastword-record")),
             project_context=context_factory(self._graphs_config),
