@@ -23,7 +23,7 @@ from livekit import api
 from livekit.agents import JobContext, TurnHandlingOptions
 from livekit.agents import cli as livekit_cli
 
-from lastword.bridge.run_pointer import RunPointer
+from lastword.bridge.chat_items import RunPointer
 from lastword.call import Call
 from lastword.events import LOGGER_NAME
 from lastword.graphs_config import CallGraph

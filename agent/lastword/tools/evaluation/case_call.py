@@ -12,12 +12,12 @@ from livekit.agents import utils
 
 from graphs.store import PracticeContext
 from lastword.bridge import GraphLLM
-from lastword.bridge.bare_chat import BareChat
 from lastword.call_context import fitting
 from lastword.dispatch import Direction
 from lastword.graphs_config import CallGraph
 from lastword.memory.memory_types import remembering
 from lastword.signals import CallPolicy, Silence
+from lastword.testing.bare_chat import BareChat
 from lastword.tools.evaluation.dataset import Case
 from lastword.tools.evaluation.decision import Decision
 
