@@ -114,7 +114,7 @@ class Answer:
         return pointer
 
     @property
-    def landmark(self) -> tuple[object, ...]:
+    def pointer_key(self) -> tuple[object, ...]:
         """A value that changes whenever the pointer in the chat history has to be replaced."""
         messages = tuple(self._speech.messages)
         return self._checkpoint_id, messages, len(self.questions), self._failures

@@ -195,14 +195,14 @@ class GraphRun(langchain.LangGraphStream[Any]):
         return END_CALL_TOOL in llm.ToolContext(self._tools).function_tools
 
     def _speak(self, text: str) -> None:
-        if self._answer.landmark != self._kept:
+        if self._answer.pointer_key != self._kept:
             self._keep_pointer()
         if text or (self._sent is not None and self._unsent is not None):
             self._send_delta(text)
 
     def _keep_pointer(self) -> None:
         """Update the pointer, for the chat history and for a turn after an unheard run."""
-        self._kept = self._answer.landmark
+        self._kept = self._answer.pointer_key
         self._unsent = pointer = self._answer.pointer
         if self._turn.item_id is not None and pointer["checkpoint_id"] is not None:
             self._thread.keep_pointer(self._turn.item_id, pointer)
