@@ -21,8 +21,8 @@ from livekit.agents import (
 )
 from livekit.agents.voice.transcription.text_transforms import replace
 
-from lastword.bridge.call_llm import call_llm
-from lastword.bridge.run_pointer import run_pointer
+from lastword.bridge.adapter import call_llm
+from lastword.bridge.chat_items import run_pointer
 from lastword.dispatch import Dispatch
 from lastword.events import CallJournal
 from lastword.graphs_config import CallGraph

@@ -56,7 +56,7 @@ _EVENTS = "graphs/call_events.py"
 _NODES = "graphs/appointment/nodes.py"
 _WIRING = "graphs/appointment/graph.py"
 _ANSWER = "agent/lastword/bridge/answer.py"
-_HISTORY = "agent/lastword/bridge/history.py"
+_TURN = "agent/lastword/bridge/turn.py"
 _CLOSERS = "agent/lastword/hangup/closers.py"
 
 ENDINGS = (
@@ -203,13 +203,13 @@ TURNS = (
     ),
     _bug(
         "the graph believes that interrupted words were heard",
-        (_HISTORY, 'heard=_heard(pointer["spoken"], text), broken_off=True)', "broken_off=True)"),
+        (_TURN, 'heard=_heard(pointer["spoken"], text), broken_off=True)', "broken_off=True)"),
         "appointment/interrupts-the-reminder",
         "state",
     ),
     _bug(
         "the graph forgets the call between the turns",
-        (_HISTORY, "_last_pointer(items, pointer_of) if remembers else -1", "-1"),
+        (_TURN, "_last_pointer(items, pointer_of) if remembers else -1", "-1"),
         "appointment/confirmed",
         "agent",
     ),

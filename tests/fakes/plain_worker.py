@@ -39,7 +39,7 @@ async def answer(ctx: JobContext) -> None:
     session.on("conversation_item_added", lambda event: tell(item=event.item.text_content))
 
     def ended(ending: dict[str, Any]) -> None:
-        tell(ending=ending, followed=graph_llm.turns.session is session)
+        tell(ending=ending, followed=graph_llm.thread.session is session)
         ctx.delete_room()
 
     graph_llm.on("ending", ended)

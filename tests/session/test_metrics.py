@@ -20,7 +20,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from opentelemetry.trace import NoOpTracerProvider
 
 from lastword.bridge import GraphLLM
-from lastword.bridge.model_calls import ModelCalls
+from lastword.bridge.observation import ModelCalls
 from tests.fakes.scripted_graph import ScriptedModel
 
 Graph = Pregel[Any, Any, Any, Any]

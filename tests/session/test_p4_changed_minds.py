@@ -20,7 +20,7 @@ from livekit.agents.stt import SpeechEventType
 from livekit.agents.voice import SpeechHandle
 
 from lastword.bridge import GraphLLM
-from lastword.bridge.corrections import corrections
+from lastword.bridge.turn import corrections
 from lastword.hangup.call_end import CallEnd
 from lastword.signals import CallPolicy
 from lastword.testing.fakes.stt import FakeSTT, fake_voices
@@ -270,9 +270,9 @@ async def lasting(phone: Phone, desk: Desk, end: CallEnd | None) -> Lasting:
 async def known(phone: Phone) -> dict[str, Any]:
     """The state that the next turn would begin with."""
     graph_llm = graph_of(phone)
-    turn = graph_llm.read_turn(phone.session.history)
-    base = turn.checkpoint_id or await graph_llm.thread.root()
-    at = {"thread_id": graph_llm.thread.id, "checkpoint_ns": "", "checkpoint_id": base}
+    turn = graph_llm.thread.read_turn(phone.session.history)
+    base = turn.checkpoint_id or await graph_llm.thread.graph.root()
+    at = {"thread_id": graph_llm.thread.graph.thread_id, "checkpoint_ns": "", "checkpoint_id": base}
     values = (await graph_llm.graph.aget_state({"configurable": at})).values
     messages: Any = values.get("messages", [])
     changes: Any = [*turn.respelled, *corrections(turn.heard, messages), *turn.new]

@@ -14,7 +14,7 @@ from livekit.agents import AgentSession, ConversationItemAddedEvent
 from livekit.agents.llm import ChatContext, ChatMessage, CollectedResponse, function_tool
 
 from lastword.bridge import GraphLLM
-from lastword.bridge.run_pointer import POINTER_KEY
+from lastword.bridge.chat_items import POINTER_KEY
 from lastword.signals import turn_certain
 from tests.fakes.phone import phone_call
 from tests.fakes.scripted_graph import ScriptedModel, talking_graph

@@ -315,7 +315,7 @@ async def test_p4_an_answer_is_not_given_before_the_caller_has_finished() -> Non
     session.emit("conversation_item_added", ConversationItemAddedEvent(item=finished))
     await graph_llm.chat(chat_ctx=history).collect()
     state = await graph_llm.graph.aget_state(
-        {"configurable": {"thread_id": graph_llm.thread.id}},
+        {"configurable": {"thread_id": graph_llm.thread.graph.thread_id}},
     )
     assert state.values["notes"] == ["Yes and no"]
 

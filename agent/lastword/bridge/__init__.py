@@ -1,11 +1,30 @@
 """A graph in the seat of a LiveKit LLM.
 
-``graph_llm`` is the adapter, ``graph_run`` one run of the graph on its ``thread``. Everything that
-is decided is decided in plain functions, without a clock, a loop or a network: ``history`` reads
-the chat as the graph's next turn, ``answer`` reads the graph's stream with ``endings``, ``speech``
-and ``questions``.
+How a turn goes: LiveKit asks the ``adapter`` for an answer. The adapter starts a ``run`` on the
+call's ``thread``. The run reads the chat history as a ``turn``, streams the graph, and passes on
+what the ``answer`` says of each item of the stream.
+
+- ``adapter``: ``GraphLLM``, LiveKit's view of the graph, and how a call makes one.
+- ``run``: one run of the graph, as LiveKit's stream of an LLM's answer.
+- ``thread``: the conversation of one call: certain turns, newest pointers, claimed questions, runs
+  that go on in the background.
+- ``bound_graph``: a graph and its memory of one call; the one that runs in this process.
+- ``server_graph``: the one that runs on a LangGraph server.
+- ``chat_items``: what the bridge keeps in LiveKit's chat history: run pointers, operator answers,
+  call events.
+- ``turn``: the chat history read as the graph's next input, and the graph's messages corrected to
+  what was heard.
+- ``answer``: what a run says and decides, read from the graph's stream.
+- ``spoken``: which of the graph's output is spoken, as one stream of words.
+- ``utterance``: one message on its way to the caller: JSON is held back, a retry's repetition
+  dropped.
+- ``endings``: how an ending is recognised, and LiveKit's tool call that carries it.
+- ``questions``: LangGraph's interrupts as questions to the caller, and the answers.
+- ``observation``: models, tokens and failures of a run, and its nodes as trace spans.
+
+``turn`` to ``questions`` decide in plain functions, without a clock, a loop or a network.
 """
 
-from lastword.bridge.graph_llm import GraphLLM
+from lastword.bridge.adapter import GraphLLM
 
 __all__ = ["GraphLLM"]

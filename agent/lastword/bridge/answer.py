@@ -1,58 +1,63 @@
-"""What one run of the graph says and decides, taken from LangGraph's stream.
+"""What one run of the graph says and decides, read from LangGraph's stream.
 
-Pure code: no clock, no loop, no LiveKit.
+Pure code: no clock, no loop, no network.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
+from dataclasses import dataclass
 from typing import Any, cast
 
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, convert_to_messages
 
+from lastword.bridge.bound_graph import GraphTools, Part, writes_to
+from lastword.bridge.chat_items import PointedEnding, Question, RunPointer
 from lastword.bridge.endings import EndingWatch, RecognisedEnding
-from lastword.bridge.history import Turn
-from lastword.bridge.questions import asked
-from lastword.bridge.run_pointer import PointedEnding, Question, RunPointer
-from lastword.bridge.speech import Calls, SpeechFilter, Tools
-from lastword.bridge.task_result import writes_to
-from lastword.bridge.thread import Part
+from lastword.bridge.observation import ModelCalls
+from lastword.bridge.questions import asked_questions
+from lastword.bridge.spoken import SpeechFilter
+from lastword.bridge.turn import Turn
 from lastword.signals import CallPolicy, is_say
 
 
+@dataclass(frozen=True)
+class AnswerRules:
+    """How the graph's output is read, the same for every turn of a call.
+
+    ``policy``: how endings are recognised and what is spoken. ``modes``: which of LangGraph's
+    streams "messages" and "custom" are spoken. ``subgraphs``: whether subgraphs are spoken.
+    """
+
+    policy: CallPolicy
+    modes: Set[str]
+    subgraphs: bool
+
+
 class Answer:
-    """The answer to one turn, as far as the graph has come with it.
+    """The answer to one turn, as far as the graph has got.
 
     Every method that takes something in returns the words that may be spoken now.
 
     Args:
         turn: what is answered.
-        policy: how endings are recognised and what is spoken.
-        modes: which of LangGraph's "messages" and "custom" streams are spoken.
-        subgraphs: whether what subgraphs stream is spoken.
-        calls: what is known of the models' calls.
-        tools: what is known of the graph's tools.
+        rules: how the graph's output is read.
+        calls: the models' calls of the run.
+        tools: the graph's tools.
     """
 
     def __init__(
-        self,
-        turn: Turn,
-        policy: CallPolicy,
-        *,
-        modes: set[Any],
-        subgraphs: bool,
-        calls: Calls,
-        tools: Tools,
+        self, turn: Turn, rules: AnswerRules, *, calls: ModelCalls, tools: GraphTools
     ) -> None:
         self.broken_nodes: list[str] = []
         self.questions: list[Question] = []
         self._turn = turn
-        self._policy = policy
-        self._modes = modes
-        self._subgraphs = subgraphs
+        self._policy = rules.policy
+        self._modes = rules.modes
+        self._subgraphs = rules.subgraphs
         self._tools = tools
-        self._speech = SpeechFilter(policy, calls=calls, tools=tools)
-        self._watch = EndingWatch(policy)
+        self._speech = SpeechFilter(rules.policy, calls=calls, tools=tools)
+        self._watch = EndingWatch(rules.policy)
         self._checkpoint_id: str | None = None
         self._before_end: str | None = None
         self._nodes: list[str] = []
@@ -67,25 +72,25 @@ class Answer:
         return self._watch.ending
 
     @property
-    def came_further(self) -> bool:
+    def has_advanced(self) -> bool:
         """Whether the graph has left the state that the turn began with."""
         return self._checkpoint_id is not None or bool(self.questions)
 
     @property
     def is_over(self) -> bool:
-        """Whether the end node has said its words, and nobody beside it is still speaking."""
+        """Whether the end node has finished, and no node beside it is still running."""
         return self._watch.end_node_finished and not self._running and not self.questions
 
     @property
     def is_missing(self) -> bool:
-        """Whether the caller, having said something, would hear nothing at all."""
+        """Whether the caller said something and hears nothing at all in return."""
         expected = self._policy.must_answer and bool(self._turn.words)
         said = self._speech.text or self.ending is not None or self.questions
         return expected and not said
 
     @property
     def pointer(self) -> RunPointer:
-        """What the run leaves in the history as it stands now."""
+        """The run's pointer as it stands now."""
         asked_at = self._turn.checkpoint_id if self.questions else None
         pointer = RunPointer(
             checkpoint_id=self._checkpoint_id or asked_at,
@@ -109,8 +114,8 @@ class Answer:
         return pointer
 
     @property
-    def landmark(self) -> tuple[object, ...]:
-        """Changes whenever an interruption would have to find another pointer in the history."""
+    def pointer_key(self) -> tuple[object, ...]:
+        """A value that changes whenever the pointer in the chat history has to be replaced."""
         messages = tuple(self._speech.messages)
         return self._checkpoint_id, messages, len(self.questions), self._failures
 
@@ -125,7 +130,7 @@ class Answer:
                     if message.id is not None:
                         self._of_subgraphs.add(message.id)
                     return ""
-                return self._heed(self._speech.message(message, metadata))
+                return self._note_token(self._speech.message(message, metadata))
             case "tasks":
                 return self._take_task(cast("Mapping[str, Any]", part["data"]), part["ns"])
             case "custom":
@@ -135,33 +140,33 @@ class Answer:
         return ""
 
     def ask_again(self, *, is_taken: bool = False) -> str:
-        """Nobody has answered the open question: it is heard once more, unless it is taken.
+        """The turn has no answer to the open question, so the question is spoken once more.
 
-        This run leaves no checkpoint, so the next turn goes back to the question, and is told all
-        that was said since.
+        ``is_taken``: another run is answering it, so the caller is asked to wait instead. This run
+        leaves no checkpoint, so the next turn returns to the question with everything said since.
         """
         words = "" if is_taken else self._turn.questions[0]["words"]
         return self._speech.say(words or self._policy.still_waiting)
 
     def finish(self) -> str:
-        """The graph has come to the end of its run."""
+        """The run is over."""
         self._finished = True
-        words = self._heed(self._speech.flush())
+        words = self._note_token(self._speech.flush())
         if self.questions and not self._speech.text:
             words += self._speech.say(self._policy.still_waiting)
         return words
 
     def fail(self) -> str:
-        """Apologise and let the call go on; after too many failures in a row, end it.
+        """The run has failed: apologise; after too many failures in a row, end the call.
 
-        An ending that the graph decided before it failed stands, but not that of an end node that
-        did not come to its own end. Failures are counted in the history, so a discarded run's
-        count for nothing.
+        An ending that the graph decided before it failed stands, unless it came from an end node
+        that did not finish. Failures are counted in the chat history, so those of discarded runs
+        do not count.
         """
         self._watch.saw_failure()
         self._failures = self._turn.failures + 1
         self._finished = True
-        words = self._heed(self._speech.flush())
+        words = self._note_token(self._speech.flush())
         if self.ending is not None:
             return words
         if self._failures < self._policy.max_failures:
@@ -176,7 +181,7 @@ class Answer:
             self.questions = []
 
     def _take_task(self, task: Mapping[str, Any], ns: tuple[str, ...]) -> str:
-        """A node begins, or has come to its end, or to a question."""
+        """A node begins, finishes, fails, or asks a question."""
         if "input" in task:
             if not ns and not self._running:
                 self._watch.saw_step()
@@ -184,7 +189,7 @@ class Answer:
             self._saw_node(task["name"], ns)
             return ""
         self._running.discard(task["id"])
-        words = self._heed(self._speech.task_over(task["id"]))
+        words = self._note_token(self._speech.task_over(task["id"]))
         if task["interrupts"]:
             return words + self._take_interrupts(task, ns)
         if task["error"] is not None:
@@ -196,20 +201,20 @@ class Answer:
         return words if ns else words + self._take_from_subgraph(task)
 
     def _take_written(self, task: Mapping[str, Any], ns: tuple[str, ...]) -> str:
-        """Speak what LangGraph does not stream as a node's words, but the node has written.
+        """Speak messages that the node has written and LangGraph has not streamed.
 
-        Messages as dictionaries or pairs, and the messages of a node that runs tools.
+        These are messages as dictionaries or pairs, and the messages of a node that runs tools.
         """
         if ns and not self._subgraphs:
             return ""
-        way = "|".join([*ns, f"{task['name']}:{task['id']}"])
-        where = {"langgraph_node": task["name"], "langgraph_checkpoint_ns": way}
+        path = "|".join([*ns, f"{task['name']}:{task['id']}"])
+        where = {"langgraph_node": task["name"], "langgraph_checkpoint_ns": path}
         said = _unstreamed(task["result"], of_tools=task["name"] in self._tools.nodes)
         words = [self._speech.message(message, where, is_written=True) for message in said]
-        return self._heed("".join(words))
+        return self._note_token("".join(words))
 
     def _take_from_subgraph(self, task: Mapping[str, Any]) -> str:
-        """What a subgraph has said that may not be streamed is spoken whole, when its node ends."""
+        """Speak an unspoken subgraph's messages once its node has written them."""
         said = [
             message
             for message in _messages(task["result"])
@@ -217,15 +222,15 @@ class Answer:
         ]
         self._of_subgraphs.difference_update(message.id for message in said)
         where = {"langgraph_node": task["name"], "langgraph_checkpoint_ns": task["name"]}
-        return "".join(self._heed(self._speech.message(message, where)) for message in said)
+        return "".join(self._note_token(self._speech.message(message, where)) for message in said)
 
     def _take_interrupts(self, task: Mapping[str, Any], ns: tuple[str, ...]) -> str:
-        """Of several questions the first is spoken; the others come when it is answered."""
+        """Speak the first question; the others follow when it is answered."""
         self._watch.saw_interrupt()
         known = {question["id"] for question in self.questions}
         new = [one for one in task["interrupts"] if one["id"] not in known]
         is_first = not self.questions
-        self.questions += asked(new, task["id"], ns, self._turn.questions)
+        self.questions += asked_questions(new, task["id"], ns, self._turn.questions)
         words = self.questions[0]["words"] if is_first and new else ""
         return self._speech.say(words) if words else ""
 
@@ -235,14 +240,14 @@ class Answer:
             return self._speech.say(event["text"], again=event.get("again", False))
         return self._speech.say(_upstream_text(event)) if "custom" in self._modes else ""
 
-    def _heed(self, words: str) -> str:
-        """Notice an end token that was filtered out of ``words``."""
+    def _note_token(self, words: str) -> str:
+        """Return ``words``, and note an end token that was filtered out of them."""
         if self._speech.token_node is not None:
             self._watch.saw_token(self._speech.token_node)
         return words
 
     def _saw_node(self, node: str, ns: tuple[str, ...]) -> None:
-        """Keep the state before an end node of the root graph, for a caller who stops the ending.
+        """Keep the state before the root graph's end node, in case the caller stops the ending.
 
         A subgraph's end node has no such state: the one before it lacks what the subgraph did.
         """
@@ -253,16 +258,16 @@ class Answer:
 
 
 def _messages(result: object) -> list[Any]:
-    """What a node has written as messages, in whatever form it has."""
+    """What a node has written to ``messages``, in any form."""
     several = writes_to("messages", result)
     flat = [one for some in several for one in (some if isinstance(some, list) else [some])]
     return [one for one in flat if one]
 
 
 def _unstreamed(result: object, *, of_tools: bool) -> list[BaseMessage]:
-    """The messages of a node's result that LangGraph has not streamed, since the caller spoke.
+    """The messages in a node's result that LangGraph has not streamed, after the caller's last.
 
-    A dictionary with an id is a message that a server has streamed already.
+    A dictionary with an id is a message that a server has already streamed.
     """
     found: list[BaseMessage] = []
     for one in reversed(_messages(result)):

@@ -1,4 +1,4 @@
-"""A graph that waits for a human: the question as speech, the answer as the graph's input.
+"""Questions of the graph: LangGraph's interrupt as speech, and the answer as the graph's input.
 
 Pure code: no clock, no loop, no network.
 """
@@ -11,8 +11,8 @@ from typing import Any
 from langchain_core.messages import BaseMessage, HumanMessage
 from langgraph.types import Command
 
-from lastword.bridge.history import Turn
-from lastword.bridge.run_pointer import Question
+from lastword.bridge.chat_items import Question
+from lastword.bridge.turn import Turn
 
 _WORDS = ("question", "text", "content", "message", "description")
 
@@ -20,9 +20,10 @@ _WORDS = ("question", "text", "content", "message", "description")
 def question_words(value: object) -> str:
     """What the caller hears of an interrupt's value, and may answer.
 
-    The text itself, or that of "question", "text", "content", "message" or "description" in a
-    mapping, in this order. "" when there is no such text, or the value asks for something that no
-    caller can say: the approval of an action, as LangChain's ``HumanInTheLoopMiddleware`` does.
+    The value itself when it is text, or in a mapping the text at "question", "text", "content",
+    "message" or "description", in this order. "" when there is no such text, or the value asks for
+    something that no caller can say: the approval of an action, as LangChain's
+    ``HumanInTheLoopMiddleware`` does.
     """
     match value:
         case str():
@@ -35,13 +36,20 @@ def question_words(value: object) -> str:
             return ""
 
 
-def asked(
+def asked_questions(
     interrupts: Sequence[Mapping[str, Any]],
     task: str,
     ns: Sequence[str],
     before: Sequence[Question],
 ) -> list[Question]:
-    """Questions of one task, in LangGraph's shape of them, after it was asked ``before``."""
+    """The interrupts of one LangGraph task as questions.
+
+    Args:
+        interrupts: as LangGraph's ``tasks`` stream has them, with ``id`` and ``value``.
+        task: id of the task.
+        ns: its checkpoint namespace.
+        before: the questions that were open when this turn began.
+    """
     answered = [one["answered"] + 1 for one in before[:1] if one["task"] == task]
     return [
         Question(
@@ -56,9 +64,9 @@ def asked(
 
 
 def has_answer(turn: Turn) -> bool:
-    """Whether the turn brings an answer to the question that the graph waits for.
+    """Whether the turn answers the first open question; ``turn.questions`` must not be empty.
 
-    A caller's words answer only what the caller was asked.
+    A caller's words answer only a question that the caller was asked.
     """
     if turn.operator_answer is not None:
         return True
@@ -66,9 +74,9 @@ def has_answer(turn: Turn) -> bool:
 
 
 def resume(turn: Turn, corrections: Sequence[BaseMessage]) -> Command[Any]:
-    """The input that answers the first question: an operator's answer, else the caller's words.
+    """The input that answers the first question: the operator's answer, else the caller's words.
 
-    Words that a caller said while an operator was asked become messages of the graph.
+    What the caller said while an operator was asked becomes messages of the graph.
     """
     new = list(turn.new)
     if turn.operator_answer is not None:

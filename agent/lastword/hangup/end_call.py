@@ -11,7 +11,7 @@ from typing import Any
 
 from livekit.agents import RunContext, llm
 
-from lastword.bridge.tool_call import END_CALL_TOOL
+from lastword.bridge.endings import END_CALL_TOOL
 from lastword.events import EndedBy
 from lastword.hangup.call_end import CallEnd
 from lastword.hangup.closing import Closing

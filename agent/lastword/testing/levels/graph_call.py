@@ -10,15 +10,15 @@ from typing import Any
 from langchain_core.callbacks import BaseCallbackHandler
 from livekit.agents import utils
 
-from lastword.bridge.bare_chat import BareChat
-from lastword.bridge.call_llm import call_llm
-from lastword.bridge.run_pointer import RunPointer
+from lastword.bridge.adapter import call_llm
+from lastword.bridge.chat_items import RunPointer
 from lastword.dispatch import Dispatch
 from lastword.graphs_config import CallGraph
 from lastword.hangup import limits
 from lastword.hangup.closers import is_closer
 from lastword.hangup.farewell_guard import StoppedBy, limit_stopped_by
 from lastword.signals import CallEvent
+from lastword.testing.bare_chat import BareChat
 from lastword.testing.levels.as_call_event import happening, silences_after
 from lastword.testing.levels.driver import NotSaid
 from lastword.testing.observed import ToolWatch, state_at

@@ -21,7 +21,7 @@ from langgraph.pregel import Pregel
 from livekit import api
 from livekit.agents import JobContext, TurnHandlingOptions
 
-from lastword.bridge.run_pointer import RunPointer
+from lastword.bridge.chat_items import RunPointer
 from lastword.call import Call
 from lastword.events import LOGGER_NAME
 from lastword.graphs_config import CallGraph

@@ -12,7 +12,7 @@ from langchain_core.callbacks import BaseCallbackHandler
 from livekit.agents import AgentSession, SpeechCreatedEvent, utils
 from livekit.agents.voice.run_result import RunResult
 
-from lastword.bridge.run_pointer import RunPointer
+from lastword.bridge.chat_items import RunPointer
 from lastword.call import Call
 from lastword.dispatch import Dispatch
 from lastword.graphs_config import CallGraph

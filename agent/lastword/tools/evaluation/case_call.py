@@ -11,11 +11,11 @@ from langgraph.pregel import Pregel
 from livekit.agents import utils
 
 from lastword.bridge import GraphLLM
-from lastword.bridge.bare_chat import BareChat
 from lastword.dispatch import Direction, fitting
 from lastword.graphs_config import CallGraph
 from lastword.memory.memory_types import remembering
 from lastword.signals import CallContext, CallPolicy, Silence
+from lastword.testing.bare_chat import BareChat
 from lastword.testing.project_context import ContextFactory, no_context
 from lastword.tools.evaluation.dataset import Case
 from lastword.tools.evaluation.decision import Decision

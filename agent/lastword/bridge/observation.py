@@ -1,8 +1,9 @@
-"""What the chat models inside a graph's run did: names, tokens, failures."""
+"""What is observed of a run beside its words: its models' calls, and its nodes as trace spans."""
 
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -12,13 +13,15 @@ from langchain_core.messages.ai import UsageMetadata, add_usage
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, LLMResult
 from langgraph.constants import TAG_NOSTREAM
 from livekit.agents.llm import CompletionUsage
+from livekit.agents.telemetry import tracer
+from opentelemetry import trace
 
 
 class ModelCalls(BaseCallbackHandler):
-    """Follows one run of a local graph; a callback handler of LangChain.
+    """Counts tokens and failures of the chat models in one run; a callback handler of LangChain.
 
-    ``usage`` is the sum over all models of the run, silent ones too, None before the first that
-    told. ``model`` and ``provider`` are those of the model that was asked last.
+    ``usage`` is the sum over all models of the run, including silent ones; None as long as no model
+    has reported any. ``model`` and ``provider`` name the model that was called last.
     """
 
     run_inline = True
@@ -36,7 +39,7 @@ class ModelCalls(BaseCallbackHandler):
     def failures(self, task: str, message_id: str | None = None) -> int:
         """How often the node of ``task``, or a model in it, has failed.
 
-        Of a streamed message: how often before the message began. Tasks are named by their
+        With the id of a streamed message: how often before that message began. ``task`` is a
         checkpoint namespace.
         """
         now = self._failed.get(task, 0)
@@ -56,16 +59,16 @@ class ModelCalls(BaseCallbackHandler):
         metadata: dict[str, Any] | None = None,
         **kwargs: Any,
     ) -> None:
-        """A model is asked."""
+        """A model is called."""
         self._begin(run_id, metadata)
         if tags and TAG_NOSTREAM in tags:
             self._silent_runs.add(run_id)
-        self._named(metadata or {})
+        self._note_names(metadata or {})
 
     def on_llm_new_token(
         self, token: str | list[Any], *, chunk: Any = None, run_id: UUID, **kwargs: Any
     ) -> None:
-        """A model streams; LangGraph's own stream shows it later, when the task may have failed."""
+        """A model streams; LangGraph's own stream may show it only after the task has failed."""
         if isinstance(chunk, ChatGenerationChunk) and chunk.message.id is not None:
             failures = self._failed.get(self._tasks.get(run_id, ""), 0)
             self._failed_before.setdefault(chunk.message.id, failures)
@@ -75,7 +78,7 @@ class ModelCalls(BaseCallbackHandler):
         self._tasks.pop(run_id, None)
         for generation in (one for some in response.generations for one in some):
             if isinstance(generation, ChatGeneration):
-                self._counted(generation.message)
+                self._count(generation.message)
                 if run_id in self._silent_runs and generation.message.id is not None:
                     self._silent.add(generation.message.id)
 
@@ -92,7 +95,7 @@ class ModelCalls(BaseCallbackHandler):
         metadata: dict[str, Any] | None = None,
         **kwargs: Any,
     ) -> None:
-        """A node begins, or something else that runs inside a graph."""
+        """A node begins, or another runnable inside the graph."""
         if metadata and kwargs.get("name") == metadata.get("langgraph_node"):
             self._begin(run_id, metadata)
 
@@ -101,21 +104,21 @@ class ModelCalls(BaseCallbackHandler):
         self._tasks.pop(run_id, None)
 
     def on_chain_error(self, error: BaseException, *, run_id: UUID, **kwargs: Any) -> None:
-        """A node has failed; it may be tried again."""
+        """A node has failed; it may be retried."""
         self._fail(run_id)
 
     def saw(self, message: BaseMessage, metadata: dict[str, Any]) -> None:
-        """An item of LangGraph's ``messages`` stream; for graphs that call no handler back."""
-        self._named(metadata)
-        self._counted(message)
+        """Take an item of LangGraph's ``messages`` stream, for graphs that call no handler back."""
+        self._note_names(metadata)
+        self._count(message)
 
-    def _named(self, metadata: dict[str, Any]) -> None:
+    def _note_names(self, metadata: dict[str, Any]) -> None:
         self.model = metadata.get("ls_model_name") or self.model
         self.provider = metadata.get("ls_provider") or self.provider
 
-    def _counted(self, message: BaseMessage) -> None:
+    def _count(self, message: BaseMessage) -> None:
         usage = message.usage_metadata if isinstance(message, AIMessage) else None
-        if usage and "total_tokens" in usage:  # an answer from LangChain's cache counts none
+        if usage and "total_tokens" in usage:  # an answer from LangChain's cache has none
             self.usage = add_usage(self.usage, usage)
 
     def _begin(self, run_id: UUID, metadata: dict[str, Any] | None) -> None:
@@ -131,14 +134,63 @@ class ModelCalls(BaseCallbackHandler):
 
 def completion_usage(usage: UsageMetadata) -> CompletionUsage:
     """LangChain's token counts as LiveKit's."""
-    taken = usage.get("input_token_details", {})
-    given = usage.get("output_token_details", {})
+    read = usage.get("input_token_details", {})
+    written = usage.get("output_token_details", {})
     return CompletionUsage(
         prompt_tokens=usage["input_tokens"],
         completion_tokens=usage["output_tokens"],
         total_tokens=usage["total_tokens"],
-        prompt_cached_tokens=taken.get("cache_read", 0),
-        cache_read_tokens=taken.get("cache_read", 0),
-        cache_creation_tokens=taken.get("cache_creation", 0),
-        reasoning_tokens=given.get("reasoning", 0),
+        prompt_cached_tokens=read.get("cache_read", 0),
+        cache_read_tokens=read.get("cache_read", 0),
+        cache_creation_tokens=read.get("cache_creation", 0),
+        reasoning_tokens=written.get("reasoning", 0),
     )
+
+
+class NodeSpans:
+    """The nodes of one run as spans in LiveKit's trace, inside the span of the LLM's answer.
+
+    The spans of a subgraph's nodes are inside the span of the node that runs the subgraph.
+    """
+
+    def __init__(self) -> None:
+        self._open: dict[str, tuple[str, trace.Span]] = {}
+
+    @property
+    def running(self) -> list[str]:
+        """Names of the nodes that have begun and not ended."""
+        return [name for name, _ in self._open.values()]
+
+    def follow(self, task: Mapping[str, Any], ns: Sequence[str]) -> None:
+        """Take an item of LangGraph's ``tasks`` stream, from checkpoint namespace ``ns``."""
+        if "input" in task:
+            self._begin(task, ns)
+        else:
+            self._end(task)
+
+    def _begin(self, task: Mapping[str, Any], ns: Sequence[str]) -> None:
+        if not trace.get_current_span().is_recording():  # nobody keeps the trace: save the work
+            self._open[task["id"]] = (task["name"], trace.INVALID_SPAN)
+            return
+        outer = self._open.get(ns[-1].partition(":")[2]) if ns else None
+        span = tracer.start_span(
+            "graph_node",
+            context=trace.set_span_in_context(outer[1]) if outer else None,
+            attributes={"lastword.node": task["name"], "lastword.task": task["id"]},
+        )
+        self._open[task["id"]] = (task["name"], span)
+
+    def _end(self, task: Mapping[str, Any]) -> None:
+        _, span = self._open.pop(task["id"], (None, None))
+        if span is None:
+            return
+        if error := task.get("error"):
+            span.set_status(trace.StatusCode.ERROR, str(error))
+        span.end()
+
+    def close(self) -> None:
+        """The run is over: nodes that have not ended were cut."""
+        for _, span in self._open.values():
+            span.set_attribute("lastword.cut", value=True)
+            span.end()
+        self._open.clear()

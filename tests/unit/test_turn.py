@@ -7,9 +7,8 @@ from typing import Any
 from langchain_core.messages import AIMessage, HumanMessage, RemoveMessage
 from livekit.agents.llm import ChatContext, ChatMessage, FunctionCall
 
-from lastword.bridge.corrections import HeardMessage, corrections
-from lastword.bridge.history import read_turn
-from lastword.bridge.run_pointer import RunPointer
+from lastword.bridge.chat_items import RunPointer
+from lastword.bridge.turn import HeardMessage, corrections, read_turn
 
 ENDING = {"reason": "completed", "farewell": "Goodbye.", "before": "before"}
 CALL = [{"name": "book", "args": {}, "id": "t"}]

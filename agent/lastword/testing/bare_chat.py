@@ -1,4 +1,4 @@
-"""A chat with a graph through the bridge, turn by turn, with no LiveKit session around it."""
+"""A chat with a graph through the bridge, turn by turn, without a LiveKit session."""
 
 from __future__ import annotations
 
@@ -10,24 +10,23 @@ from typing import Any, Literal
 
 from livekit.agents import llm
 
-from lastword.bridge.graph_llm import GraphLLM
-from lastword.bridge.history import call_event
-from lastword.bridge.run_pointer import POINTER_KEY, RunPointer
-from lastword.bridge.tool_call import END_CALL_TOOL
+from lastword.bridge import GraphLLM
+from lastword.bridge.chat_items import POINTER_KEY, RunPointer, call_event_item
+from lastword.bridge.endings import END_CALL_TOOL
 from lastword.signals import CallEvent
 
 
 @llm.function_tool(name=END_CALL_TOOL, description="The graph has ended the call.")
 async def _end_call(reason: str, outcome: str, source: str) -> None:
-    """Stands for the tool of a call, so that the ending comes in the stream; nobody runs it."""
+    """Makes the bridge put endings into its stream, as for a call's agent; it is never run."""
 
 
 @dataclass(frozen=True)
 class BareAnswer:
     """The graph's answer to one turn.
 
-    ``ending`` has the ``end_call`` tool's arguments: reason, outcome as JSON text, source (None:
-    the call goes on); ``seconds`` is how long the graph took.
+    ``ending`` holds the arguments of the tool ``end_call``: reason, outcome as JSON text, source;
+    None while the call goes on. ``seconds`` is how long the graph took.
     """
 
     said: str
@@ -37,22 +36,22 @@ class BareAnswer:
 
 
 class BareChat:
-    """The chat of one call; what is answered is kept as LiveKit keeps it when it has been heard."""
+    """The chat of one call; answers are kept as LiveKit keeps those that were heard in full."""
 
     def __init__(self, graph_llm: GraphLLM) -> None:
         self._graph_llm = graph_llm
         self._chat = llm.ChatContext.empty()
 
     def add(self, role: Literal["user", "assistant"], words: str) -> None:
-        """Somebody says something."""
+        """Add words of the caller ("user") or of the agent ("assistant")."""
         self._chat.add_message(role=role, content=words)
 
     def happens(self, event: CallEvent) -> None:
-        """Something happens to the call."""
-        self._chat.insert(call_event(event))
+        """Add something that happened to the call."""
+        self._chat.insert(call_event_item(event))
 
     async def answer(self) -> BareAnswer:
-        """Let the graph answer what stands at the end of the chat."""
+        """Let the graph answer the newest items of the chat."""
         said, pointer, call = "", None, None
         began = time.perf_counter()
         stream = self._graph_llm.chat(chat_ctx=self._chat.copy(), tools=[_end_call])
@@ -70,7 +69,7 @@ class BareChat:
         return BareAnswer(said, pointer, ending, seconds)
 
     def cut(self, heard: str) -> None:
-        """The caller has heard no more than this of the last answer."""
+        """Cut the last answer to ``heard``, as LiveKit does when the caller interrupts."""
         last = next(
             item
             for item in reversed(self._chat.items)

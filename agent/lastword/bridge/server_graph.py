@@ -1,4 +1,4 @@
-"""A thread on a LangGraph server: a call whose graph runs behind a URL."""
+"""A graph that runs on a LangGraph server, behind a URL, bound to the thread of one call."""
 
 from __future__ import annotations
 
@@ -13,35 +13,41 @@ from langchain_core.messages import BaseMessage, messages_from_dict
 from langchain_core.runnables import RunnableConfig
 from langgraph.pregel.remote import RemoteGraph
 
-from lastword.bridge.run_pointer import Question
-from lastword.bridge.speech import Tools
-from lastword.bridge.thread import CHANNELS, MODES, CutStep, GraphInput, Part
+from lastword.bridge.bound_graph import (
+    CHANNELS,
+    MODES,
+    GraphInput,
+    GraphTools,
+    Part,
+    RunStart,
+)
+from lastword.bridge.chat_items import Question
 
 
-class RemoteThread:
-    """A thread of a graph on a LangGraph server.
+class ServerGraph:
+    """A graph on a LangGraph server, on one thread there.
 
     Its nodes cannot wait for a turn to be certain (the server runs them on its own), so a run
-    begins only then. The server wants a UUID for a thread: any other ``thread_id`` is made into
-    one, always the same.
+    begins only then. The server wants a UUID as name of a thread: any other ``thread_id`` is
+    mapped to one, always the same.
     """
 
     remembers = True
     speculates = False
     collects = True
-    tools = Tools()
+    tools = GraphTools()
 
     def __init__(
         self, graph: RemoteGraph, thread_id: str, config: RunnableConfig, context: Any
     ) -> None:
-        self.id = _as_uuid(thread_id)
+        self.thread_id = _as_uuid(thread_id)
         self._graph = graph
         self._config = config
         self._context = context
         self._channels: frozenset[str] | None = None
 
     async def channels(self) -> frozenset[str]:
-        """See ``GraphThread``; the server is asked once."""
+        """See ``BoundGraph``; the server is asked once."""
         if self._channels is None:
             client = self._graph.client
             if client is None:
@@ -58,13 +64,13 @@ class RemoteThread:
     async def stream(
         self,
         graph_input: GraphInput,
-        base: str | None,
-        watch: BaseCallbackHandler,  # noqa: ARG002 - a server calls nobody back
+        checkpoint_id: str | None,
+        watch: BaseCallbackHandler,  # noqa: ARG002 - a server calls no handler back
     ) -> AsyncGenerator[Part]:
-        """See ``GraphThread``; a run that is cut here is cancelled on the server."""
+        """See ``BoundGraph``; a run whose stream is closed here is cancelled on the server."""
         stream = self._graph.astream(
             graph_input,
-            self._at(base),
+            self._at(checkpoint_id),
             context=self._context,
             stream_mode=MODES,
             subgraphs=True,
@@ -80,33 +86,33 @@ class RemoteThread:
                 yield part
 
     async def root(self) -> str | None:
-        """See ``GraphThread``: a first run is never discarded, so it needs no root."""
+        """See ``BoundGraph``: a first run is never discarded, so it needs no root."""
         return None
 
-    async def messages(self, base: str | None) -> list[BaseMessage]:
-        """See ``GraphThread``."""
-        state = await self._graph.aget_state(self._at(base))
+    async def messages(self, checkpoint_id: str | None) -> list[BaseMessage]:
+        """See ``BoundGraph``."""
+        state = await self._graph.aget_state(self._at(checkpoint_id))
         found = state.values.get("messages", []) if isinstance(state.values, dict) else []
         return [_as_message(message) for message in found]
 
-    async def finish_step(self, base: str | None) -> CutStep:
-        """See ``GraphThread``; a server does not tell what single tasks had done."""
-        return CutStep(base, await self.messages(base), [])
+    async def finish_step(self, checkpoint_id: str | None) -> RunStart:
+        """See ``BoundGraph``; a server does not report what single tasks had done."""
+        return RunStart(checkpoint_id, await self.messages(checkpoint_id), [])
 
-    async def reopen(self, question: Question, base: str | None) -> None:
-        """See ``GraphThread``; a server offers nothing for that."""
+    async def reopen(self, question: Question, checkpoint_id: str | None) -> None:
+        """See ``BoundGraph``; not possible on a server, so nothing is done."""
 
-    def _at(self, base: str | None) -> RunnableConfig:
-        here = {"thread_id": self.id}
-        if base is not None:
-            here |= {"checkpoint_id": base, "checkpoint_ns": ""}
+    def _at(self, checkpoint_id: str | None) -> RunnableConfig:
+        here = {"thread_id": self.thread_id}
+        if checkpoint_id is not None:
+            here |= {"checkpoint_id": checkpoint_id, "checkpoint_ns": ""}
         config = RunnableConfig(**self._config)
         config["configurable"] = {**config.get("configurable", {}), **here}
         return config
 
 
 def _described_channels(properties: Mapping[str, Any]) -> frozenset[str]:
-    """The same from a server's JSON schema of the state."""
+    """The channels of ``CHANNELS`` in a server's JSON schema of the state."""
     return frozenset(
         name
         for name, kind in CHANNELS.items()

@@ -1,4 +1,4 @@
-"""Nobody who listens waits for what the graph does after its last word (P5, P7)."""
+"""The caller does not wait for what the graph does after its last word (P5, P7)."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""Decide which of the graph's output is spoken, and put it into one stream of words.
+"""What of the graph's output is spoken, as one stream of words.
 
-Pure code over LangGraph's v2 stream parts: no clock, no loop, no LiveKit.
+Pure code over LangGraph's v2 stream parts: no clock, no loop, no network.
 """
 
 from __future__ import annotations
@@ -8,58 +8,21 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage, ToolMessage
 
+from lastword.bridge.bound_graph import GraphTools
 from lastword.bridge.endings import EndTokenFilter
-from lastword.bridge.repeats import RepeatFilter
-from lastword.bridge.utterance import Utterance
+from lastword.bridge.observation import ModelCalls
+from lastword.bridge.utterance import RepeatFilter, Utterance
 from lastword.signals import CallPolicy
 
 
-class Calls(Protocol):
-    """What is known of the models' calls, beside what the graph's stream shows."""
-
-    def failures(self, task: str, message_id: str | None = None, /) -> int:
-        """How often something has failed in ``task``, so far or before a message began.
-
-        Tasks are named by their checkpoint namespace.
-        """
-
-    def is_silent(self, message_id: str | None, /) -> bool:
-        """Whether the message is not meant to be streamed, and so not to be spoken."""
-
-
-class NoCalls:
-    """For graphs that do not tell."""
-
-    def failures(self, task: str, message_id: str | None = None, /) -> int:  # noqa: ARG002
-        """Nothing is known to have failed."""
-        return 0
-
-    def is_silent(self, message_id: str | None, /) -> bool:  # noqa: ARG002
-        """Nothing is known to be silent."""
-        return False
-
-
-@dataclass(frozen=True)
-class Tools:
-    """What is known of a graph's tools.
-
-    ``nodes`` run tools, so nothing that models say in them is for the caller, but what they write
-    into the graph's messages is; so are the answers of the tools in ``direct`` (LangChain's
-    ``return_direct``).
-    """
-
-    nodes: frozenset[str] = frozenset()
-    direct: frozenset[str] = frozenset()
-
-
 class SpokenMessage(NamedTuple):
-    """Where a message begins in the text of a run: graph message id, offset in characters.
+    """A message of the graph, and the offset in characters where it begins in the run's text.
 
-    The id is "" for words that are in no message of the graph.
+    ``message_id`` is "" for words that belong to no message of the graph.
     """
 
     message_id: str
@@ -68,7 +31,7 @@ class SpokenMessage(NamedTuple):
 
 @dataclass
 class _Said:
-    """A message that has begun to be heard; ``task`` is the one whose words they are."""
+    """A message whose first words have been passed on; ``task`` said them."""
 
     message_id: str
     start: int
@@ -81,22 +44,22 @@ class SpeechFilter:
 
     Spoken is the text of AI messages: streamed chunks as they come, and whole messages of nodes
     that did not stream, unless the same task has just streamed the same words under another id.
-    Not spoken: tool, system and human messages, tool calls, nodes that the policy silences, what
-    LangGraph leaves out because its model carries the ``nostream`` tag, and messages that are JSON.
+    Not spoken: tool, system and human messages, tool calls, nodes that the policy silences, models
+    that carry LangGraph's ``nostream`` tag, and messages that are JSON.
 
     Messages never run into each other: while one is being spoken, what other nodes stream at the
     same time waits for its end.
 
     Args:
         policy: names the silent nodes and the end token.
-        calls: what is known of the models' calls; what a task says anew after a failure, in a
-            retry or from a fallback model, is spoken from where it differs.
-        tools: what is known of the graph's tools.
+        calls: the models' calls of the run. What a task says again after a failure, in a retry or
+            from a fallback model, is spoken only from where it differs.
+        tools: the graph's tools.
     """
 
     policy: CallPolicy
-    calls: Calls = field(default_factory=NoCalls)
-    tools: Tools = field(default_factory=Tools)
+    calls: ModelCalls = field(default_factory=ModelCalls)
+    tools: GraphTools = field(default_factory=GraphTools)
     text: str = ""
     token_node: str | None = None
     _token: EndTokenFilter = field(init=False)
@@ -119,9 +82,9 @@ class SpeechFilter:
     def message(
         self, message: BaseMessage, metadata: Mapping[str, Any], *, is_written: bool = False
     ) -> str:
-        """Return what to speak for one item of the ``messages`` stream, "" for nothing.
+        """Return what to speak for one item of the ``messages`` stream; "" for nothing.
 
-        ``is_written``: the node has written the message into the graph's state.
+        ``is_written``: the message comes from what the node wrote into the graph's state instead.
         """
         node = str(metadata.get("langgraph_node", ""))
         if isinstance(message, ToolMessage) and message.name in self.tools.direct:
@@ -147,9 +110,9 @@ class SpeechFilter:
         return self._speak()
 
     def _was_streamed(self, task: str, text: str, message_id: str) -> bool:
-        """Whether ``task`` has streamed a whole message before, as one message or as several.
+        """Whether ``task`` has streamed this whole message before, as one message or as several.
 
-        The words are then those of ``message_id``: that is what the graph keeps.
+        If so, the spoken words are attributed to ``message_id``, the id that the graph keeps.
         """
         streamed = self._streamed[task]
         for known, words in streamed.items():
@@ -173,7 +136,7 @@ class SpeechFilter:
             self._said.remove(one)
 
     def say(self, text: str, *, again: bool = False) -> str:
-        """Return what to speak for a ``say`` signal; ``again``: sent by a node's retry."""
+        """Return what to speak for a ``say`` signal; ``again``: a node's retry sent it."""
         if again and self._repeats.was_said(text):
             return ""
         self._repeats.said(text)
@@ -181,17 +144,17 @@ class SpeechFilter:
         return self._speak()
 
     def task_over(self, task_id: str) -> str:
-        """A task has ended: nothing more comes of its messages."""
+        """A task has ended: its messages get no more text. Return what to speak now."""
         return self._close(lambda utterance: utterance.task.endswith(f":{task_id}"))
 
     def flush(self) -> str:
-        """The run is over: return speech that has waited or was held back as an end token."""
+        """The run is over: return text that was waiting, or held back as a possible end token."""
         return self._close(lambda _: True) + self._end_message()
 
     def _may_speak(self, message_id: str | None, metadata: Mapping[str, Any]) -> bool:
-        """Whether the policy lets the node speak, and the nodes whose subgraphs it is in.
+        """Whether the policy lets the node speak, and every node whose subgraph it is in.
 
-        LangChain's own middleware asks models for itself, and says so in ``lc_source``.
+        LangChain's own middleware calls models for its own use, and marks that with ``lc_source``.
         """
         if metadata.get("lc_source") or metadata.get("lc_internal_call"):
             return False
@@ -202,14 +165,14 @@ class SpeechFilter:
 
     @staticmethod
     def _nodes(metadata: Mapping[str, Any]) -> set[str]:
-        """The node that a message comes from, and the nodes whose subgraphs that is in."""
-        way = str(metadata.get("langgraph_checkpoint_ns", "")).split("|")
-        return {name.partition(":")[0] for name in way} | {str(metadata.get("langgraph_node"))}
+        """The node that a message comes from, and the nodes whose subgraphs it is in."""
+        path = str(metadata.get("langgraph_checkpoint_ns", "")).split("|")
+        return {name.partition(":")[0] for name in path} | {str(metadata.get("langgraph_node"))}
 
     def _find(
         self, message_id: str | None, task: str, *, begins: bool, node: str
     ) -> Utterance | None:
-        """The utterance that a chunk belongs to; a new one when the message begins with it."""
+        """The utterance that a chunk belongs to; a new one when the chunk begins a message."""
         for utterance in self._queue:
             if utterance.message_id == message_id and utterance.task == task:
                 return utterance
@@ -228,7 +191,7 @@ class SpeechFilter:
         return self._speak()
 
     def _speak(self) -> str:
-        """Speak what the first in the queue has, and the next ones as far as those are over."""
+        """Return the words of the first utterance, and of the next ones once it is over."""
         out = ""
         while self._queue:
             first = self._queue[0]
@@ -240,23 +203,23 @@ class SpeechFilter:
         return out
 
     def _say(self, utterance: Utterance) -> str:
-        heard = self._repeats.take(utterance.task, utterance.take())
+        new = self._repeats.take(utterance.task, utterance.take())
         out = ""
-        if self._begun is not utterance and (heard.text or heard.repeats):
-            out = self._begin(utterance, goes_on=heard.repeats)
-        self._apart = self._apart or heard.differs
+        if self._begun is not utterance and (new.text or new.repeats):
+            out = self._begin(utterance, continues=new.repeats)
+        self._apart = self._apart or new.differs
         found_before = self._token.found
-        out += self._append(self._token.feed(heard.text))
+        out += self._append(self._token.feed(new.text))
         if self._token.found and not found_before:
             self.token_node = utterance.node
         return out
 
-    def _begin(self, utterance: Utterance, *, goes_on: bool) -> str:
-        """Begin a message, or let it take over the words of the attempt that it repeats."""
+    def _begin(self, utterance: Utterance, *, continues: bool) -> str:
+        """Begin a message, or attribute to it the words of the failed attempt that it repeats."""
         self._begun = utterance
         message_id = utterance.message_id or ""
         before = next((one for one in self._said if one.task == utterance.task), None)
-        if goes_on and before is not None:
+        if continues and before is not None:
             before.message_id = message_id
             return ""
         out = self._end_message()
@@ -268,7 +231,7 @@ class SpeechFilter:
         return self._append(self._token.flush())
 
     def _append(self, text: str) -> str:
-        """Add speech; the first words of a message do not run into the words before them."""
+        """Add ``text``, with a space where a message would run into the one before it."""
         if not text:
             return ""
         if self._apart and self.text and not self.text[-1].isspace() and not text[0].isspace():
@@ -279,5 +242,5 @@ class SpeechFilter:
 
 
 def _same_words(streamed: str, text: str) -> bool:
-    """Whether a whole message repeats what was streamed, give or take white space."""
+    """Whether a whole message has the words that were streamed, apart from white space."""
     return bool(streamed) and streamed.split() == text.split()

@@ -12,7 +12,8 @@ from langchain_core.messages import (
     ToolMessage,
 )
 
-from lastword.bridge.speech import NoCalls, SpeechFilter
+from lastword.bridge.observation import ModelCalls
+from lastword.bridge.spoken import SpeechFilter
 from lastword.signals import CallPolicy
 
 Item = tuple[BaseMessage, str]
@@ -181,12 +182,12 @@ def test_p6_speech_that_only_looks_like_structured_output_is_spoken(
     assert speech.text == "".join(chunks)
 
 
-class Failing(NoCalls):
+class Failing(ModelCalls):
     """A task that has failed so often."""
 
     count = 0
 
-    def failures(self, task: str, message_id: str | None = None, /) -> int:
+    def failures(self, task: str, message_id: str | None = None) -> int:
         return self.count
 
 
