@@ -1,4 +1,4 @@
-"""Labelled conversation prefixes: what was said so far, and whether the call is over now.
+"""Labelled beginnings of conversations: what was said so far, and whether the call is over now.
 
 The labelling rule: ``end`` = a polite human agent would now say goodbye and hang up;
 ``continue`` = hanging up now would cut off a caller who wants something.
@@ -19,14 +19,14 @@ from lastword.untrusted.printable import excerpt, quoted
 STARTER = "starter"
 STARTER_FILE = Path(__file__).with_name("ends.jsonl")
 MAX_SIZE = 16 * MIB
-"""Some 30,000 cases like those of the starter set; it is in memory while they are measured."""
+"""About 30,000 cases like those of the starter set; all are in memory."""
 _LONGEST_CASE = 256 * KIB
 
 Label = Literal["end", "continue"]
 
 
 class Line(BaseModel):
-    """What one side said; the caller's text may be empty, which is silence."""
+    """What one side said; an empty text of the caller is a silence."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
@@ -35,7 +35,7 @@ class Line(BaseModel):
 
 
 class Case(BaseModel):
-    """One conversation up to the caller's last line, and whether it is over then."""
+    """A conversation up to the caller's last line, and whether it is over then."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
@@ -48,12 +48,12 @@ class Case(BaseModel):
 
     @property
     def last(self) -> str:
-        """The caller's words that are to be judged."""
+        """The caller's last words, after which the graph decides."""
         return self.history[-1].text
 
 
 class _Place(NamedTuple):
-    """A line of a file, for messages."""
+    """A line of a file, named in errors."""
 
     path: Path
     number: int
@@ -63,7 +63,7 @@ class _Place(NamedTuple):
 
 
 def find_dataset(name: str) -> Path:
-    """The file ``name``, or the packaged set when it is the word "starter".
+    """The file ``name``, or the packaged set for the word "starter".
 
     Raises:
         DatasetError: there is no such file.
@@ -77,7 +77,7 @@ def find_dataset(name: str) -> Path:
 
 
 def read_dataset(path: Path) -> list[Case]:
-    """Read a JSONL file, one case a line; blank lines are passed over.
+    """Read a JSONL file with one case a line; blank lines are skipped.
 
     Raises:
         DatasetError: the file is empty or cannot be read, or a line is not of the documented
@@ -141,7 +141,7 @@ def _case(place: _Place, line: str) -> Case:
 
 
 def _sentence(error: ValidationError) -> str:
-    """The first thing that is wrong, in words."""
+    """The first error as a sentence."""
     first = error.errors()[0]
     field = "".join(f"[{at}]" if isinstance(at, int) else f".{at}" for at in first["loc"])
     field = f"`{excerpt(field.lstrip('.'), 80)}`"
