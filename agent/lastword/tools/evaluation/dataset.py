@@ -16,10 +16,8 @@ from lastword.errors import DatasetError
 from lastword.untrusted.bounded_input import KIB, MIB, BadInput, is_there, read_json, read_text
 from lastword.untrusted.printable import excerpt, quoted
 
-STARTER = "starter"
-STARTER_FILE = Path(__file__).with_name("ends.jsonl")
 MAX_SIZE = 16 * MIB
-"""About 30,000 cases like those of the starter set; all are in memory."""
+"""About 30,000 cases of 500 characters; all are in memory."""
 _LONGEST_CASE = 256 * KIB
 
 Label = Literal["end", "continue"]
@@ -62,31 +60,19 @@ class _Place(NamedTuple):
         return DatasetError(f"{self.path}, line {self.number}: {what}")
 
 
-def find_dataset(name: str) -> Path:
-    """The file ``name``, or the packaged set for the word "starter".
-
-    Raises:
-        DatasetError: there is no such file.
-    """
-    path = STARTER_FILE if name == STARTER else Path(name)
-    if not is_there(path):
-        raise DatasetError(
-            f"there is no dataset {quoted(name)}; give a JSONL file, or the word {STARTER!r}"
-        )
-    return path
-
-
 def read_dataset(path: Path) -> list[Case]:
     """Read a JSONL file with one case a line; blank lines are skipped.
 
     Raises:
-        DatasetError: the file is empty or cannot be read, or a line is not of the documented
-            shape; the message names file, line and field.
+        DatasetError: the file does not exist, is empty or cannot be read, or a line is not of the
+            documented shape; the message names file, line and field.
     """
+    if not is_there(path):
+        raise DatasetError(
+            f"there is no dataset {quoted(str(path))}; give a JSONL file of labelled cases"
+        )
     try:
         lines = read_text(path, MAX_SIZE).split("\n")
-    except FileNotFoundError as error:
-        raise DatasetError(f"{path} cannot be read: there is no such file") from error
     except BadInput as error:
         raise DatasetError(f"{path}{error.where} {error.why}") from error
     cases: list[Case] = []

@@ -21,7 +21,7 @@ from lastword.private_files import private_file
 from lastword.settings import Settings, choose_chat_model
 from lastword.terminal import SafeConsole
 from lastword.tools.evaluation.case_run import UNKNOWN_MODEL, CaseSetting, History, run_side
-from lastword.tools.evaluation.dataset import Case, choose_cases, find_dataset, read_dataset
+from lastword.tools.evaluation.dataset import Case, choose_cases, read_dataset
 from lastword.tools.evaluation.figures import Decision, Figures, Side, figures
 from lastword.tools.evaluation.report import SHOWN_CASES, as_json, report, show
 from lastword.tools.evaluation.second_model import run_elsewhere
@@ -93,9 +93,7 @@ def _prepare(request: EndsRequest, settings: Settings) -> _Plan:
     for file in (request.json_file, request.out):
         if file is not None and not file.resolve().parent.is_dir():
             raise EvaluationFailed(f"{file} cannot be written: there is no folder {file.parent}")
-    cases = choose_cases(
-        read_dataset(find_dataset(request.dataset)), request.categories, request.limit
-    )
+    cases = choose_cases(read_dataset(Path(request.dataset)), request.categories, request.limit)
     if request.model is not None:
         choose_chat_model(request.model)
     config = settings.graphs_config
