@@ -149,9 +149,7 @@ def worker(context: typer.Context) -> None:
 
 @eval_app.command()
 def ends(
-    dataset: Annotated[
-        str, typer.Argument(help='A JSONL file of labelled cases, or the word "starter".')
-    ],
+    dataset: Annotated[str, typer.Argument(help="A JSONL file of labelled cases.")],
     graph: GraphOption = None,
     history: Annotated[
         Literal["given", "replayed"],

@@ -1,4 +1,4 @@
-"""A dataset with a mistake is refused, with the place; the packaged one has none."""
+"""A dataset with a mistake is refused, with the place; that of the sample graphs has none."""
 
 from __future__ import annotations
 
@@ -12,13 +12,12 @@ import pytest
 
 from lastword.errors import DatasetError
 from lastword.tools.evaluation.dataset import (
-    STARTER,
     Case,
     Line,
     choose_cases,
-    find_dataset,
     read_dataset,
 )
+from tests import PROJECT_ROOT
 
 GOOD: dict[str, Any] = {
     "id": "a",
@@ -26,7 +25,7 @@ GOOD: dict[str, Any] = {
     "history": [{"role": "agent", "text": "Hello."}, {"role": "user", "text": "Bye."}],
     "label": "end",
 }
-STARTER_CASES = read_dataset(find_dataset(STARTER))
+SAMPLE_CASES = read_dataset(PROJECT_ROOT / "graphs" / "ends.jsonl")
 CATEGORIES = {
     *("goodbye-plain", "goodbye-in-many-words", "goodbye-after-thanks", "thanks-alone"),
     *("thanks-but", "bye-as-a-word", "stop", "hold-on", "no-to-a-slot-question"),
@@ -97,8 +96,8 @@ def test_a_wrong_line_is_named_with_file_line_and_field(
 def test_an_empty_file_and_one_that_is_not_there_are_refused(tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match="has no cases"):
         read_dataset(written(tmp_path, "", " "))
-    with pytest.raises(DatasetError, match="no dataset 'nowhere'; give a JSONL file, or the word"):
-        find_dataset("nowhere")
+    with pytest.raises(DatasetError, match="no dataset 'nowhere'; give a JSONL file of labelled"):
+        read_dataset(Path("nowhere"))
 
 
 def test_a_file_that_is_no_text_is_refused(tmp_path: Path) -> None:
@@ -134,9 +133,9 @@ def test_a_pipe_or_a_device_is_no_dataset(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     for name in (str(tmp_path / "pipe"), "/dev/zero"):
         with pytest.raises(DatasetError, match="is not a regular file"):
-            read_dataset(find_dataset(name))
+            read_dataset(Path(name))
     with pytest.raises(DatasetError, match="no dataset 'xxx"):
-        find_dataset("x" * 9000)
+        read_dataset(Path("x" * 9000))
 
 
 def some_cases(*categories: str) -> list[Case]:
@@ -160,27 +159,27 @@ def test_only_cases_of_the_wanted_categories_are_taken_and_unknown_ones_refused(
         choose_cases(cases, ["b", "x"])
 
 
-def test_the_starter_set_is_large_and_balanced() -> None:
-    labels = Counter(case.label for case in STARTER_CASES)
+def test_the_sample_set_is_large_and_balanced() -> None:
+    labels = Counter(case.label for case in SAMPLE_CASES)
     assert labels.total() >= 300
     assert 0.45 <= labels["end"] / labels.total() <= 0.55
-    sizes = Counter(case.category for case in STARTER_CASES)
+    sizes = Counter(case.category for case in SAMPLE_CASES)
     assert set(sizes) == CATEGORIES
     assert [name for name, size in sizes.items() if size < 12] == []
 
 
-def test_the_starter_set_says_nothing_twice() -> None:
-    last = Counter(case.last.strip().casefold() for case in STARTER_CASES)
+def test_the_sample_set_says_nothing_twice() -> None:
+    last = Counter(case.last.strip().casefold() for case in SAMPLE_CASES)
     assert [text for text, times in last.items() if times > 1] == []
 
 
-def test_the_starter_set_has_both_labels_where_the_border_is() -> None:
+def test_the_sample_set_has_both_labels_where_the_border_is() -> None:
     labels = {
-        name: {case.label for case in STARTER_CASES if case.category == name}
+        name: {case.label for case in SAMPLE_CASES if case.category == name}
         for name in ("stop", "thanks-alone", "angry", "other-language", "correction-at-the-end")
     }
     assert [name for name, found in labels.items() if len(found) < 2] == []
-    foreign = [case for case in STARTER_CASES if case.category == "other-language"]
+    foreign = [case for case in SAMPLE_CASES if case.category == "other-language"]
     both = {(case.language, case.label) for case in foreign}
     languages = {"de", "es", "fr", "pt", "it", "nl", "hi"}
     assert both == {(code, label) for code in languages for label in ("end", "continue")}

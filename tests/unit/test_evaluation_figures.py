@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from lastword.testing.intervals import wilson
 from lastword.tools.evaluation.dataset import Case, Label, Line
-from lastword.tools.evaluation.decision import Decision, Outcome, Side
 from lastword.tools.evaluation.figures import (
+    Decision,
+    Outcome,
     Share,
+    Side,
     difference,
     figures,
     grouped,
     mcnemar,
     tally,
 )
-from lastword.tools.evaluation.record import content, side_from
+from lastword.tools.evaluation.report import as_json
+from lastword.tools.evaluation.second_model import side_from
 
 
 def decided(
@@ -162,8 +167,10 @@ def test_sides_of_other_cases_are_not_compared() -> None:
 def test_what_is_written_as_json_is_read_as_it_was() -> None:
     decisions = [*decided("went_on", "end", late=2), *decided("early", "continue")]
     side = Side("desk", "some-model", tuple(decisions))
-    written = content({"dataset": "mine"}, [side])
+    written = as_json({"dataset": "mine"}, [side])
     assert written["dataset"] == "mine"
+    assert written["sides"][0]["figures"]["missed"]["total"] == 1
     assert [one["verdict"] for one in written["sides"][0]["cases"]] == ["missed", "early"]
     by_id = {one.case.id: one.case for one in decisions}
-    assert side_from(written["sides"][0], by_id) == side
+    read = json.loads(json.dumps(written))
+    assert side_from(read["sides"][0], by_id) == side

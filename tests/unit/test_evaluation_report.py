@@ -1,12 +1,16 @@
-"""A report says what was measured, in the terminal and as Markdown."""
+"""The report is one Markdown page, which the terminal shows too."""
 
 from __future__ import annotations
 
+from io import StringIO
+from itertools import pairwise
+
+from markdown_it import MarkdownIt
+
 from lastword.terminal import SafeConsole
 from lastword.tools.evaluation.dataset import Case, Label, Line
-from lastword.tools.evaluation.decision import Decision, Outcome, Side
-from lastword.tools.evaluation.report import Block, Cases, Table, report
-from lastword.tools.evaluation.view import SHOWN_CASES, markdown, show
+from lastword.tools.evaluation.figures import Decision, Outcome, Side
+from lastword.tools.evaluation.report import SHOWN_CASES, report, show
 
 
 def decision(number: int, outcome: Outcome, label: Label, language: str = "") -> Decision:
@@ -17,6 +21,7 @@ def decision(number: int, outcome: Outcome, label: Label, language: str = "") ->
 
 MISSED: tuple[Outcome, Label] = ("went_on", "end")
 FALSE: tuple[Outcome, Label] = ("ended", "continue")
+RIGHT: tuple[Outcome, Label] = ("ended", "end")
 
 
 def side(*outcomes: tuple[Outcome, Label], language: str = "") -> Side:
@@ -24,57 +29,59 @@ def side(*outcomes: tuple[Outcome, Label], language: str = "") -> Side:
     return Side("desk", "a-model", tuple(decisions))
 
 
-def rows(blocks: list[Block], title: str) -> list[tuple[str, ...]]:
-    [table] = [block for block in blocks if isinstance(block, Table) and block.title == title]
-    return [table.head, *table.rows]
+def parts(page: str, kind: str) -> list[str]:
+    """The text of the parts of a page that are of the same kind, such as "h2" or "td"."""
+    tokens = MarkdownIt("commonmark").enable("table").parse(page)
+    return [
+        content.content
+        for opening, content in pairwise(tokens)
+        if opening.type.endswith("_open") and opening.tag == kind and content.type == "inline"
+    ]
 
 
-def shown(blocks: list[Block]) -> str:
-    console = SafeConsole(width=100)
-    with console.capture() as capture:
-        show(blocks, console)
-    return capture.get()
+def shown(page: str) -> str:
+    console = SafeConsole(file=StringIO(), width=100)
+    show(page, console)
+    return console.file.getvalue()  # type: ignore[attr-defined,no-any-return]
 
 
 def test_the_main_table_has_shares_of_a_hundred_with_interval_and_counts() -> None:
-    blocks = report(["head"], [side(("ended", "end"), ("ended", "continue"))])
-    assert blocks[0] == "head"
-    main = {row[0]: row[1] for row in rows(blocks, "")[1:]}
+    page = report(["head"], [side(RIGHT, FALSE)])
+    assert page.startswith("# When does the graph hang up?\n\nhead\n\n| ")
+    cells = parts(page, "td")
+    main = dict(zip(cells[:18:2], cells[1:18:2], strict=True))
     assert main['precision of "end"'] == "50.0 % (9.5 to 90.5; 1 of 2)"
     assert main["false hang-ups per 100 continue"] == "100.0 (20.7 to 100.0; 1 of 1)"
     assert main["missed ones end"] == "-"
 
 
 def test_ways_of_being_wrong_that_did_not_occur_have_no_column() -> None:
-    alone = rows(report([], [side(("went_on", "end"))]), "by category")
-    assert alone == [
-        ("category", "n", "right", "95 % interval", "false", "missed"),
-        ("stop", "1", "0", "0-79", "0", "1"),
-    ]
-    failed = rows(report([], [side(("failed", "end"))]), "by category")
-    assert failed[0][-1] == "failed"
-    assert failed[1][-2:] == ("0", "1")
+    alone = report([], [side(MISSED)]).splitlines()
+    assert "| category | n | right | 95 % interval | false | missed |" in alone
+    assert "| stop | 1 | 0 | 0-79 | 0 | 1 |" in alone
+    failed = report([], [side(("failed", "end"))]).splitlines()
+    assert "| category | n | right | 95 % interval | false | missed | failed |" in failed
+    assert "| stop | 1 | 0 | 0-79 | 0 | 0 | 1 |" in failed
 
 
 def test_languages_have_a_table_only_if_the_cases_have_languages() -> None:
-    blocks = report([], [side(("ended", "end"), language="pt")])
-    assert rows(blocks, "by language")[1][0] == "pt"
-    without = report([], [side(("ended", "end"))])
-    assert [block.title for block in without if isinstance(block, Table)] == ["", "by category"]
+    page = report([], [side(RIGHT, language="pt")])
+    assert parts(page, "h2") == ["by category", "by language"]
+    assert "| pt | 1 | 1 | 21-100 | 0 | 0 |" in page.splitlines()
+    assert parts(report([], [side(RIGHT)]), "h2") == ["by category"]
 
 
 def test_two_sides_stand_side_by_side_and_their_differences_are_to_be_read() -> None:
-    blocks = report([], [side(("ended", "end")), side(("went_on", "end"))])
-    assert rows(blocks, "")[0] == ("", "A: desk (a-model)", "B: desk (a-model)")
-    assert rows(blocks, "by category")[1] == ("stop", "1", "1 (21-100)", "0, 0", "0 (0-79)", "0, 1")
-    [sentence] = [block for block in blocks if isinstance(block, str) and "McNemar" in block]
-    assert sentence.startswith("Only A is right in 1 cases, only B in 0;")
-    [differing] = [b for b in blocks if isinstance(b, Cases) and "A and B" in b.title]
-    assert ("B went on", "Well.") in differing.cases[0].lines
+    page = report([], [side(RIGHT), side(MISSED)])
+    assert parts(page, "th")[:3] == ["", "A: desk (a-model)", "B: desk (a-model)"]
+    assert "| stop | 1 | 1 (21-100) | 0, 0 | 0 (0-79) | 0, 1 |" in page.splitlines()
+    assert "\nOnly A is right in 1 cases, only B in 0; McNemar's exact test" in page
+    differing = page[page.index("## cases on which A and B differ: 1") :]
+    assert "- B went on: Well." in differing.splitlines()
 
 
 def test_the_terminal_shows_the_first_wrong_cases_and_says_how_many_there_are() -> None:
-    text = shown(report([], [side(*[MISSED] * (SHOWN_CASES + 2))]))
+    text = shown(report([], [side(*[MISSED] * (SHOWN_CASES + 2))], SHOWN_CASES))
     assert f"missed hang-ups of desk (a-model): {SHOWN_CASES + 2}" in text
     assert text.count("label end") == SHOWN_CASES
     assert "... and 2 more: --out FILE and --json FILE have them all" in text
@@ -83,11 +90,11 @@ def test_the_terminal_shows_the_first_wrong_cases_and_says_how_many_there_are() 
 
 
 def test_the_page_has_all_wrong_cases_and_words_that_are_no_markdown() -> None:
-    page = markdown(report([], [side(*[FALSE] * (SHOWN_CASES + 2))]))
+    page = report([], [side(*[FALSE] * (SHOWN_CASES + 2))])
     assert page.count("**c") == SHOWN_CASES + 2
-    assert "caller: words \\*0\\* \\| \\[red]" in page
+    assert "- caller: words \\*0\\* \\| \\[red]" in page.splitlines()
     assert "| stop | 8 | 0 | 0-32 | 8 | 0 |" in page
 
 
 def test_a_side_without_a_mistake_says_so() -> None:
-    assert "No wrong case of desk (a-model)." in report([], [side(("ended", "end"))])
+    assert "No wrong case of desk (a-model)." in report([], [side(RIGHT)])

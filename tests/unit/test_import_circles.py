@@ -7,7 +7,6 @@ from graphlib import TopologicalSorter
 import grimp
 
 # Not yet taken apart: coverage and its pictures.
-KNOWN_CIRCLES = ("lastword.testing.coverage.",)
 
 
 def test_no_files_of_the_package_import_each_other_in_a_circle() -> None:

@@ -30,10 +30,9 @@ from lastword.tools.check.report import Finding, Place, Report
 from lastword.tools.check.view import as_json
 from lastword.tools.check.view import show as show_check
 from lastword.tools.evaluation.dataset import Case, Line
-from lastword.tools.evaluation.decision import Decision, Side
+from lastword.tools.evaluation.figures import Decision, Side
 from lastword.tools.evaluation.report import report
-from lastword.tools.evaluation.view import markdown
-from lastword.tools.evaluation.view import show as show_evaluation
+from lastword.tools.evaluation.report import show as show_evaluation
 from lastword.tools.replay.view import ReplayView, show_verdict
 from lastword.tools.talk import show_end
 from tests.fakes.half_covered import to_left
@@ -196,7 +195,7 @@ def test_a_terminal_that_lacks_a_sign_gets_an_escape() -> None:
 
 
 def test_the_page_of_an_evaluation_holds_text_only() -> None:
-    page = markdown(report([ALL], sides(f"{ALL} <script> &#x202e; ![x](y)\n# Well")))
+    page = report([ALL], sides(f"{ALL} <script> &#x202e; ![x](y)\n# Well"))
     assert steers(page) == []
     assert "<script" not in page.replace("\\<script", "")
     assert "&#x202e" not in page.replace("\\&\\#x202e", "")

@@ -1,4 +1,4 @@
-"""Labelled conversation prefixes: what was said so far, and whether the call is over now.
+"""Labelled beginnings of conversations: what was said so far, and whether the call is over now.
 
 The labelling rule: ``end`` = a polite human agent would now say goodbye and hang up;
 ``continue`` = hanging up now would cut off a caller who wants something.
@@ -16,17 +16,15 @@ from lastword.errors import DatasetError
 from lastword.untrusted.bounded_input import KIB, MIB, BadInput, is_there, read_json, read_text
 from lastword.untrusted.printable import excerpt, quoted
 
-STARTER = "starter"
-STARTER_FILE = Path(__file__).with_name("ends.jsonl")
 MAX_SIZE = 16 * MIB
-"""Some 30,000 cases like those of the starter set; it is in memory while they are measured."""
+"""About 30,000 cases of 500 characters; all are in memory."""
 _LONGEST_CASE = 256 * KIB
 
 Label = Literal["end", "continue"]
 
 
 class Line(BaseModel):
-    """What one side said; the caller's text may be empty, which is silence."""
+    """What one side said; an empty text of the caller is a silence."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
@@ -35,7 +33,7 @@ class Line(BaseModel):
 
 
 class Case(BaseModel):
-    """One conversation up to the caller's last line, and whether it is over then."""
+    """A conversation up to the caller's last line, and whether it is over then."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
@@ -48,12 +46,12 @@ class Case(BaseModel):
 
     @property
     def last(self) -> str:
-        """The caller's words that are to be judged."""
+        """The caller's last words, after which the graph decides."""
         return self.history[-1].text
 
 
 class _Place(NamedTuple):
-    """A line of a file, for messages."""
+    """A line of a file, named in errors."""
 
     path: Path
     number: int
@@ -62,31 +60,19 @@ class _Place(NamedTuple):
         return DatasetError(f"{self.path}, line {self.number}: {what}")
 
 
-def find_dataset(name: str) -> Path:
-    """The file ``name``, or the packaged set when it is the word "starter".
+def read_dataset(path: Path) -> list[Case]:
+    """Read a JSONL file with one case a line; blank lines are skipped.
 
     Raises:
-        DatasetError: there is no such file.
+        DatasetError: the file does not exist, is empty or cannot be read, or a line is not of the
+            documented shape; the message names file, line and field.
     """
-    path = STARTER_FILE if name == STARTER else Path(name)
     if not is_there(path):
         raise DatasetError(
-            f"there is no dataset {quoted(name)}; give a JSONL file, or the word {STARTER!r}"
+            f"there is no dataset {quoted(str(path))}; give a JSONL file of labelled cases"
         )
-    return path
-
-
-def read_dataset(path: Path) -> list[Case]:
-    """Read a JSONL file, one case a line; blank lines are passed over.
-
-    Raises:
-        DatasetError: the file is empty or cannot be read, or a line is not of the documented
-            shape; the message names file, line and field.
-    """
     try:
         lines = read_text(path, MAX_SIZE).split("\n")
-    except FileNotFoundError as error:
-        raise DatasetError(f"{path} cannot be read: there is no such file") from error
     except BadInput as error:
         raise DatasetError(f"{path}{error.where} {error.why}") from error
     cases: list[Case] = []
@@ -141,7 +127,7 @@ def _case(place: _Place, line: str) -> Case:
 
 
 def _sentence(error: ValidationError) -> str:
-    """The first thing that is wrong, in words."""
+    """The first error as a sentence."""
     first = error.errors()[0]
     field = "".join(f"[{at}]" if isinstance(at, int) else f".{at}" for at in first["loc"])
     field = f"`{excerpt(field.lstrip('.'), 80)}`"

@@ -1,4 +1,4 @@
-"""The command ``lastword eval ends``, which measures whether the decision to hang up is right."""
+"""The command ``lastword eval ends``, which measures whether a graph hangs up when it should."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from tempfile import TemporaryDirectory, mkdtemp
 from typing import Any
 
 from rich.progress import Progress
@@ -20,15 +20,11 @@ from lastword.private_files import private_file
 from lastword.settings import Settings, choose_chat_model
 from lastword.terminal import SafeConsole
 from lastword.testing.project_context import ContextFactory, context_factory
-from lastword.tools.evaluation.case_call import CaseSetting, History
-from lastword.tools.evaluation.dataset import Case, choose_cases, find_dataset, read_dataset
-from lastword.tools.evaluation.decision import Decision, Side
-from lastword.tools.evaluation.figures import Figures, figures
-from lastword.tools.evaluation.record import content
-from lastword.tools.evaluation.report import report
+from lastword.tools.evaluation.case_run import UNKNOWN_MODEL, CaseSetting, History, run_side
+from lastword.tools.evaluation.dataset import Case, choose_cases, read_dataset
+from lastword.tools.evaluation.figures import Decision, Figures, Side, figures
+from lastword.tools.evaluation.report import SHOWN_CASES, as_json, report, show
 from lastword.tools.evaluation.second_model import run_elsewhere
-from lastword.tools.evaluation.side_run import UNKNOWN_MODEL, run_side
-from lastword.tools.evaluation.view import markdown, show
 
 Run = Callable[[Coroutine[Any, Any, list[Side]]], list[Side]]
 """Runs asynchronous work to its end, as ``asyncio.run`` does."""
@@ -36,7 +32,7 @@ Run = Callable[[Coroutine[Any, Any, list[Side]]], list[Side]]
 
 @dataclass(frozen=True)
 class EndsRequest:
-    """What is to be measured, and where to; see ``lastword eval ends --help``."""
+    """The options of ``lastword eval ends``; see its ``--help``."""
 
     dataset: str
     graph: str | None = None
@@ -56,13 +52,13 @@ class EndsRequest:
 
 @dataclass(frozen=True)
 class _Plan:
-    """A request with everything read and loaded."""
+    """A request with its cases read and its graphs loaded."""
 
     request: EndsRequest
     cases: Sequence[Case]
     graph: CallGraph
     second: CallGraph | None
-    """None: there is no second side, or it runs in a process of its own."""
+    """None without a second side, or if it runs in a process of its own."""
     project_context: ContextFactory
 
 
@@ -72,24 +68,22 @@ def measure_ends(
     """Measure, print the report and write the files.
 
     Raises:
-        DatasetError: the cases cannot be used.
+        DatasetError: the cases cannot be read.
         GraphError: a graph does not load.
-        EvaluationFailed: every case failed, a side has no figures, or a file's folder is not there.
+        EvaluationFailed: every case of a side failed, or the folder of a file does not exist.
         UnwritableFile: a file cannot be written.
-        BelowThreshold: a figure of the first side is below what was asked for.
+        BelowThreshold: a figure of the first side is below its threshold.
     """
     plan = _prepare(request, settings)
     with TemporaryDirectory(prefix="lastword-eval-") as folder, _progress(plan, console) as decided:
         sides = run(_run(plan, Path(folder), decided))
-    blocks = report(_header(plan, sides), sides)
-    show(blocks, console)
+    header = _header(plan, sides)
+    show(report(header, sides, SHOWN_CASES), console)
     if request.json_file is not None:
-        _write(
-            request.json_file,
-            json.dumps(content(_about(request), sides), indent=1, ensure_ascii=False),
-        )
+        data = as_json(_about(request), sides)
+        _write(request.json_file, json.dumps(data, indent=1, ensure_ascii=False))
     if request.out is not None:
-        _write(request.out, markdown(blocks))
+        _write(request.out, report(header, sides))
     for side in sides:
         _refuse_only_failures(side)
     _compare_to_thresholds(request, figures(sides[0].decisions))
@@ -100,9 +94,7 @@ def _prepare(request: EndsRequest, settings: Settings) -> _Plan:
     for file in (request.json_file, request.out):
         if file is not None and not file.resolve().parent.is_dir():
             raise EvaluationFailed(f"{file} cannot be written: there is no folder {file.parent}")
-    cases = choose_cases(
-        read_dataset(find_dataset(request.dataset)), request.categories, request.limit
-    )
+    cases = choose_cases(read_dataset(Path(request.dataset)), request.categories, request.limit)
     if request.model is not None:
         choose_chat_model(request.model)
     config = settings.graphs_config
@@ -116,9 +108,10 @@ def _prepare(request: EndsRequest, settings: Settings) -> _Plan:
 
 async def _run(plan: _Plan, folder: Path, decided: Callable[[Decision], None]) -> list[Side]:
     request = plan.request
-    dispatch = read_dispatch(request.metadata)
     setting = CaseSetting(
-        request.history, folder, dispatch.direction, dispatch.metadata, plan.project_context
+        request.history,
+        read_dispatch(request.metadata),
+        more_context=lambda: plan.project_context(Path(mkdtemp(dir=folder))),
     )
     sides = [
         await run_side(graph, plan.cases, setting, parallel=request.parallel, decided=decided)
@@ -132,7 +125,7 @@ async def _run(plan: _Plan, folder: Path, decided: Callable[[Decision], None]) -
 
 
 def _second_arguments(plan: _Plan) -> list[str]:
-    """The arguments of the command that measures the side of ``--against-model``."""
+    """Arguments of the command that measures the side of ``--against-model``."""
     request = plan.request
     options: dict[str, object] = {
         "--graph": request.against or plan.graph.name,
@@ -183,7 +176,7 @@ def _about(request: EndsRequest) -> dict[str, Any]:
 
 
 def _write(file: Path, text: str) -> None:
-    """Write what holds callers' words, for the owner alone."""
+    """Write a file for the owner only: it has callers' words in it."""
     with private_file(file) as written:
         written.write(text.encode())
 
@@ -205,7 +198,7 @@ def _compare_to_thresholds(request: EndsRequest, of: Figures) -> None:
 
 @contextmanager
 def _progress(plan: _Plan, console: SafeConsole) -> Iterator[Callable[[Decision], None]]:
-    """Show how far it has come, where somebody looks on."""
+    """Show a progress bar in a terminal."""
     number = len(plan.cases) * (2 if plan.second else 1)
     with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
         task = progress.add_task("cases", total=number)

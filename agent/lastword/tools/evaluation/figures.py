@@ -1,4 +1,4 @@
-"""How right decisions were, in figures. Pure code: decisions in, numbers out."""
+"""The decisions of a graph, and how many of them were right (pure)."""
 
 from __future__ import annotations
 
@@ -7,45 +7,101 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from math import comb
 from statistics import mean, median
+from typing import Literal
 
 from lastword.testing.intervals import wilson
-from lastword.tools.evaluation.decision import Decision, Verdict
+from lastword.tools.evaluation.dataset import Case
+
+Outcome = Literal["ended", "went_on", "early", "failed"]
+Verdict = Literal["right", "false", "missed", "early", "failed"]
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What the graph decided in one case.
+
+    Args:
+        case: the case.
+        outcome: after the caller's last line the graph ``ended`` the call or ``went_on``; or it
+            ended the call before that line (``early``); or it ``failed``.
+        asked: the agent's words before the caller's last line in this call.
+        said: the graph's answer, without an end token.
+        reason: the ending's reason; None without an ending.
+        seconds: from the caller's last words to the end of the answer.
+        late: after a missed ending, the number of goodbyes until the graph ended the call; None
+            if it did not.
+        why: the error, or when the early ending came.
+    """
+
+    case: Case
+    outcome: Outcome
+    asked: str = ""
+    said: str = ""
+    reason: str | None = None
+    seconds: float = 0.0
+    late: int | None = None
+    why: str = ""
+
+    @property
+    def verdict(self) -> Verdict:
+        """``right``, or the kind of mistake: ``false`` cut a call off, ``missed`` kept it up."""
+        match self.outcome, self.case.label:
+            case ("early" | "failed") as verdict, _:
+                return verdict
+            case "ended", "continue":
+                return "false"
+            case "went_on", "end":
+                return "missed"
+            case _:
+                return "right"
+
+
+@dataclass(frozen=True)
+class Side:
+    """All decisions of one graph with one model, in the order of the cases.
+
+    ``model``: names of the models that answered, or "unknown".
+    """
+
+    graph: str
+    model: str
+    decisions: tuple[Decision, ...]
 
 
 def mcnemar(only_first: int, only_second: int) -> float:
-    """How probable so unequal a split would be if both sides were equally good (two-sided).
+    """The two-sided p-value of McNemar's exact test.
 
-    McNemar's test in its exact form: the cases that only one side has right, as throws of a coin.
-    Q. McNemar, Psychometrika 12 (1947), 153-157. 1.0 when there is no such case.
+    The arguments count the cases that only one side has right; 1.0 when both are 0. The test is a
+    binomial test with p = 0.5: Q. McNemar, Psychometrika 12 (1947), 153-157.
     """
-    thrown, fewer = only_first + only_second, min(only_first, only_second)
-    tail = sum(comb(thrown, heads) for heads in range(fewer + 1))
-    return min(1.0, tail / 2 ** (thrown - 1)) if thrown else 1.0
+    trials, fewer = only_first + only_second, min(only_first, only_second)
+    tail = sum(comb(trials, successes) for successes in range(fewer + 1))
+    return min(1.0, tail / 2 ** (trials - 1)) if trials else 1.0
 
 
 @dataclass(frozen=True)
 class Share:
-    """So many ``of`` so many; of none there is no share and no interval."""
+    """``hits`` out of ``total``. With ``total == 0`` there is no share."""
 
     hits: int
-    of: int
+    total: int
 
     @property
     def value(self) -> float | None:
-        """From 0 to 1."""
-        return self.hits / self.of if self.of else None
+        """From 0 to 1; None with ``total == 0``."""
+        return self.hits / self.total if self.total else None
 
     @property
     def interval(self) -> tuple[float, float] | None:
-        """The 95 % confidence interval."""
-        return wilson(self.hits, self.of) if self.of else None
+        """The 95 % confidence interval (Wilson); None with ``total == 0``."""
+        return wilson(self.hits, self.total) if self.total else None
 
 
 @dataclass(frozen=True)
 class Lateness:
-    """What became of missed endings when the caller went on saying goodbye.
+    """When calls with a missed ending ended, while the caller went on saying goodbye.
 
-    ``after``: how many goodbyes more → in how many calls; ``never``: calls not ended within them.
+    ``after``: number of goodbyes → number of calls; ``never``: calls that did not end.
     """
 
     after: dict[int, int]
@@ -53,18 +109,19 @@ class Lateness:
 
     @property
     def mean(self) -> float | None:
-        """Turns late on average, of those that ended."""
+        """Mean number of goodbyes of the calls that ended; None if none did."""
         turns = list(Counter(self.after).elements())
         return mean(turns) if turns else None
 
 
 @dataclass(frozen=True)
 class Figures:
-    """The figures of one side, or of a part of its cases.
+    """The figures of some decisions of one side.
 
-    Shares count failed cases and early hang-ups as what they are: never right. ``precision`` is of
-    all endings, early ones too; ``recall`` of all cases labelled end; ``false`` (with the early
-    ones) of all labelled continue; ``missed`` of all labelled end.
+    Failed cases and early hang-ups are never right, and count in every total of their label.
+    ``precision``: right endings out of all endings, early ones included; ``recall``: right endings
+    out of the cases labelled end; ``false``: false and early hang-ups out of the cases labelled
+    continue; ``missed``: missed endings out of the cases labelled end.
     """
 
     right: Share
@@ -76,11 +133,11 @@ class Figures:
     failed: int
     late: Lateness
     seconds: float | None
-    """Median time of a decision; None when every case failed or ended early."""
+    """Median time of a decision; None if every case failed or ended early."""
 
 
 def figures(decisions: Sequence[Decision]) -> Figures:
-    """Count."""
+    """Count the verdicts."""
     to_end = [one.verdict for one in decisions if one.case.label == "end"]
     to_go_on = [one.verdict for one in decisions if one.case.label == "continue"]
     verdicts = [*to_end, *to_go_on]
@@ -105,7 +162,7 @@ def figures(decisions: Sequence[Decision]) -> Figures:
 def grouped(
     decisions: Iterable[Decision], name: Callable[[Decision], str]
 ) -> dict[str, list[Decision]]:
-    """Decisions by ``name``, in the order of the alphabet."""
+    """Decisions by ``name``, sorted by it."""
     groups: dict[str, list[Decision]] = {}
     for one in decisions:
         groups.setdefault(name(one), []).append(one)
@@ -113,7 +170,7 @@ def grouped(
 
 
 def tally(decisions: Iterable[Decision], verdict: Verdict) -> int:
-    """How many decisions got ``verdict``."""
+    """The number of decisions with ``verdict``."""
     return sum(one.verdict == verdict for one in decisions)
 
 
@@ -121,8 +178,9 @@ def tally(decisions: Iterable[Decision], verdict: Verdict) -> int:
 class Difference:
     """Two sides on the same cases.
 
-    ``differing`` are the pairs with another outcome; ``only_first`` and ``only_second`` count the
-    cases that one side alone has right, without the ``left_out``, on which a side failed.
+    ``differing``: pairs with different outcomes; ``only_first``, ``only_second``: the number of
+    cases that only one side has right; ``left_out``: the number of cases on which a side failed,
+    which are in neither.
     """
 
     differing: tuple[tuple[Decision, Decision], ...]
@@ -132,7 +190,7 @@ class Difference:
 
     @property
     def p(self) -> float:
-        """McNemar's exact p, two-sided."""
+        """The two-sided p-value of McNemar's exact test."""
         return mcnemar(self.only_first, self.only_second)
 
 
@@ -140,7 +198,7 @@ def difference(first: Sequence[Decision], second: Sequence[Decision]) -> Differe
     """Compare two sides.
 
     Raises:
-        ValueError: they are not of the same cases in the same order.
+        ValueError: the sides do not have the same cases in the same order.
     """
     if [one.case.id for one in first] != [one.case.id for one in second]:
         raise ValueError("the two sides have not had the same cases")

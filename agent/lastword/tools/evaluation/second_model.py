@@ -1,6 +1,7 @@
-"""The side of another model: the same command in a process of its own.
+"""Measures the side of a second model by running the command in a process of its own.
 
-The sample graphs are built around their model when they are imported, once in a process.
+A graph is often built around its chat model at import, as the samples are, so that one process can
+have it with one model only.
 """
 
 from __future__ import annotations
@@ -11,24 +12,26 @@ import sys
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 from lastword.errors import EvaluationFailed
 from lastword.settings import inherited_environment
 from lastword.tools.evaluation.dataset import Case
-from lastword.tools.evaluation.decision import Side
-from lastword.tools.evaluation.record import side_from
+from lastword.tools.evaluation.figures import Decision, Side
+
+_FIELDS = ("outcome", "asked", "said", "reason", "seconds", "late", "why")
 
 
 async def run_elsewhere(arguments: Sequence[str], cases: Mapping[str, Case], folder: Path) -> Side:
-    """Run ``lastword eval ends`` with ``arguments`` and read the side that it has measured.
+    """Run ``lastword eval ends`` with ``arguments`` and return its first side.
 
     Args:
         arguments: the command's, without ``--json``.
         cases: by their id.
-        folder: where its figures may be written.
+        folder: where the process may write its figures.
 
     Raises:
-        EvaluationFailed: it has ended without figures; the message has its last words.
+        EvaluationFailed: the process exits with an error; the message has its last line.
     """
     written = folder / "second-side.json"
     command = [sys.executable, "-m", "lastword", "eval", "ends", *arguments, "--json", str(written)]
@@ -52,3 +55,16 @@ async def run_elsewhere(arguments: Sequence[str], cases: Mapping[str, Case], fol
         raise EvaluationFailed(f"the second side failed: {said}")
     content = json.loads(await asyncio.to_thread(written.read_text, encoding="utf-8"))
     return side_from(content["sides"][0], cases)
+
+
+def side_from(written: Mapping[str, Any], cases: Mapping[str, Case]) -> Side:
+    """One of the ``sides`` that ``report.as_json`` returned; ``cases`` by their id.
+
+    Raises:
+        KeyError: a case or a field is missing.
+    """
+    decisions = tuple(
+        Decision(cases[one["id"]], **{field: one[field] for field in _FIELDS})
+        for one in written["cases"]
+    )
+    return Side(written["graph"], written["model"], decisions)
