@@ -116,7 +116,8 @@ async def test_p5_words_that_are_in_a_message_or_cannot_be_are_not_reported(
 async def test_p5_the_farewell_of_an_end_node_is_not_reported(tmp_path: Path, level: Level) -> None:
     done = await one_turn(tmp_path, graph_of(answers, name="end"), level)
     assert forgotten(done) == []
-    assert done.call is not None and done.call.end is not None
+    assert done.call is not None
+    assert done.call.end is not None
 
 
 @BOTH
