@@ -177,10 +177,12 @@ class ConversationItem(pytest.Item):
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
         """Print the conversation as a script."""
+        from lastword.testing.forgotten_words import ForgottenWords
+
         match excinfo.value:
             case ConversationFailed() as failed:
                 return str(failed)
-            case LastwordError() as error:
+            case (LastwordError() | ForgottenWords()) as error:
                 return str(error)
             case _:
                 return super().repr_failure(excinfo, style)

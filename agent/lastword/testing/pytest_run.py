@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import warnings
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, nullcontext
@@ -117,7 +118,12 @@ class ConversationRun:
         )
 
     def saw(self, graph: str, replies: Sequence[Reply], taken: Taken | None = None) -> None:
-        """Keep what a conversation has shown of ``graph``; ``taken`` in another process."""
+        """Keep what a conversation has shown of ``graph``; ``taken`` in another process.
+
+        Forgotten words are warnings of pytest, which ``filterwarnings`` can turn into errors.
+        """
+        for words in (one for reply in replies for one in reply.forgotten):
+            warnings.warn(words, stacklevel=2)
         if not self._covers:
             return
         from lastword.testing.coverage import Taken

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from livekit.agents.voice.run_result import RunResult
 
 from lastword.events import EndedBy
+from lastword.testing.forgotten_words import ForgottenWords
 
 
 class ToolUse(NamedTuple):
@@ -46,6 +47,8 @@ class Reply:
     """The line is down."""
     seconds: float = 0.0
     """How long the caller waited for the answer."""
+    forgotten: Sequence[ForgottenWords] = field(default=(), compare=False)
+    """Words that were spoken but are in no message; () where the graph's state cannot be seen."""
     result: RunResult[Any] | None = field(default=None, compare=False)
     """LiveKit's record of the turn; None where there is no session, or where it keeps none."""
 

@@ -1,4 +1,4 @@
-"""Graphs with states that a checkpointer keeps, or does not."""
+"""A graph whose state has types that a checkpointer can keep, and types that it cannot."""
 
 from __future__ import annotations
 
@@ -8,10 +8,16 @@ from typing import Annotated, Any, NotRequired
 
 from langgraph.channels import UntrackedValue
 from langgraph.graph import START, MessagesState, StateGraph
+from pydantic import BaseModel
 from typing_extensions import TypedDict
 
-from tests.fakes.checked_graphs.models import Meant
 from tests.fakes.checked_graphs.ways import goodbye
+
+
+class Meant(BaseModel):
+    """What the caller means."""
+
+    intent: str
 
 
 @dataclass

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, cast
+from typing import Any, Literal
 
 from langchain_core.messages import AIMessage
-from langgraph.config import get_stream_writer
+from langgraph.func import entrypoint
 from langgraph.graph import END, START, MessagesState, StateGraph
 from langgraph.types import Command, interrupt
 
-from lastword import signals
 from lastword.signals import CallPolicy
 
 Update = dict[str, Any]
@@ -48,59 +47,6 @@ no_ending_builder = builder()
 no_ending_builder.add_node("talk", talk)
 no_ending_builder.add_edge(START, "talk")
 no_ending = no_ending_builder.compile()
-
-
-async def names_reason(state: MessagesState) -> Update:
-    not_run()
-    return {"ending": {"reason": "done"}, "messages": [AIMessage("Goodbye!")]}
-
-
-channel_only_builder = builder()
-channel_only_builder.add_node("talk", names_reason)
-channel_only_builder.add_edge(START, "talk")
-channel_only = channel_only_builder.compile()
-
-
-def finish() -> None:
-    signals.end_call("done")
-
-
-async def decide(state: MessagesState) -> Update:
-    not_run()
-    finish()
-    return {"messages": [AIMessage("Goodbye!")]}
-
-
-by_helper_builder = builder()
-by_helper_builder.add_node("talk", decide)
-by_helper_builder.add_edge(START, "talk")
-by_helper = by_helper_builder.compile()
-
-
-async def decide_by_hand(state: MessagesState) -> Update:
-    not_run()
-    get_stream_writer()({"type": "lastword.end_call", "reason": "done"})
-    return {"messages": [AIMessage("Goodbye!")]}
-
-
-by_event_builder = builder()
-by_event_builder.add_node("talk", decide_by_hand)
-by_event_builder.add_edge(START, "talk")
-by_event = by_event_builder.compile()
-
-
-async def decide_late(state: MessagesState) -> Update:
-    from lastword.signals import end_call  # noqa: PLC0415 - as some write it
-
-    not_run()
-    end_call()
-    return {}
-
-
-by_local_import_builder = builder()
-by_local_import_builder.add_node("talk", decide_late)
-by_local_import_builder.add_edge(START, "talk")
-by_local_import = by_local_import_builder.compile()
 
 
 async def asks(state: MessagesState) -> Command[Literal["enter", "end"]]:
@@ -156,14 +102,6 @@ async def write_down(state: MessagesState) -> Update:
     return {}
 
 
-works_on_builder = builder()
-works_on_builder.add_node("end", goodbye)
-works_on_builder.add_node("write_down", write_down)
-works_on_builder.add_edge(START, "end")
-works_on_builder.add_edge("end", "write_down")
-works_on = works_on_builder.compile()
-
-
 async def jumps(state: MessagesState) -> Command[Any]:
     not_run()
     return Command(goto="end" if state["messages"] else END)
@@ -175,17 +113,6 @@ undeclared_builder.add_node("end", goodbye)
 undeclared_builder.add_edge(START, "jump")
 undeclared = undeclared_builder.compile()
 
-
-async def jumps_anywhere(state: MessagesState) -> Command[Any]:
-    not_run()
-    return Command(goto=str(state["messages"][-1].content))
-
-
-anywhere_builder = builder()
-anywhere_builder.add_node("jump", jumps_anywhere)
-anywhere_builder.add_node("end", goodbye)
-anywhere_builder.add_edge(START, "jump")
-anywhere = anywhere_builder.compile()
 
 lost_builder = builder()
 lost_builder.add_node("end", goodbye)
@@ -205,14 +132,6 @@ inside_goes_on_builder.add_edge(START, "desk")
 inside_goes_on_builder.add_edge("desk", "more")
 inside_goes_on = inside_goes_on_builder.compile()
 
-two_in_a_line = ((lambda _: not_run()), (lambda _: finish()))
-lambdas_builder = builder()
-lambdas_builder.add_node("first", two_in_a_line[0])
-lambdas_builder.add_node("last", two_in_a_line[1])
-lambdas_builder.add_edge(START, "first")
-lambdas_builder.add_conditional_edges("first", lambda _: "last" if _ else END)
-lambdas = lambdas_builder.compile()
-
 
 async def calls_a_graph(state: MessagesState) -> Update:
     not_run()
@@ -225,30 +144,34 @@ inside_a_function_builder.add_edge(START, "desk")
 inside_a_function = inside_a_function_builder.compile()
 
 
-def ends_and_leaves(state: MessagesState) -> Literal["talk", "__end__"]:
+def anywhere_at_all(state: MessagesState) -> str:
     not_run()
-    finish()
-    return "__end__"
+    return str(state["messages"][-1].content)
 
 
-by_edge_builder = builder()
-by_edge_builder.add_node("talk", talk)
-by_edge_builder.add_edge(START, "talk")
-by_edge_builder.add_conditional_edges("talk", ends_and_leaves)
-by_edge = by_edge_builder.compile()
+anywhere_builder = builder()
+anywhere_builder.add_node("talk", talk)
+anywhere_builder.add_node("end", goodbye)
+anywhere_builder.add_conditional_edges(START, anywhere_at_all)
+anywhere = anywhere_builder.compile()
 
 
-def by_union(state: MessagesState) -> Literal["talk"] | Literal["end"]:
+async def jumps_or_stays(state: MessagesState) -> Update | Command[Any]:
     not_run()
-    return cast("Literal['talk', 'end']", state["messages"][-1].content)
+    return Command(goto="end")
 
 
 union_builder = builder()
-union_builder.add_node("talk", talk)
+union_builder.add_node("jump", jumps_or_stays)
 union_builder.add_node("end", goodbye)
-union_builder.add_node("lost", write_down)
-union_builder.add_conditional_edges(START, by_union)
+union_builder.add_edge(START, "jump")
 union = union_builder.compile()
+
+destinations_builder = builder()
+destinations_builder.add_node("jump", jumps_or_stays, destinations=("again",))
+destinations_builder.add_node("again", jumps_or_stays, destinations=("jump",))
+destinations_builder.add_edge(START, "jump")
+destinations = destinations_builder.compile()
 
 
 async def hands_over(state: MessagesState) -> Command[Any]:
@@ -272,5 +195,18 @@ circle_builder.add_edge(START, "talk")
 circle_builder.add_edge("talk", "end")
 circle_builder.add_edge("end", "talk")
 circle = circle_builder.compile()
+
+agent_builder = builder()
+agent_builder.add_node("end", goodbye)
+agent_builder.add_node("agent", by_node)
+agent_builder.add_edge(START, "end")
+agent = agent_builder.compile()
+
+
+@entrypoint()
+def functional(words: str) -> dict[str, Any]:
+    not_run()
+    return {"words": words}
+
 
 call_policy = CallPolicy()

@@ -19,6 +19,7 @@ from lastword.hangup.closers import is_closer
 from lastword.hangup.farewell_guard import StoppedBy, limit_stopped_by
 from lastword.signals import CallEvent
 from lastword.testing.bare_chat import BareChat
+from lastword.testing.forgotten_words import ForgottenWordsWatch
 from lastword.testing.levels.as_call_event import happening, silences_after
 from lastword.testing.levels.driver import NotSaid
 from lastword.testing.observed import ToolWatch, state_at
@@ -57,7 +58,8 @@ class GraphCall:
         self._id = utils.shortuuid("conversation-")
         self._policy = graph.policy
         self._tools = ToolWatch()
-        watching = [*observers, self._tools]
+        self._words = ForgottenWordsWatch()
+        watching = [*observers, self._tools, self._words]
         self._llm = call_llm(
             self._id, graph, dispatch, observers=watching, more_context=more_context
         )
@@ -111,13 +113,15 @@ class GraphCall:
         if event is not None:
             self._chat.happens(event)
         answer = await self._chat.answer()
+        state = await self._state(answer.pointer)
         reply = Reply(
             said=answer.said,
             nodes=answer.pointer["nodes"] if answer.pointer else (),
             tools=self._tools.take(),
-            state=await self._state(answer.pointer),
+            state=state,
             end=None if answer.ending is None else _end(answer.ending),
             seconds=answer.seconds,
+            forgotten=self._words.take(answer.pointer, state),
         )
         if cut is not None and cut.over is not None:
             return self._cut(reply, cut, cut.over, self._policy.farewell_interruption)

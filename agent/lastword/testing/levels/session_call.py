@@ -23,6 +23,7 @@ from lastword.room.call_agent import CallAgent
 from lastword.testing.fakes.audio_output import FakeAudioOutput, FakeTextOutput, FakeTTS
 from lastword.testing.fakes.recording_journal import KeptJournal
 from lastword.testing.fakes.stt import FakeSTT, fake_voices
+from lastword.testing.forgotten_words import ForgottenWordsWatch
 from lastword.testing.levels.as_call_event import happening, silences_after
 from lastword.testing.levels.driver import NotSaid
 from lastword.testing.levels.journal_reading import end_of, ending_in
@@ -79,6 +80,7 @@ class SessionCall:
         self._subtitles = FakeTextOutput()
         self._ears = FakeSTT()
         self._tools = ToolWatch()
+        self._words = ForgottenWordsWatch()
         self._id = utils.shortuuid("conversation-")
         self.call = Call(
             self._id,
@@ -86,7 +88,7 @@ class SessionCall:
             dispatch=dispatch,
             journal=self.journal,
             voices=replace(fake_voices(self._ears, preemptive=False), tts=FakeTTS()),
-            observers=[*observers, self._tools],
+            observers=[*observers, self._tools, self._words],
             more_context=more_context,
         )
         self.running: asyncio.Task[CallEnd]
@@ -295,13 +297,15 @@ class SessionCall:
     async def _reply(self, pointer: RunPointer | None) -> Reply:
         said = [fields["lk.pii.words"] for name, fields in self._news if name == "spoken"]
         graph, checkpoint = self.call.graph_llm.graph, pointer and pointer["checkpoint_id"]
+        state = await state_at(graph, self._id, checkpoint)
         return Reply(
             said=" ".join(said),
             nodes=pointer["nodes"] if pointer else (),
             tools=self._tools.take(),
-            state=await state_at(graph, self._id, checkpoint),
+            state=state,
             end=self.end or ending_in(self._news),
             is_over=self.end is not None,
+            forgotten=self._words.take(pointer, state),
         )
 
     async def _first(self, wanted: Awaitable[Any], *others: asyncio.Future[Any]) -> Any:

@@ -1,4 +1,4 @@
-"""Read graphs without running them, and say what would go wrong in their calls."""
+"""Find what would go wrong in calls of a graph, from the compiled graph and its policy."""
 
 from lastword.tools.check.inspection import check_graphs
 from lastword.tools.check.report import Finding, Place, Report

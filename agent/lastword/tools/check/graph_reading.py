@@ -1,182 +1,229 @@
-"""A compiled graph as the check sees it: nodes, what they do, and the ways between them."""
+"""A compiled graph as the check sees it: its nodes, the ways between them, and where they are.
+
+Nothing is run and no source is parsed. Ways are the edges, branches and ``Command`` destinations
+that LangGraph itself has collected; the source is searched for lines to point at only.
+"""
 
 from __future__ import annotations
 
-import ast
-from collections.abc import Mapping
+import inspect
+import re
+import types
+from collections.abc import Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass, field
-from typing import Any
+from functools import cache, partial
+from pathlib import Path
+from sysconfig import get_path
+from typing import Any, TypeAlias, Union, get_args, get_origin, get_type_hints
 
-from langchain_core.runnables import Runnable
 from langgraph.constants import END, START
-from langgraph.graph._node import StateNodeSpec
 from langgraph.graph.state import CompiledStateGraph
-from langgraph.pregel import Pregel
 from langgraph.pregel.protocol import PregelProtocol
+from langgraph.types import Command
 
-from lastword.tools.check.flow import Node
-from lastword.tools.check.functions import Function, read_function
-from lastword.tools.check.gotos import branch_ends
-from lastword.tools.check.node_reading import NodeReading, read_node
-from lastword.tools.check.report import Place
-from lastword.tools.check.runnable_parts import parts
-from lastword.tools.check.syntax import live
+from lastword.graphs_config import CallGraph
+from lastword.signals import CallPolicy
+from lastword.tools.check.report import Finding, Place
+
+Node: TypeAlias = tuple[str, ...]
+"""A node's name, after the names of the nodes whose subgraphs it is in."""
+Ways: TypeAlias = Mapping[Node, Set[Node]]
+"""Where one can go from each node."""
+_INSTALLED = [Path(get_path(one)).resolve() for one in ("stdlib", "platlib", "purelib")]
 
 
 @dataclass
 class GraphReading:
-    """Everything that was read of a graph.
+    """A graph with its subgraphs, and the policy of its calls.
 
-    ``nodes`` and ``branches`` have what nodes and the conditional edges behind them do; START is
-    ``("__start__",)``. ``ways`` join nodes, START and END of the graph and its subgraphs; the
-    ways in ``undeclared`` come from gotos that LangGraph is not told of. ``unread`` are nodes
-    about which nothing is known.
+    ``root`` is the line where the graph is made. ``ways`` join nodes, START and END of the graph
+    and of each subgraph. ``undeclared`` are nodes whose annotation says that they return a
+    ``Command``, but not where it goes. ``unread`` are graphs that are no ``StateGraph``; the graph
+    itself is ``()``.
     """
 
+    name: str
+    policy: CallPolicy
     root: Place
-    nodes: dict[Node, NodeReading] = field(default_factory=dict)
-    branches: dict[Node, list[NodeReading]] = field(default_factory=dict)
+    nodes: list[Node] = field(default_factory=list)
     ways: dict[Node, set[Node]] = field(default_factory=dict)
-    undeclared: set[tuple[Node, Node]] = field(default_factory=set)
+    undeclared: list[Node] = field(default_factory=list)
     unread: list[Node] = field(default_factory=list)
     places: dict[Node, Place] = field(default_factory=dict)
-    added: dict[Node, Place] = field(default_factory=dict)
-    """The line of the node's ``add_node``, where it is found."""
+    """Where a node's function begins, if the project has written it."""
 
-    def way(self, begin: Node, end: Node, *, declared: bool = True) -> None:
-        """Add a way; one that was declared stays so."""
-        known = end in self.ways.setdefault(begin, set())
-        self.ways[begin].add(end)
-        if not declared and not known:
-            self.undeclared.add((begin, end))
-        elif declared:
-            self.undeclared.discard((begin, end))
+    @property
+    def files(self) -> set[Path]:
+        """The project's files that the graph is known to be made of."""
+        return {one.file for one in (self.root, *self.places.values()) if is_own(one.file)}
 
-    def place(self, node: Node) -> Place:
-        """Where a node is written: its function, else its ``add_node``, else the graph."""
-        while node and node not in self.places and node not in self.added:
-            node = node[:-1]
-        return self.places.get(node) or self.added.get(node) or self.root
+    def lines(self, node: Node) -> list[Place]:
+        """The lines that stand for a node, the best one to point at first.
 
-    def also(self, node: Node) -> tuple[Place, ...]:
-        """Other lines that stand for the node."""
-        return (self.added[node],) if node in self.added else ()
+        Its function, else its ``add_node``, else those of the node it is in, else the graph.
+        """
+        if not node:
+            return [self.root]
+        name = rf"(?:[\w.]+\.)?{re.escape(node[-1])}\b"
+        call = re.compile(rf"add_node\(\s*[\"']?{name}")
+        added = [one for file in sorted(self.files) for one in _lines_of(call, file)]
+        found = [self.places[node], *added] if node in self.places else added
+        return found or self.lines(node[:-1])
+
+    def finding(self, code: str, node: Node, what: str) -> Finding:
+        """A finding about a node; about the whole graph when ``node`` is empty."""
+        place, *also = self.lines(node)
+        return Finding(code, self.name, what, place, node="/".join(node), also=tuple(also))
+
+    def is_silenced(self, node: Node) -> bool:
+        """Whether the policy keeps the node, or one whose subgraph it is in, from speaking."""
+        spoken = self.policy.spoken_nodes
+        not_spoken = spoken is not None and not spoken.intersection(node)
+        return not_spoken or bool(self.policy.silent_nodes.intersection(node))
 
 
-def read_graph(graph: Pregel[Any, Any, Any, Any], root: Place) -> GraphReading:
-    """Read a compiled graph and its subgraphs; ``root`` is where it is made."""
-    reading = GraphReading(root)
-    _Reader(reading).graph(graph, ())
+def read_graph(loaded: CallGraph, root: Place) -> GraphReading:
+    """Read a compiled graph and its subgraphs; ``root`` is the line where it is made."""
+    reading = GraphReading(loaded.name, loaded.policy, root)
+    _read(reading, loaded.graph, (), ())
     return reading
 
 
-class _Reader:
-    """Reads one graph, and the subgraphs in it."""
-
-    def __init__(self, reading: GraphReading) -> None:
-        self._reading = reading
-
-    def graph(self, graph: PregelProtocol[Any, Any, Any, Any], path: Node) -> None:
-        start, end = (*path, START), (*path, END)
-        if not isinstance(graph, CompiledStateGraph):
-            self._reading.unread.append(path)
-            self._reading.way(start, end)
-            return
-        builder = graph.builder
-        whole = {name: spec.runnable for name, spec in builder.nodes.items()}
-        inner = {name: one for name, one in whole.items() if isinstance(one, PregelProtocol)}
-        inner.update(graph.get_subgraphs())
-        names = set(builder.nodes)
-        for name, spec in builder.nodes.items():
-            self._node(path, name, spec, inner.get(name), names)
-        for begin, following in builder._all_edges:  # noqa: SLF001 - waiting edges are in it too
-            self._reading.way(self._out(path, begin, inner), (*path, following))
-        for name, branches in builder.branches.items():
-            for branch in branches.values():
-                self._branch(path, name, branch, self._out(path, name, inner), names)
-        static = {begin for begin, _ in builder._all_edges} | set(builder.branches)  # noqa: SLF001
-        for name in names - static:
-            self._without_edge((*path, name), self._out(path, name, inner), end)
-
-    def _out(self, path: Node, name: str, inner: Mapping[str, object]) -> Node:
-        """Where one is when a node is done: at the END of its subgraph if it has one."""
-        return (*path, name, END) if name in inner else (*path, name)
-
-    def _without_edge(self, node: Node, out: Node, end: Node) -> None:
-        """A node without an edge is the last of the run, unless it goes on by a Command."""
-        functions = self._reading.nodes[node].functions
-        goes_on = self._reading.ways.get(out)
-        if not goes_on or (functions and _may_return_without_goto(functions[0])):
-            self._reading.way(out, end)
-
-    def _node(
-        self,
-        path: Node,
-        name: str,
-        spec: StateNodeSpec[Any, Any],
-        inner: PregelProtocol[Any, Any, Any, Any] | None,
-        names: set[str],
-    ) -> None:
+def _read(
+    reading: GraphReading,
+    graph: PregelProtocol[Any, Any, Any, Any],
+    path: Node,
+    inside: tuple[int, ...],
+) -> None:
+    if not isinstance(graph, CompiledStateGraph) or id(graph) in inside:
+        if id(graph) not in inside:
+            reading.unread.append(path)
+        reading.ways[*path, START] = {(*path, END)}
+        return
+    builder = graph.builder
+    inner: dict[str, PregelProtocol[Any, Any, Any, Any]] = dict(graph.get_subgraphs())
+    for name, spec in builder.nodes.items():
         node = (*path, name)
-        is_graph = isinstance(spec.runnable, PregelProtocol)
-        at = self._reading.place(path) if path else self._reading.root
-        found = NodeReading() if is_graph else read_node(spec.runnable, at)
-        self._reading.nodes[node] = found
-        if found.functions:
-            self._reading.places[node] = found.functions[0].place
-        if not found.is_known:
-            self._reading.unread.append(node)
-        if inner is not None:
-            self._reading.way(node, (*node, START))
-            self.graph(inner, node)
-            if not is_graph:
-                self._reading.way(node, (*node, END))
+        reading.nodes.append(node)
+        if isinstance(spec.runnable, PregelProtocol):
+            inner[name] = spec.runnable
+        function = _function_of(spec.runnable)
+        place = None if function is None else _place(function)
+        if place is not None and is_own(place.file):
+            reading.places[node] = place
+        if not spec.ends and _returns_command(function):
+            reading.undeclared.append(node)
+        if name in inner:
+            is_called = inner[name] is not spec.runnable  # the function may also leave it out
+            reading.ways[node] = {(*node, START), *([(*node, END)] if is_called else [])}
+            _read(reading, inner[name], node, (*inside, id(graph)))
+    for begin, end in _edges(graph):
+        out = (*path, begin, END) if begin in inner else (*path, begin)
+        reading.ways.setdefault(out, set()).add((*path, end))
+
+
+def _edges(graph: CompiledStateGraph[Any, Any, Any, Any]) -> Iterator[tuple[str, str]]:
+    """The edges of one graph. A branch without declared ends leads to every node."""
+    builder = graph.builder
+    fixed = [*builder.edges]
+    fixed += [(one, end) for several, end in builder.waiting_edges for one in several]
+    for begin, branches in builder.branches.items():
+        for branch in branches.values():
+            ends = [*builder.nodes, END] if branch.ends is None else branch.ends.values()
+            fixed += [(begin, end) for end in ends]
+    yield from fixed
+    goes_on = {begin for begin, _ in fixed}
+    for name, spec in builder.nodes.items():
+        yield from ((name, end) for end in spec.ends or ())
         if spec.error_handler_node is not None:
-            self._reading.way(node, (*path, spec.error_handler_node))
-        self._gotos(path, spec, found, names, (*node, END) if inner is not None else node)
-
-    def _gotos(
-        self,
-        path: Node,
-        spec: StateNodeSpec[Any, Any],
-        found: NodeReading,
-        names: set[str],
-        out: Node,
-    ) -> None:
-        for declared in spec.ends or ():
-            self._reading.way(out, (*path, declared))
-        for target in found.gotos.here & {*names, END}:
-            self._reading.way(out, (*path, target), declared=target == END)
-        for target in found.gotos.parent if path else ():
-            self._reading.way(out, (*path[:-1], target))
-        if found.gotos.is_open and not spec.ends:
-            self._anywhere(path, out, names)
-
-    def _branch(self, path: Node, name: str, branch: Any, out: Node, names: set[str]) -> None:
-        at = self._reading.place((*path, name))
-        found = read_node(branch.path, at, is_router=True)
-        self._reading.branches.setdefault((*path, name), []).append(found)
-        ends = branch.ends.values() if branch.ends is not None else _told_ends(branch.path)
-        if ends is None:
-            self._anywhere(path, out, names)
-        for following in ends or ():
-            if following in {*names, END}:
-                self._reading.way(out, (*path, following))
-
-    def _anywhere(self, path: Node, out: Node, names: set[str]) -> None:
-        for following in {*names, END}:
-            self._reading.way(out, (*path, following))
+            yield name, spec.error_handler_node
+        always = spec.ends and _returns_command(_function_of(spec.runnable), always=True)
+        if name not in goes_on and not always:
+            yield name, END
 
 
-def _told_ends(path: Runnable[Any, Any]) -> frozenset[str] | None:
-    function = next((read_function(one) for one in parts(path)), None)
-    return None if function is None else branch_ends(function)
+def _function_of(runnable: object) -> Any:
+    """The function that a node was made of; None for nodes that are something else."""
+    function = getattr(runnable, "func", None) or getattr(runnable, "afunc", None)
+    while isinstance(function, partial):
+        function = function.func
+    if function is None or inspect.isroutine(function):
+        return function
+    return type(function).__call__
 
 
-def _may_return_without_goto(function: Function) -> bool:
-    """Whether a node that makes Commands also has a way on which it makes none."""
-    for node in live(function):
-        match node:
-            case ast.Return(value=None | ast.Constant(value=None) | ast.Dict()):
-                return True
-    return False
+def _returns_command(function: Any, *, always: bool = False) -> bool:
+    """Whether the annotation of ``function`` says that it may return a ``Command``, or always."""
+    try:
+        hint = get_type_hints(function).get("return")
+    except Exception:  # noqa: BLE001 - an annotation may be any expression
+        return False
+    several = get_args(hint) if get_origin(hint) in (Union, types.UnionType) else [hint]
+    found = [(get_origin(one) or one) is Command for one in several]
+    return all(found) if always else any(found)
+
+
+def _place(function: Any) -> Place | None:
+    """The line of a function's ``def``, below its decorators."""
+    code = getattr(inspect.unwrap(function), "__code__", None)
+    if code is None:
+        return None
+    file, first = Path(code.co_filename), code.co_firstlineno
+    defs = (one.line for one in _lines_of(_DEF, file) if one.line >= first)
+    return Place(file, first if code.co_name == "<lambda>" else next(defs, first))
+
+
+_DEF = re.compile(r"^[ \t]*(?:async[ \t]+)?(?=def\b)", re.MULTILINE)
+
+
+def variable_line(file: Path, variable: str) -> Place:
+    """Where a module assigns to a variable, else its first line."""
+    found = _lines_of(re.compile(rf"^{re.escape(variable)}\b(?=\s*[:=])", re.MULTILINE), file)
+    return next(iter(found), Place(file, 1))
+
+
+def _lines_of(pattern: re.Pattern[str], file: Path) -> Iterable[Place]:
+    text = _text(file)
+    return [Place(file, text.count("\n", 0, one.end()) + 1) for one in pattern.finditer(text)]
+
+
+@cache
+def _text(file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        return ""
+
+
+@cache
+def is_own(file: Path) -> bool:
+    """Whether a file belongs to the project: not to Python, not to an installed package."""
+    resolved = file.resolve()
+    return resolved.is_file() and not any(resolved.is_relative_to(one) for one in _INSTALLED)
+
+
+def reached(ways: Ways, begin: Iterable[Node]) -> set[Node]:
+    """All nodes that ways lead to from ``begin``, including those."""
+    found: set[Node] = set()
+    waiting = list(begin)
+    while waiting:
+        node = waiting.pop()
+        if node not in found:
+            found.add(node)
+            waiting += ways.get(node, ())
+    return found
+
+
+def traps(ways: Ways, among: Iterable[Node]) -> list[list[Node]]:
+    """Groups of nodes ``among`` these that lead to one another and to nothing else.
+
+    In the order of ``among``.
+    """
+    order = list(among)
+    found: list[list[Node]] = []
+    for node in order:
+        group = reached(ways, ways.get(node, ())) | {node}
+        is_known = any(node in one for one in found)
+        if not is_known and all(node in reached(ways, [other]) for other in group):
+            found.append([one for one in order if one in group])
+    return found

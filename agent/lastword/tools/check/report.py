@@ -1,9 +1,69 @@
-"""What a check of graphs has found, and where."""
+"""What a check of graphs finds: kinds of findings, findings, and the report."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of finding: why it matters and how to fix it, a sentence each."""
+
+    why: str
+    mend: str
+
+
+KINDS: Mapping[str, Kind] = {
+    "does-not-load": Kind(
+        "The worker does not start while one of its graphs does not load.",
+        "Fix what the message says; the other graphs were checked all the same.",
+    ),
+    "no-ending": Kind(
+        "Unless a signal or the end token does, nothing in the graph ends its calls: only the"
+        " caller, silence or the time limit.",
+        "Lead the subgraph to END, or end the call in the outer graph: with the end node, the end"
+        " token or lastword.signals.end_call().",
+    ),
+    "no-way-to-end": Kind(
+        "Unless a signal or the end token ends the call there, only the caller or a limit can.",
+        "Add a way out, to the end node or to END; after END the next turn begins at START.",
+    ),
+    "end-node-goes-on": Kind(
+        "The call is over at the end node: the caller does not hear what is said behind it.",
+        "Lead the end node to END only; if the node behind it says nothing, name it in"
+        " CallPolicy(silent_nodes=...).",
+    ),
+    "end-token-in-words": Kind(
+        "The end token is found anywhere in what is spoken, inside longer words too, and ends the"
+        " call there.",
+        "Choose a token that nobody says, such as <end>, in CallPolicy(end_token=...).",
+    ),
+    "state-not-serialisable": Kind(
+        "The state is kept by a checkpointer between the turns of a call.",
+        "Use a TypedDict, or a model, dataclass or enum at the top of its module.",
+    ),
+    "undeclared-goto": Kind(
+        "LangGraph draws no edge for it: the picture in Studio is wrong, and so are tools that"
+        " read the graph.",
+        "Say where the node goes: -> Command[Literal[...]], or add_node(..., destinations=(...)).",
+    ),
+    "unreachable-node": Kind(
+        "No caller ever gets there.",
+        "Add the missing edge, declare the Command that leads there with -> Command[Literal[...]],"
+        " or remove the node.",
+    ),
+    "unknown-node-in-policy": Kind(
+        "A name that no node has does nothing: what was to be silent is spoken, or what was to end"
+        " the call does not.",
+        "Write the name as it is in add_node; an inner graph's node goes by its own name alone.",
+    ),
+}
+REMOVED: Mapping[str, str] = {
+    "may-be-spoken": "conversations now report it as words that are spoken but in no message",
+}
+"""Codes that were reported once, and what has become of them."""
 
 
 @dataclass(frozen=True)
@@ -18,10 +78,10 @@ class Place:
 class Finding:
     """One thing that will go wrong, or may go wrong, in calls of a graph.
 
-    ``code`` is stable and one of ``lastword.tools.check.catalogue.KINDS``. ``node`` is the node's
-    name, after those of the nodes whose subgraphs it is in ("agent/model"), ``channel`` a channel
-    of the state; both are "" when the finding is about the whole graph. ``also`` are other lines
-    where a comment silences the finding.
+    ``code`` is stable and a key of ``KINDS``. ``node`` is the node's name, after those of the nodes
+    whose subgraphs it is in ("agent/model"), ``channel`` a channel of the state; both are "" when
+    the finding is about the whole graph. ``also`` are other lines where a comment silences the
+    finding.
     """
 
     code: str
@@ -42,17 +102,13 @@ class Finding:
         """The entry of ``[tool.lastword.check] ignore`` that silences this finding alone."""
         return f"{self.graph}:{self.subject}:{self.code}"
 
-    def moved(self, place: Place) -> Finding:
-        """The same at another place; a comment where it was silences it still."""
-        return replace(self, place=place, also=(*self.also, self.place))
-
 
 @dataclass(frozen=True)
 class Report:
     """A check's result: findings in the order of the graphs, and notes about the check itself.
 
-    ``graphs`` are the names that were checked; ``nodes`` counts their nodes, those of subgraphs
-    too; ``silenced`` counts the findings that somebody does not want to hear of.
+    ``graphs`` are the names that were checked; ``nodes`` counts their nodes, including those of
+    subgraphs; ``silenced`` counts the findings that the project ignores.
     """
 
     graphs: tuple[str, ...] = ()

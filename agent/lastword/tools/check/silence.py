@@ -1,4 +1,4 @@
-"""What the project does not want to hear of: comments in the source, a list in pyproject.toml."""
+"""Findings that the project ignores: comments in the source, a list in pyproject.toml."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from functools import cache
 from pathlib import Path
 
 from lastword.errors import SettingsError
-from lastword.tools.check.report import Finding, Place
+from lastword.tools.check.report import REMOVED, Finding, Place
 from lastword.untrusted.bounded_input import BadInput, read_toml
 
 _COMMENT = re.compile(r"#\s*lastword:\s*ignore\[([^\]]*)\]")
@@ -19,7 +19,7 @@ _COMMENT = re.compile(r"#\s*lastword:\s*ignore\[([^\]]*)\]")
 
 @dataclass
 class Silence:
-    """The findings that are to be silenced; remembers which entries have silenced any."""
+    """The entries of pyproject.toml, and which entries and comments have silenced a finding."""
 
     entries: Sequence[str] = ()
     source: str = "pyproject.toml"
@@ -27,7 +27,7 @@ class Silence:
     _comments: set[tuple[Place, str]] = field(default_factory=set)
 
     def covers(self, finding: Finding) -> bool:
-        """Whether a comment or an entry silences ``finding``; both are remembered as used."""
+        """Whether a comment or an entry silences ``finding``; that one then counts as used."""
         matching = {finding.code, finding.ignored_by}.intersection(self.entries)
         self._used |= matching
         here = {
@@ -41,18 +41,24 @@ class Silence:
     def unused(self, files: Iterable[Path]) -> list[str]:
         """A sentence for each entry, and each comment in ``files``, that has silenced nothing."""
         notes = [
-            f"{self.source} ignores {entry!r}, which matches nothing"
+            f"{self.source} ignores {entry!r}, {_why_unused(entry.rpartition(':')[2])}"
             for entry in self.entries
             if entry not in self._used
         ]
         for file in sorted(set(files)):
             for line, codes in sorted(comments(file).items()):
                 notes += [
-                    f"{shown(file)}:{line} ignores {code!r}, which matches nothing"
+                    f"{shown(file)}:{line} ignores {code!r}, {_why_unused(code)}"
                     for code in codes
                     if (Place(file, line), code) not in self._comments
                 ]
         return notes
+
+
+def _why_unused(code: str) -> str:
+    if code in REMOVED:
+        return f"which is no longer checked: {REMOVED[code]}"
+    return "which matches nothing"
 
 
 def read_silence(config: Path) -> Silence:
@@ -76,7 +82,7 @@ def read_silence(config: Path) -> Silence:
         case {"lastword": {"check": {"ignore": _}}}:
             raise SettingsError(
                 f"{shown(path)}: [tool.lastword.check] ignore must be a list of texts, such as"
-                ' ["may-be-spoken"] or ["survey:interview:may-be-spoken"]'
+                ' ["undeclared-goto"] or ["survey:desk:undeclared-goto"]'
             )
         case _:
             return Silence()

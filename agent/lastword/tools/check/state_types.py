@@ -1,68 +1,63 @@
-"""Can a checkpointer keep the state? Told from the types of its channels, by LangGraph itself."""
+"""Whether the memory can keep a graph's state: told from the types of its channels."""
 
 from __future__ import annotations
 
-import ast
 import collections.abc
-import dataclasses
-import enum
 import inspect
-import sys
+import re
 import types
 import typing
 from collections import deque
 from collections.abc import Iterator
 from datetime import date, time, timedelta, tzinfo
 from decimal import Decimal
-from functools import cache
 from pathlib import Path, PurePath
-from typing import Any, Literal, cast, get_args, get_origin, get_type_hints
+from typing import Any, Literal, get_args, get_origin, get_type_hints
 from uuid import UUID
 
 from langgraph.channels.untracked_value import UntrackedValue
-from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 from langgraph.graph.state import CompiledStateGraph
-from langgraph.pregel import Pregel
-from pydantic import BaseModel
 from typing_extensions import is_typeddict
 
-from lastword.memory.memory_types import is_found_by_name, is_written_by_name
-from lastword.tools.check.endings import Subject
-from lastword.tools.check.functions import parsed
+from lastword.memory.memory_types import StateSerializer, is_found_by_name, is_written_by_name
+from lastword.tools.check.graph_reading import GraphReading
 from lastword.tools.check.report import Finding, Place
 
 _PLAIN = (
     str, int, float, bytes, bytearray, list, dict, tuple, set, frozenset, deque, types.NoneType,
     date, time, timedelta, tzinfo, Decimal, UUID, PurePath, BaseException, type,
 )  # fmt: skip
-_ANSWERS_FOR_ITSELF = ("model_dump", "dict", "_asdict", "get_secret_value", "__getattr__")
+_WRITES_ITSELF = ("model_dump", "dict", "_asdict", "get_secret_value", "__getattr__")
+_KNOWN_MODULES = {"typing", "re", "ipaddress", "numpy", "langgraph.types", "langgraph.store.base"}
 Flaw = Literal["fails", "nameless"]
 
 
-def about_state(subject: Subject, graph: Pregel[Any, Any, Any, Any]) -> Iterator[Finding]:
+def about_state(reading: GraphReading, graph: object) -> Iterator[Finding]:
     """The finding ``state-not-serialisable``, one for each channel.
 
     Types that say too little (``Any``, protocols, types of other packages) are not reported.
     """
     if not isinstance(graph, CompiledStateGraph):
         return
+    builder = graph.builder
     seen: set[str] = set()
-    for schema, channels in graph.builder.schemas.items():
+    for schema, channels in builder.schemas.items():
         hints = _hints(schema)
-        for name in channels:
-            kept = name in graph.builder.channels and not isinstance(
-                graph.builder.channels[name], UntrackedValue
-            )
-            if name in seen or not kept:
-                continue
+        for name in (one for one in channels if one not in seen and one in builder.channels):
             seen.add(name)
             found = flaw_of(hints.get(name, Any))
-            if found is not None:
-                place, of_class = _field_line(schema, name)
-                what = _sentence(*found)
-                yield Finding(
-                    "state-not-serialisable", subject.name, what, place, channel=name, also=of_class
-                )
+            if found is None or isinstance(builder.channels[name], UntrackedValue):
+                continue
+            place, *also = _lines_of(schema, name) or [reading.root]
+            what = _sentence(*found)
+            yield Finding(
+                "state-not-serialisable",
+                reading.name,
+                what,
+                place,
+                channel=name,
+                also=tuple(also),
+            )
 
 
 def _sentence(kind: type, flaw: Flaw) -> str:
@@ -88,52 +83,28 @@ def flaw_of(hint: Any, depth: int = 10) -> tuple[type, Flaw] | None:
         return None
     if origin is typing.Annotated:
         return flaw_of(get_args(hint)[0], depth - 1)
+    if isinstance(hint, type) and not is_typeddict(hint) and origin is None:
+        flaw = _flaw_of_class(hint)
+        return (hint, flaw) if flaw else None
     inner = _hints(hint).values() if is_typeddict(hint) else get_args(hint)
-    for one in inner:
-        found = flaw_of(one, depth - 1)
-        if found is not None:
-            return found
-    is_class = isinstance(hint, type) and not is_typeddict(hint) and origin is None
-    flaw = _flaw_of_class(hint) if is_class else None
-    return (hint, flaw) if flaw else None
+    return next(filter(None, (flaw_of(one, depth - 1) for one in inner)), None)
 
 
-@cache
 def _flaw_of_class(kind: type) -> Flaw | None:
-    """What LangGraph's serialiser does with a class, asked with a stand-in of the same name.
-
-    So nothing of the class itself is run.
-    """
-    stand_in = _stand_in(kind)
-    if stand_in is None:
+    if is_written_by_name(kind):
+        return None if is_found_by_name(kind) else "nameless"
+    says_too_little = getattr(kind, "_is_protocol", False) or inspect.isabstract(kind)
+    if says_too_little or issubclass(kind, _PLAIN) or kind.__module__ in _KNOWN_MODULES:
         return None
+    if kind is object or any(hasattr(kind, one) for one in _WRITES_ITSELF):
+        return None
+    # The serialiser is asked with a stand-in of the same name, so that no code of the class runs.
+    stand_in = type(kind.__name__, (), {"__module__": kind.__module__})()
     try:
-        JsonPlusSerializer().dumps_typed(stand_in)
+        StateSerializer().dumps_typed(stand_in)
     except TypeError:
         return "fails"
-    return "nameless" if is_written_by_name(kind) and not is_found_by_name(kind) else None
-
-
-def _stand_in(kind: type) -> object | None:
-    """A value that looks to the serialiser like one of ``kind``; None when that is not known."""
-    name, there = kind.__name__, {"__module__": kind.__module__}
-    if issubclass(kind, BaseModel):
-        return cast("object", type(name, (BaseModel,), there)())
-    if issubclass(kind, enum.Enum):
-        make_enum: Any = enum.Enum
-        return cast("object", make_enum(name, ["ONE"], module=kind.__module__)["ONE"])
-    if dataclasses.is_dataclass(kind):
-        return cast("object", dataclasses.make_dataclass(name, [], namespace=there)())
-    if issubclass(kind, tuple) and hasattr(kind, "_fields"):
-        return cast("object", type(name, (), {**there, "_asdict": lambda _: {}})())
-    if issubclass(kind, _PLAIN) or kind is object or inspect.isabstract(kind):
-        return None
-    speaks = any(hasattr(kind, one) for one in _ANSWERS_FOR_ITSELF)
-    says_too_little = getattr(kind, "_is_protocol", False) or kind.__module__ in _KNOWN_MODULES
-    return None if speaks or says_too_little else type(name, (), there)()
-
-
-_KNOWN_MODULES = {"typing", "re", "ipaddress", "numpy", "langgraph.types", "langgraph.store.base"}
+    return None
 
 
 def _hints(schema: Any) -> dict[str, Any]:
@@ -143,29 +114,13 @@ def _hints(schema: Any) -> dict[str, Any]:
         return {}
 
 
-def _field_line(schema: type, name: str) -> tuple[Place, tuple[Place, ...]]:
-    """The line of a field in the class that declares it, and the line of that class."""
-    kinds = [one for one in [*_bases(schema)] if name in vars(one).get("__annotations__", {})]
-    for kind in kinds or [schema]:
-        file = getattr(sys.modules.get(kind.__module__), "__file__", None)
-        module = parsed(file) if file else None
-        for node in ast.walk(module) if module is not None else ():
-            if isinstance(node, ast.ClassDef) and node.name == kind.__name__:
-                lines = [
-                    one.lineno
-                    for one in node.body
-                    if isinstance(one, ast.AnnAssign)
-                    and isinstance(one.target, ast.Name)
-                    and one.target.id == name
-                ]
-                there = Place(Path(str(file)), node.lineno)
-                return Place(there.file, lines[0] if lines else there.line), (there,)
-    return Place(Path(inspect.getsourcefile(schema) or "?"), 1), ()
-
-
-def _bases(schema: type) -> Iterator[type]:
-    """A class and those it is made of; a TypedDict remembers them elsewhere."""
-    yield schema
-    for base in (*schema.__mro__[1:], *getattr(schema, "__orig_bases__", ())):
-        if isinstance(base, type) and base is not schema:
-            yield from _bases(base) if is_typeddict(base) else (base,)
+def _lines_of(schema: type, name: str) -> list[Place]:
+    """The line of a channel in its schema and that of the schema; [] where there is no source."""
+    try:
+        lines, first = inspect.getsourcelines(schema)
+        file = Path(inspect.getsourcefile(schema) or "")
+    except (OSError, TypeError):
+        return []
+    field = re.compile(rf"\s*{re.escape(name)}\s*:")
+    found = [Place(file, first + at) for at, line in enumerate(lines) if field.match(line)]
+    return [*found[:1], Place(file, first)]

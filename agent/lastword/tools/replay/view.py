@@ -98,8 +98,17 @@ def _said(played: Played, seconds: float) -> dict[str, Any]:
     }
 
 
+def _show_forgotten(done: Replayed, console: SafeConsole) -> None:
+    forgotten = [one for played in done.played for one in played.reply.forgotten]
+    if forgotten:
+        console.print(Text("\nSpoken but in no message:", style="bold yellow"))
+    for one in forgotten:
+        console.print(f"  {one_line(str(one))}", soft_wrap=True)
+
+
 def show_verdict(done: Replayed, console: SafeConsole) -> None:
     """Print whether the conversation went as it is written, and what is wrong if not."""
+    _show_forgotten(done, console)
     if done.passed:
         console.print(Text.assemble("\n", ("As written", "bold green"), f" (level {done.level})."))
         return
