@@ -10,7 +10,7 @@ from langchain_core.callbacks import BaseCallbackHandler
 from langchain_core.messages import LC_ID_PREFIX, AIMessage, BaseMessage, HumanMessage
 from langchain_core.outputs import ChatGeneration, LLMResult
 
-from lastword.bridge.run_pointer import RunPointer
+from lastword.bridge.chat_items import RunPointer
 from lastword.testing.wording import contains
 
 
