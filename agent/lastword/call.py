@@ -99,6 +99,7 @@ class Call:
             [end_call],
             opens=policy.first_speaker == "agent",
             answers=lambda: self.closing.is_talking,
+            take_unanswered=self.closing.take_unanswered,
             speech_tap=speech_tap,
         )
         self._limit_watch = LimitWatch(
@@ -170,8 +171,6 @@ class Call:
 
     async def _close(self, lines: Sequence[Line]) -> None:
         await self.closing.take_down(lines)
-        for words in self._agent.passed_over:
-            self._journal.write("heard", **{"lk.pii.words": words}, metrics={})
         self.closing.write_end()
 
     async def _join(
