@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any, Literal
 
+from lastword.clock import Clock, Timer
 from lastword.events import CallJournal
 from lastword.hangup.call_end import CallEnd
 from lastword.hangup.hang_up import Line, hang_up
@@ -104,14 +105,12 @@ class Closing:
     Args:
         journal: gets every change of phase.
         limits: the tail, and how long a farewell may take.
-        clock: monotonic seconds; default: the event loop's.
+        clock: times tail and farewell; default: the event loop.
     """
 
-    def __init__(
-        self, journal: CallJournal, limits: Limits, clock: Callable[[], float] | None = None
-    ) -> None:
-        self._loop = asyncio.get_running_loop()
-        self._now = clock or self._loop.time
+    def __init__(self, journal: CallJournal, limits: Limits, clock: Clock | None = None) -> None:
+        self._clock = clock or asyncio.get_running_loop()
+        self._now = self._clock.time
         self._journal = journal
         self._limits = limits
         self.phase = Phase.TALKING
@@ -122,7 +121,7 @@ class Closing:
         self._line: LineState = "up"
         self._is_muted = False
         self._decided = asyncio.Event()
-        self._timer: asyncio.TimerHandle | None = None
+        self._timer: Timer | None = None
 
     @property
     def is_talking(self) -> bool:
@@ -241,7 +240,7 @@ class Closing:
         wake = wake_at(self.phase, self._facts(), self._limits)
         self._timer = None
         if wake is not None:
-            self._timer = self._loop.call_later(max(wake - self._now(), 0.0), self._advance)
+            self._timer = self._clock.call_at(wake, self._advance)
 
     def _enter(self, row: Row, fields: dict[str, Any]) -> None:
         farewell = self._farewell
