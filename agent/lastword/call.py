@@ -23,6 +23,7 @@ from livekit.agents.voice.transcription.text_transforms import replace
 
 from lastword.bridge.adapter import call_llm
 from lastword.bridge.chat_items import run_pointer
+from lastword.clock import Clock
 from lastword.dispatch import Dispatch
 from lastword.events import CallJournal
 from lastword.graphs_config import CallGraph
@@ -69,6 +70,7 @@ class Call:
         speech_tap: measurement only, see ``CallAgent``.
         observers: are told what the graph does, beside the call.
         more_context: keys of the graph's own context, beside those of ``CallContext``.
+        clock: times limits, farewells and key presses; default: the event loop.
     """
 
     def __init__(
@@ -84,6 +86,7 @@ class Call:
         speech_tap: SpeechTap | None = None,
         observers: Sequence[BaseCallbackHandler] = (),
         more_context: Mapping[str, Any] | None = None,
+        clock: Clock | None = None,
     ) -> None:
         self._graph = graph
         self._journal = journal
@@ -92,23 +95,25 @@ class Call:
         )
         self.session = self._make_session(voices)
         policy = graph.policy
-        self.closing = Closing(journal, Limits(policy.tail, policy.farewell_max_wait))
+        self.closing = Closing(journal, Limits(policy.tail, policy.farewell_max_wait), clock)
         playout = Playout(self.session)
         end_call = end_call_tool(self.closing, policy, playout)
         self._agent = CallAgent(
             [end_call],
             opens=policy.first_speaker == "agent",
             answers=lambda: self.closing.is_talking,
+            take_unanswered=self.closing.take_unanswered,
             speech_tap=speech_tap,
         )
         self._limit_watch = LimitWatch(
-            self.session, self.graph_llm, self.closing, policy, journal, playout
+            self.session, self.graph_llm, self.closing, policy, journal, playout, clock
         )
         self.keypad = KeypadWatch(
             self._tell_of_keys,
             lambda: self.closing.is_talking,
             journal,
             self._limit_watch.key_pressed,
+            clock,
         )
         self._watching: list[asyncio.Task[None]] = []
         self._is_down = False
@@ -170,8 +175,6 @@ class Call:
 
     async def _close(self, lines: Sequence[Line]) -> None:
         await self.closing.take_down(lines)
-        for words in self._agent.passed_over:
-            self._journal.write("heard", **{"lk.pii.words": words}, metrics={})
         self.closing.write_end()
 
     async def _join(

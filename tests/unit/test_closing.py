@@ -151,3 +151,31 @@ async def test_p7_a_line_that_may_be_up_is_told() -> None:
     await closing.take_down([FakeLine([RuntimeError("closed")])])
     assert closing.phase is Phase.GIVEN_UP
     assert journal.events[-1] == "hang_up_failed"
+
+
+def caller_words(journal: KeptJournal) -> list[str]:
+    return [fields["lk.pii.words"] for name, fields in journal.entries if name == "heard"]
+
+
+async def test_p3_words_over_a_farewell_are_handed_to_the_next_turn_once() -> None:
+    closing, journal = a_closing()
+    farewell = begun(closing)
+    farewell.caller_said("okay")
+    farewell.caller_said("oh wait")
+    farewell.call_off()
+    assert closing.take_unanswered() == ["okay", "oh wait"]
+    assert closing.take_unanswered() == []
+    closing.cut_short(LEFT)
+    assert caller_words(journal) == [], "the turn that took them has them in the record"
+
+
+async def test_p8_words_over_farewells_that_no_turn_took_are_in_the_record() -> None:
+    closing, journal = a_closing(tail=0)
+    first = begun(closing)
+    first.caller_said("oh wait")
+    first.call_off()
+    second = begun(closing)
+    second.caller_said("bye")
+    second.played()
+    assert caller_words(journal) == ["oh wait", "bye"]
+    assert closing.take_unanswered() == []

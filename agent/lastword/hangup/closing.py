@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any, Literal
 
+from lastword.clock import Clock, Timer
 from lastword.events import CallJournal
 from lastword.hangup.call_end import CallEnd
 from lastword.hangup.hang_up import Line, hang_up
@@ -34,7 +35,13 @@ _BEFORE_REMOVAL = (Phase.TALKING, Phase.ENDING, Phase.DRAINING)
 class Farewell:
     """A farewell on its way; what is reported of one that was called off has no effect."""
 
-    def __init__(self, end: CallEnd, advance: Callable[[], None], now: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        end: CallEnd,
+        advance: Callable[[], None],
+        now: Callable[[], float],
+        unanswered: list[str],
+    ) -> None:
         self.end = end
         self.played_at: float | None = None
         self.wants_more = False
@@ -43,14 +50,12 @@ class Farewell:
         self.was_muted = False
         self.was_cut = False
         """Its sound was cleared away before its end, and not by a caller who spoke over it."""
-        self.was_called_off = False
-        self.passed_over: list[str] = []
-        """What the caller has said over it, in order, and LiveKit has put into no turn."""
         self.voice: float | None = None
         self.unheard: float | None = None
         self._words_at: float | None = None
         self._advance = advance
         self._now = now
+        self._unanswered = unanswered
         self._settled = asyncio.Event()
 
     def played(self) -> None:
@@ -74,14 +79,17 @@ class Farewell:
             self.voice = None
         self._advance()
 
+    def caller_said(self, words: str) -> None:
+        """The caller has said ``words`` over it, and LiveKit puts them into no turn."""
+        self._unanswered.append(words)
+
     def words_came(self) -> None:
         """What the caller said has been understood."""
         self.unheard, self._words_at = None, self._now()
         self._advance()
 
-    def settle(self, *, called_off: bool) -> None:
+    def settle(self) -> None:
         """It was called off, or the call is over."""
-        self.was_called_off = called_off
         self._settled.set()
 
     async def settled(self) -> None:
@@ -97,24 +105,23 @@ class Closing:
     Args:
         journal: gets every change of phase.
         limits: the tail, and how long a farewell may take.
-        clock: monotonic seconds; default: the event loop's.
+        clock: times tail and farewell; default: the event loop.
     """
 
-    def __init__(
-        self, journal: CallJournal, limits: Limits, clock: Callable[[], float] | None = None
-    ) -> None:
-        self._loop = asyncio.get_running_loop()
-        self._now = clock or self._loop.time
+    def __init__(self, journal: CallJournal, limits: Limits, clock: Clock | None = None) -> None:
+        self._clock = clock or asyncio.get_running_loop()
+        self._now = self._clock.time
         self._journal = journal
         self._limits = limits
         self.phase = Phase.TALKING
         self._since = self._now()
         self._cut: CallEnd | None = None
         self._farewell: Farewell | None = None
+        self._unanswered: list[str] = []
         self._line: LineState = "up"
         self._is_muted = False
         self._decided = asyncio.Event()
-        self._timer: asyncio.TimerHandle | None = None
+        self._timer: Timer | None = None
 
     @property
     def is_talking(self) -> bool:
@@ -166,10 +173,19 @@ class Closing:
         """
         if not self.is_talking:
             return None
-        farewell = self._farewell = Farewell(end, self._advance, self._now)
+        farewell = self._farewell = Farewell(end, self._advance, self._now, self._unanswered)
         farewell.was_muted = self._is_muted
         self._advance(source=source)
         return farewell
+
+    def take_unanswered(self) -> list[str]:
+        """Hand over, once, what the caller said over farewells: it belongs to the next turn.
+
+        What nobody has taken when the line is taken down is written into the record.
+        """
+        words = self._unanswered.copy()
+        self._unanswered.clear()
+        return words
 
     def agent_muted(self, muted: bool) -> None:
         """Somebody with power over the room has silenced the agent's voice, or given it back."""
@@ -224,7 +240,7 @@ class Closing:
         wake = wake_at(self.phase, self._facts(), self._limits)
         self._timer = None
         if wake is not None:
-            self._timer = self._loop.call_later(max(wake - self._now(), 0.0), self._advance)
+            self._timer = self._clock.call_at(wake, self._advance)
 
     def _enter(self, row: Row, fields: dict[str, Any]) -> None:
         farewell = self._farewell
@@ -234,10 +250,10 @@ class Closing:
             self._farewell = None
         if row.to is Phase.HANGING_UP:
             self._decided.set()
-            for words in farewell.passed_over if farewell else ():
+            for words in self.take_unanswered():
                 self._journal.write("heard", **{"lk.pii.words": words}, metrics={})
         if farewell is not None and row.to in (Phase.TALKING, Phase.GONE, Phase.GIVEN_UP):
-            farewell.settle(called_off=row.to is Phase.TALKING)
+            farewell.settle()
 
     def _says(self, fields: dict[str, Any]) -> dict[str, Any]:
         """What the journal's entry of the present phase says beside the phase."""

@@ -21,7 +21,6 @@ from lastword.hangup.closers import is_closer, split_words
 from lastword.hangup.closing import Farewell
 from lastword.hangup.limits import TimeUp
 from lastword.hangup.playout import Playout
-from lastword.room.call_agent import CallAgent
 from lastword.signals import CallPolicy
 
 StoppedBy = Literal["new_request", "any", "never", "words"]
@@ -53,7 +52,7 @@ def guarded(
 
     Gives what stops the farewell and calls the hang-up off at once.
     """
-    listener = _Listener(session, speech, farewell, policy, stopped_by)
+    listener = _Listener(speech, farewell, policy, stopped_by)
     session.on("user_input_transcribed", listener.heard)
     session.on("user_state_changed", listener.user_state)
     session.on("error", listener.error)
@@ -65,7 +64,6 @@ def guarded(
         session.off("user_input_transcribed", listener.heard)
         session.off("user_state_changed", listener.user_state)
         session.off("error", listener.error)
-        listener.hand_over()
 
 
 async def follow(
@@ -96,13 +94,11 @@ class _Listener:
 
     def __init__(
         self,
-        session: AgentSession[Any],
         speech: SpeechHandle,
         farewell: Farewell,
         policy: CallPolicy,
         stopped_by: StoppedBy,
     ) -> None:
-        self._session = session
         self._speech = speech
         self._farewell = farewell
         self._stopped_by = stopped_by
@@ -127,13 +123,12 @@ class _Listener:
         if self._speech.interrupted or not split_words(words):  # "..." is noise, written down
             return
         if event.is_final:
-            self._farewell.passed_over.append(words)
+            self._farewell.caller_said(words)
         if not self._stops(event):
             if event.is_final:
                 self._farewell.words_came()
             return
         self.stop()
-        self.hand_over()
 
     def stop(self) -> None:
         """Stop the farewell, and call the hang-up off."""
@@ -162,12 +157,3 @@ class _Listener:
         except Exception:  # noqa: BLE001 - it is the user's function
             _log.exception("the policy's is_closer failed; the call goes on")
             return False
-
-    def hand_over(self) -> None:
-        """What LiveKit passed over belongs to the turn that has called the farewell off."""
-        if not self._farewell.was_called_off:
-            return
-        agent = self._session.current_agent
-        if isinstance(agent, CallAgent):
-            agent.passed_over.extend(self._farewell.passed_over)
-            self._farewell.passed_over.clear()

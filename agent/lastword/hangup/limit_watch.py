@@ -21,6 +21,7 @@ from livekit.agents.voice import SpeechHandle
 from livekit.agents.voice.events import AgentState, EventTypes
 
 from lastword.bridge import GraphLLM
+from lastword.clock import Clock, timeout_at
 from lastword.events import CallJournal
 from lastword.hangup.call_end import CallEnd
 from lastword.hangup.closers import split_words
@@ -46,7 +47,7 @@ class LimitWatch:
         policy: the limits.
         journal: gets what the graph was told of.
         playout: tells whether a farewell could be heard.
-        clock: monotonic seconds; default: the event loop's.
+        clock: times the limits; default: the event loop.
     """
 
     def __init__(
@@ -57,9 +58,10 @@ class LimitWatch:
         policy: CallPolicy,
         journal: CallJournal,
         playout: Playout,
-        clock: Callable[[], float] | None = None,
+        clock: Clock | None = None,
     ) -> None:
-        self._now = clock or asyncio.get_running_loop().time
+        self._clock = clock or asyncio.get_running_loop()
+        self._now = self._clock.time
         self._session = session
         self._graph_llm = graph_llm
         self._closing = closing
@@ -105,9 +107,9 @@ class LimitWatch:
 
     async def _wait(self, until: float) -> None:
         """Wait for a change, or for the time; a call that is ending is left alone."""
-        seconds = max(until - self._now(), _CLOCK_STEP)
+        when = max(until, self._now() + _CLOCK_STEP) if self._closing.is_talking else inf
         with suppress(TimeoutError):
-            async with asyncio.timeout(seconds if self._closing.is_talking else None):
+            async with timeout_at(self._clock, when):
                 await self._changed.wait()
 
     async def _tell(self, event: Silence | LimitNear) -> None:

@@ -17,6 +17,7 @@ class CallAgent(Agent):
         tools: the call's tools; ``end_call`` among them.
         opens: let the graph speak first.
         answers: whether what the caller says now is to be answered.
+        take_unanswered: hands over, once, what the caller said over a farewell that was called off.
         speech_tap: gets the audio of each utterance on its way out and passes it on.
     """
 
@@ -26,14 +27,14 @@ class CallAgent(Agent):
         *,
         opens: bool,
         answers: Callable[[], bool],
+        take_unanswered: Callable[[], list[str]],
         speech_tap: SpeechTap | None = None,
     ) -> None:
         super().__init__(instructions="", tools=tools)
         self._opens = opens
         self._answers = answers
+        self._take_unanswered = take_unanswered
         self._speech_tap = speech_tap
-        self.passed_over: list[str] = []
-        """What the caller said over a farewell that was then called off, in no turn so far."""
 
     async def on_enter(self) -> None:
         """Let the graph open the conversation, if the policy says so."""
@@ -47,14 +48,15 @@ class CallAgent(Agent):
     ) -> None:
         """Answer nothing that is said while the call ends.
 
-        What was passed over before comes in front of the turn, unless the turn begins with it.
+        What the caller said over a farewell comes in front of the turn, unless the turn begins
+        with it.
 
         Raises:
             StopResponse: the call is ending.
         """
         if not self._answers():
             raise StopResponse
-        said, self.passed_over = self.passed_over, []
+        said = self._take_unanswered()
         text = new_message.text_content or ""
         missing = next(
             said[:number]

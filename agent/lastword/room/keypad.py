@@ -12,6 +12,7 @@ import logging
 from collections import Counter
 from collections.abc import Awaitable, Callable
 
+from lastword.clock import Clock, timeout_at
 from lastword.events import CallJournal
 from lastword.signals import CallEvent, Keypad
 
@@ -62,6 +63,7 @@ class KeypadWatch:
         is_talking: whether keys still matter; over a farewell they do not.
         journal: gets what the graph was told.
         pressed: is told of every key at once, also of those that are still being gathered.
+        clock: times the pause after the last key; default: the event loop.
     """
 
     def __init__(
@@ -70,13 +72,14 @@ class KeypadWatch:
         is_talking: Callable[[], bool],
         journal: CallJournal,
         pressed: Callable[[], None] = lambda: None,
+        clock: Clock | None = None,
     ) -> None:
         self._tell = tell
         self._notice = pressed
         self._is_talking = is_talking
         self._journal = journal
-        self._now = asyncio.get_running_loop().time
-        self._allowance = KeyAllowance(self._now())
+        self._clock = clock or asyncio.get_running_loop()
+        self._allowance = KeyAllowance(self._clock.time())
         self._pressed: asyncio.Queue[str] = asyncio.Queue(BURST)
         self._dropped: Counter[str] = Counter()
 
@@ -85,7 +88,7 @@ class KeypadWatch:
         key = _AS_PRESSED.get(key, key)
         if key not in KEYS:
             self._drop("what is not one of 0-9, *, # and A-D")
-        elif not self._allowance.take(self._now()) or self._pressed.full():
+        elif not self._allowance.take(self._clock.time()) or self._pressed.full():
             self._drop("more keys than a telephone sends")
         else:
             self._pressed.put_nowait(key)
@@ -119,7 +122,7 @@ class KeypadWatch:
     async def _gather(self, keys: str) -> str:
         while not keys.endswith("#") and len(keys) < BURST:
             try:
-                async with asyncio.timeout(PAUSE_SECONDS):
+                async with timeout_at(self._clock, self._clock.time() + PAUSE_SECONDS):
                     keys += await self._pressed.get()
             except TimeoutError:
                 break

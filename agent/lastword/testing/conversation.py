@@ -17,7 +17,7 @@ from livekit.agents.voice.run_result import RunResult
 from lastword.events import EndedBy
 from lastword.graphs_config import CallGraph
 from lastword.testing.checks import Fault, check_call, check_reply
-from lastword.testing.levels.driver import Conducted, NotSaid
+from lastword.testing.levels.driver import CallDriver, NotSaid
 from lastword.testing.model_answers import ModelAnswers
 from lastword.testing.replay import Manner, Played, Replayed, had, model_faults
 from lastword.testing.reply import End, Reply, WholeCall
@@ -60,7 +60,7 @@ class Interruption(NamedTuple):
 class Conversation:
     """A conversation between a test and a graph; the fixture ``lastword_conversation`` gives it."""
 
-    def __init__(self, call: Conducted, answers: ModelAnswers, done: Replayed) -> None:
+    def __init__(self, call: CallDriver, answers: ModelAnswers, done: Replayed) -> None:
         self._call = call
         self._answers = answers
         self._done = done

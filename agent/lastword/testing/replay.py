@@ -20,9 +20,7 @@ from lastword.graphs_config import CallGraph
 from lastword.testing.cassette import Cassette, cassette_path, read_cassette
 from lastword.testing.checks import Fault, check_call, check_reply
 from lastword.testing.coverage import Taken
-from lastword.testing.levels.driver import Conducted, NotSaid
-from lastword.testing.levels.graph_call import GraphCall
-from lastword.testing.levels.session_call import session_call
+from lastword.testing.levels.driver import CallDriver, NotSaid, driven_call
 from lastword.testing.model_answers import ModelAnswers, answering
 from lastword.testing.project_context import ContextFactory, no_context
 from lastword.testing.reply import Reply, WholeCall
@@ -116,7 +114,7 @@ async def replay(
 @asynccontextmanager
 async def had(
     transcript: Transcript, graph: CallGraph, manner: Manner
-) -> AsyncIterator[tuple[Conducted, ModelAnswers]]:
+) -> AsyncIterator[tuple[CallDriver, ModelAnswers]]:
     """A call for a conversation, with its clock, its models' answers and its context.
 
     Raises:
@@ -129,7 +127,11 @@ async def had(
     try:
         context = await manner.call_context(Path(scratch.name))
         with as_written(transcript, answers):
-            async with _conducted(graph, transcript, manner, context) as call:
+            dispatch = read_dispatch_of(transcript.metadata)
+            spoken = manner.level == "session"
+            async with driven_call(
+                graph, dispatch, manner.observers, context, spoken=spoken
+            ) as call:
                 yield call, answers
     finally:
         await asyncio.to_thread(scratch.cleanup)
@@ -157,7 +159,7 @@ class _Conversation:
         self._answers = answers
         self._manner = manner
 
-    async def have(self, call: Conducted) -> None:
+    async def have(self, call: CallDriver) -> None:
         """Have it to its end, or to the first thing that goes wrong."""
         exchanges = self._done.transcript.exchanges
         nexts = [*(one.trigger for one in exchanges[1:]), None]
@@ -168,7 +170,7 @@ class _Conversation:
                 return
 
     async def _exchange(
-        self, call: Conducted, exchange: Exchange, cut: Cut | None, *, is_first: bool
+        self, call: CallDriver, exchange: Exchange, cut: Cut | None, *, is_first: bool
     ) -> None:
         expected, trigger = exchange.expected, exchange.trigger
         self._answers.expect(expected.model if expected else ())
@@ -249,19 +251,3 @@ def cassette_of(transcript: Transcript, manner: Manner) -> Cassette | None:
     if manner.record:
         return Cassette(path)
     return read_cassette(path) if path.is_file() and not manner.live else None
-
-
-@asynccontextmanager
-async def _conducted(
-    graph: CallGraph, transcript: Transcript, manner: Manner, context: Mapping[str, Any]
-) -> AsyncIterator[Conducted]:
-    dispatch = read_dispatch_of(transcript.metadata)
-    if manner.level == "session":
-        async with session_call(graph, dispatch, manner.observers, context) as session:
-            yield session
-        return
-    call = GraphCall(graph, dispatch, manner.observers, context)
-    try:
-        yield call
-    finally:
-        await call.aclose()

@@ -1,11 +1,41 @@
-"""A call that a transcript conducts, at any level."""
+"""Drives a call turn by turn; what the call makes of each turn is the product's own decision."""
 
 from __future__ import annotations
 
-from typing import Protocol
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import replace
+from typing import Any
 
+from langchain_core.callbacks import BaseCallbackHandler
+from livekit.agents import SpeechCreatedEvent
+from livekit.agents.voice.run_result import RunResult
+
+from lastword import signals
+from lastword.bridge.chat_items import RunPointer
+from lastword.dispatch import Dispatch
+from lastword.errors import ConversationError
+from lastword.graphs_config import CallGraph
+from lastword.hangup.call_end import CallEnd
+from lastword.testing.levels.call_time import Timed, acts_in, pass_time, silence_seconds
+from lastword.testing.levels.journal_reading import Entry, end_of, ending_in
+from lastword.testing.levels.session_call import SessionCall
+from lastword.testing.observed import Stopwatch
 from lastword.testing.reply import End, Reply
-from lastword.testing.transcripts.transcript import Cut, Trigger
+from lastword.testing.transcripts.transcript import (
+    CallerSays,
+    Cut,
+    HangsUp,
+    Silence,
+    Trigger,
+    Voicemail,
+)
+from lastword.testing.wording import heard_until
+
+_RESULT_SECONDS = 5.0
+"""LiveKit has as long to complete its result of a turn whose call is over."""
+_LEFT = CallEnd("caller", "caller_hung_up")
 
 
 class NotSaid(Exception):
@@ -17,16 +47,28 @@ class NotSaid(Exception):
         self.said = said
 
 
-class Conducted(Protocol):
-    """A call in which the caller does one thing after the other."""
+class CallDriver:
+    """A call in which the caller does one thing after the other; make it with ``driven_call``."""
+
+    def __init__(self, on: SessionCall) -> None:
+        self._on = on
+        self._call = on.call
+        self._session = on.call.session
+        self._ended: asyncio.Queue[tuple[RunPointer, float]] = asyncio.Queue()
+        self._watch = Stopwatch()
+        self._pending: asyncio.Future[Any] | None = None
+        self._mark = 0
+        self._call.graph_llm.on("run_ended", self._run_ended)
 
     @property
     def end(self) -> End | None:
         """How the call has ended; None: it has not."""
+        return end_of(self._on.journal.entries)
 
     @property
     def hang_ups(self) -> int:
-        """How often a line was taken down."""
+        """How often the line was taken down."""
+        return self._on.line.removals
 
     async def open(self, cut: Cut | None) -> Reply:
         """The call is connected; an agent who speaks first does so.
@@ -37,6 +79,13 @@ class Conducted(Protocol):
         Raises:
             NotSaid: ``cut`` was to happen over words that the agent did not say.
         """
+        self._begin(cut)
+        self._on.may_open.set()
+        if self._on.policy.first_speaker == "caller":
+            result = await self._on.opening
+            await result
+            return Reply(result=result)
+        return await self._answer(self._on.opening, cut)
 
     async def take(self, trigger: Trigger, cut: Cut | None) -> Reply:
         """Something happens, and the agent answers it.
@@ -45,6 +94,247 @@ class Conducted(Protocol):
             NotSaid: as in ``open``.
             ConversationError: it cannot happen in such a call.
         """
+        pending, self._pending = self._pending, None
+        if pending is not None:  # said over a farewell that it has stopped
+            if cut is None:
+                self._on.loudspeaker.release()
+            return await self._answered(pending, cut)
+        if self.end is not None:
+            return Reply(end=self.end, is_over=True)
+        while not self._ended.empty():  # a turn may have had several runs
+            self._ended.get_nowait()
+        self._begin(cut)
+        match trigger:
+            case HangsUp():
+                self._call.end(_LEFT)
+                await self._on.running
+                return await self._reply(None)
+            case CallerSays() as said:
+                return await self._answer(self._session.run(user_input=said.understood), cut)
+            case Voicemail(voicemail=words):
+                event = signals.Voicemail(kind="voicemail", words=words)
+                return await self._answer(await self._call.graph_llm.tell(event), cut)
+            case _:
+                return await self._time_passes(trigger, cut)
 
     async def aclose(self) -> None:
         """Leave the call."""
+        self._call.end(CallEnd("operator", "conversation_over"))
+        await self._on.running
+
+    async def _time_passes(self, turn: Timed, cut: Cut | None) -> Reply:
+        """Move the clock, and hear what the call does by itself."""
+        began = self._on.clock.time()
+        with self._speeches() as speeches:
+            await pass_time(turn, self._on)
+            speech = await self._first(speeches.get(), self._farewell_played(), self._on.running)
+        if isinstance(speech, SpeechCreatedEvent):
+            by_limit = any(fields.get("source") == "limit" for _, fields in acts_in(self._news))
+            reply = await self._answer(speech.speech_handle, cut, runs=not by_limit)
+        else:  # a limit's farewell without a word
+            await self._come_to_the_end()
+            reply = await self._reply(None)
+        if isinstance(turn, Silence) and cut is None and not reply.is_over:
+            await self._rest_of(turn, began)
+        return reply
+
+    async def _rest_of(self, turn: Silence, began: float) -> None:
+        """The caller says nothing after the answer either, for the rest of the turn's seconds."""
+        seconds = silence_seconds(turn, self._on.policy)
+        await self._on.clock.advance_to(began + seconds)
+        if len(acts_in(self._news)) > 1:
+            raise ConversationError(
+                f"line {turn.line}: the call does two things in {seconds:g} seconds of silence; "
+                "write a `silence` for each"
+            )
+
+    def _begin(self, cut: Cut | None) -> None:
+        """A new exchange begins; an answer that is to be cut is held."""
+        self._mark = len(self._on.journal.entries)
+        self._on.hold_answer(cut is not None)
+        self._on.subtitles.clear()
+        self._watch = Stopwatch()
+
+    async def _answer(self, answer: Awaitable[Any], cut: Cut | None, *, runs: bool = True) -> Reply:
+        """The agent's answer, as far as the caller hears it; ``runs``: the graph gives it."""
+        return await self._answered(asyncio.ensure_future(_settled(answer)), cut, runs=runs)
+
+    async def _answered(
+        self, pending: asyncio.Future[Any], cut: Cut | None, *, runs: bool = True
+    ) -> Reply:
+        pointer, seconds = None, 0.0
+        if runs:
+            ended = self._first(self._ended.get(), pending, self._on.running)
+            pointer, seconds = await ended or (None, 0.0)
+        if pointer is not None and pointer.get("ending"):
+            await self._first(self._ending_is_known(), self._on.running)
+        if cut is not None and cut.over is not None:
+            await self._first(self._on.loudspeaker.captured.wait(), pending)
+            return replace(await self._cut(pending, pointer, cut, cut.over), seconds=seconds)
+        await self._first(self._farewell_played(), pending, self._on.running)
+        if self._is_ending():
+            await self._come_to_the_end()
+            # an opening that ended the call has no result: LiveKit's start was cut short
+            seconds_left = _RESULT_SECONDS if self._on.opening.done() else 0.0
+            await asyncio.wait({pending}, timeout=seconds_left)
+        pending.cancel()
+        result = pending.result() if pending.done() and not pending.cancelled() else None
+        reply = await self._reply(pointer)
+        return replace(
+            reply, seconds=seconds, result=result if isinstance(result, RunResult) else None
+        )
+
+    async def _come_to_the_end(self) -> None:
+        """Let time pass after the farewell, until the line is down.
+
+        Raises:
+            ConversationError: the call waits for nothing, and does not end.
+        """
+        await self._first(self._farewell_played(), self._on.running)
+        while not self._call.ended:
+            due = self._on.clock.next_at
+            if due is None:
+                raise ConversationError("the farewell was played, and the call does not end")
+            await self._on.clock.advance_to(due)
+        await self._on.running
+
+    async def _cut(
+        self, pending: asyncio.Future[Any], pointer: RunPointer | None, cut: Cut, over: str
+    ) -> Reply:
+        """Do what happens while the answer is held."""
+        loudspeaker, said = self._on.loudspeaker, self._on.subtitles.text.strip()
+        heard = heard_until(said, over)
+        if heard is None:
+            loudspeaker.hold = False
+            raise NotSaid(over, said)
+        loudspeaker.heard = heard
+        is_ending = self._is_ending()
+        if isinstance(cut, HangsUp):
+            self._call.end(_LEFT)
+            await self._on.running
+            reply = replace(await self._reply(pointer), said=heard)
+            # leaving is the caller's next turn; only a farewell is the end of the call itself
+            return reply if is_ending else replace(reply, end=None, is_over=False)
+        if is_ending:
+            return await self._speak_over(cut.understood, pointer)
+        await self._session.interrupt(force=True)
+        await pending
+        return await self._reply(pointer)
+
+    async def _speak_over(self, words: str, pointer: RunPointer | None) -> Reply:
+        """The caller says something over a farewell; what that does is the call's decision."""
+        understood = asyncio.Event()
+
+        def heard(event: Any) -> None:
+            if event.is_final:
+                understood.set()
+
+        reply = replace(await self._reply(pointer), end=ending_in(self._news))
+        spoken = self._on.journal.events.count("spoken")
+        self._session.on("user_input_transcribed", heard)
+        try:
+            with self._speeches() as speeches:
+                self._on.recogniser.hear_turn(words)
+                await understood.wait()
+                if self._is_ending():
+                    self._on.loudspeaker.play()
+                    await self._come_to_the_end()
+                    return replace(reply, said=self._on.subtitles.text.strip(), is_over=True)
+                reply = replace(reply, said=self._on.loudspeaker.played_text)
+                await self._on.journal.until("spoken", times=spoken + 1)
+                self._begin(cut=None)
+                self._on.hold_answer(hold=True)  # it may be spoken over too: ``take`` knows
+                speech = (await speeches.get()).speech_handle
+                self._pending = asyncio.ensure_future(_settled(speech))
+        finally:
+            self._session.off("user_input_transcribed", heard)
+        return reply
+
+    @contextmanager
+    def _speeches(self) -> Iterator[asyncio.Queue[SpeechCreatedEvent]]:
+        """The speeches that LiveKit makes meanwhile."""
+        created: asyncio.Queue[SpeechCreatedEvent] = asyncio.Queue()
+        self._session.on("speech_created", created.put_nowait)
+        try:
+            yield created
+        finally:
+            self._session.off("speech_created", created.put_nowait)
+
+    def _run_ended(self, run: str, pointer: RunPointer) -> None:  # noqa: ARG002 - LiveKit's order
+        self._ended.put_nowait((pointer, self._watch.seconds))
+
+    async def _ending_is_known(self) -> None:
+        while not self._is_ending():
+            journal = self._on.journal
+            await journal.until("ending", times=journal.events.count("ending") + 1)
+
+    async def _farewell_played(self) -> None:
+        """Wait until a farewell of this exchange has been played."""
+        journal = self._on.journal
+        before = journal.events[: self._mark].count("farewell_played")
+        await journal.until("farewell_played", times=before + 1)
+
+    @property
+    def _news(self) -> list[Entry]:
+        """The journal since this exchange began."""
+        return list(self._on.journal.entries[self._mark :])
+
+    def _is_ending(self) -> bool:
+        return not self._call.closing.is_talking
+
+    async def _reply(self, pointer: RunPointer | None) -> Reply:
+        said = [fields["lk.pii.words"] for name, fields in self._news if name == "spoken"]
+        state = await self._on.state_after(pointer)
+        return Reply(
+            said=" ".join(said),
+            nodes=pointer["nodes"] if pointer else (),
+            tools=self._on.tools.take(),
+            state=state,
+            end=self.end or ending_in(self._news),
+            is_over=self.end is not None,
+            forgotten=self._on.words.take(pointer, state),
+        )
+
+    async def _first(self, wanted: Awaitable[Any], *others: Awaitable[Any]) -> Any:
+        """What ``wanted`` gives; None when one of ``others`` is done before it."""
+        tasks = [asyncio.ensure_future(one) for one in (wanted, *others)]
+        own = [task for task, one in zip(tasks, (wanted, *others), strict=True) if task is not one]
+        try:
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            return tasks[0].result() if tasks[0].done() else None
+        finally:
+            for task in own:
+                task.cancel()
+
+
+async def _settled(answer: Awaitable[Any]) -> Any:
+    return await answer
+
+
+@asynccontextmanager
+async def driven_call(
+    graph: CallGraph,
+    dispatch: Dispatch,
+    observers: Sequence[BaseCallbackHandler] = (),
+    more_context: Mapping[str, Any] | None = None,
+    *,
+    spoken: bool,
+) -> AsyncIterator[CallDriver]:
+    """Call ``graph`` in a LiveKit session; the arguments are those of ``SessionCall``."""
+    on = SessionCall(graph, dispatch, observers, more_context, spoken=spoken)
+    driver = CallDriver(on)
+    failure: BaseException | None = None
+    try:
+        async with asyncio.TaskGroup() as tasks:
+            on.running = tasks.create_task(on.run())
+            try:
+                yield driver
+            except (asyncio.CancelledError, KeyboardInterrupt, SystemExit):
+                raise
+            except BaseException as error:  # noqa: BLE001 - raised below, outside of the group
+                failure = error
+            await driver.aclose()
+    finally:
+        await on.call.session.aclose()
+    if failure is not None:
+        raise failure
