@@ -207,7 +207,7 @@ class CallDriver:
         if heard is None:
             loudspeaker.hold = False
             raise NotSaid(over, said)
-        loudspeaker.heard = heard
+        loudspeaker.played_text = heard
         is_ending = self._is_ending()
         if isinstance(cut, HangsUp):
             self._call.end(_LEFT)
