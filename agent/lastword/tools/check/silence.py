@@ -76,7 +76,7 @@ def read_silence(config: Path) -> Silence:
         case {"lastword": {"check": {"ignore": _}}}:
             raise SettingsError(
                 f"{shown(path)}: [tool.lastword.check] ignore must be a list of texts, such as"
-                ' ["may-be-spoken"] or ["survey:interview:may-be-spoken"]'
+                ' ["may-be-spoken"] or ["booking:ask:may-be-spoken"]'
             )
         case _:
             return Silence()

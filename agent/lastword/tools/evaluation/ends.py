@@ -167,8 +167,8 @@ def _header(plan: _Plan, sides: Sequence[Side]) -> list[str]:
         line = f"Graph {side.graph}, model: {known}."
         if model is not None and model != side.model:
             line += (
-                f" {model} was asked for, but did not answer: the sample graphs need "
-                "OPENAI_API_KEY for it, and other graphs choose their own model."
+                f" {model} was asked for, but did not answer: a graph must take the name of its "
+                "model from LASTWORD_CHAT_MODEL, and have the key for it."
             )
         lines.append(line)
     return lines

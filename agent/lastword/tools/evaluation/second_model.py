@@ -1,6 +1,6 @@
 """The side of another model: the same command in a process of its own.
 
-The sample graphs are built around their model when they are imported, once in a process.
+A graph is usually built around its model when it is imported, once in a process.
 """
 
 from __future__ import annotations
