@@ -17,7 +17,7 @@ from lastword.dispatch import Direction
 from lastword.graphs_config import CallGraph
 from lastword.memory.memory_types import remembering
 from lastword.signals import CallContext, CallPolicy, Silence
-from lastword.testing.project_context import ContextFactory, no_context
+from lastword.testing.project_under_test import ContextFactory, no_context
 from lastword.tools.evaluation.dataset import Case
 from lastword.tools.evaluation.decision import Decision
 

@@ -19,7 +19,7 @@ from lastword.graphs_config import CallGraph, choose_graph, graph_specs, load_gr
 from lastword.private_files import private_file
 from lastword.settings import Settings, choose_chat_model
 from lastword.terminal import SafeConsole
-from lastword.testing.project_context import ContextFactory, context_factory
+from lastword.testing.project_under_test import ContextFactory, read_project_under_test
 from lastword.tools.evaluation.case_call import CaseSetting, History
 from lastword.tools.evaluation.dataset import Case, choose_cases, find_dataset, read_dataset
 from lastword.tools.evaluation.decision import Decision, Side
@@ -111,7 +111,7 @@ def _prepare(request: EndsRequest, settings: Settings) -> _Plan:
     )
     other = load_graph(request.against, config) if request.against is not None else None
     second = None if request.against_model else other
-    return _Plan(request, cases, graph, second, context_factory(config))
+    return _Plan(request, cases, graph, second, read_project_under_test(config).call_context)
 
 
 async def _run(plan: _Plan, folder: Path, decided: Callable[[Decision], None]) -> list[Side]:
