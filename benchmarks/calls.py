@@ -18,18 +18,18 @@ from rich.table import Table
 
 from lastword.settings import Settings
 from lastword.terminal import SafeConsole
-from lastword.testing.stage.script import BUNDLED
 from lastword.testing.stage.stage import stage
 from lastword.testing.stage.verdict import Verdict
 from lastword.tools.rehearsal.command import Rehearsal, read_plan
 
+SCRIPTS = sorted(path.stem for path in Path("graphs/callers").glob("*.yaml"))
 TAIL = 0.5
 
 
 async def make_calls(number: int, folder: Path, console: SafeConsole) -> list[tuple[str, Verdict]]:
     """Make the calls one after the other; returns script and verdict of each."""
     settings = Settings(providers="offline", calls_dir=folder)
-    scripts = islice(cycle(sorted(path.stem for path in BUNDLED.glob("*.yaml"))), number)
+    scripts = islice(cycle(SCRIPTS), number)
     verdicts: list[tuple[str, Verdict]] = []
     async with stage(settings, report=console.print, closing_tone=True) as on_stage:
         for script in scripts:

@@ -1,4 +1,4 @@
-"""The one place chat models come from."""
+"""The chat model of the sample graphs."""
 
 from __future__ import annotations
 
@@ -55,8 +55,13 @@ def chat_model(rules: Sequence[Rule], settings: ChatModelSettings | None = None)
     Args:
         rules: what the offline model knows of the graph's job.
         settings: win over the settings of the process.
+
+    Raises:
+        ValueError: ``LASTWORD_PROVIDERS=production`` without a key or server.
     """
     settings = settings or chat_model_settings()
+    if settings.offline and settings.providers == "production":
+        raise ValueError("LASTWORD_PROVIDERS=production needs OPENAI_API_KEY or OPENAI_BASE_URL")
     if settings.offline:
         return RuleChatModel(rules=rules)
     # It takes a second to import, and only who has a key needs it.

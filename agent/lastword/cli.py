@@ -39,7 +39,9 @@ def call(
     graph: GraphOption = None,
     script: Annotated[
         str | None,
-        typer.Option(help="What the caller says: a YAML file, or the name of a bundled script."),
+        typer.Option(
+            help="What the caller says: a YAML file, or the name of one of the project's."
+        ),
     ] = None,
     metadata: MetadataOption = "",
     port: Annotated[int | None, typer.Option(help="Port of the local LiveKit server.")] = None,
@@ -160,13 +162,14 @@ def ends(
     ] = "given",
     metadata: MetadataOption = "",
     model: Annotated[
-        str | None, typer.Option(help="Chat model of the sample graphs, as LASTWORD_CHAT_MODEL.")
+        str | None, typer.Option(help="Set LASTWORD_CHAT_MODEL, for graphs that read it.")
     ] = None,
     against: Annotated[
         str | None, typer.Option(help="Another graph, on the same cases, side by side.")
     ] = None,
     against_model: Annotated[
-        str | None, typer.Option(help="Another chat model, on the same cases, side by side.")
+        str | None,
+        typer.Option(help="As --model, on the same cases in a process of its own, side by side."),
     ] = None,
     parallel: Annotated[int, typer.Option(min=1, help="So many cases at once.")] = 4,
     limit: Annotated[

@@ -139,7 +139,7 @@ class MetadataError(LastwordError):
 
     def __init__(self, why: str) -> None:
         super().__init__(
-            f'the dispatch metadata {why}; send a JSON object such as {{"graph": "appointment"}}'
+            f'the dispatch metadata {why}; send a JSON object such as {{"graph": "booking"}}'
         )
 
 

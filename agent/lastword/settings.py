@@ -95,7 +95,9 @@ class Settings(BaseSettings):
     tts_model: str = Field("sonic-3", alias="LASTWORD_TTS_MODEL")
     tts_voice: str | None = Field(None, alias="LASTWORD_TTS_VOICE")
     openai_api_key: SecretStr | None = None
+    """Only the judge of test conversations asks with it: a graph brings its own chat model."""
     openai_base_url: str | None = None
+    judge_model: str = Field("gpt-4.1-mini", alias="LASTWORD_JUDGE_MODEL")
 
     @field_validator("job_stall_seconds")
     @classmethod
@@ -128,7 +130,7 @@ class Settings(BaseSettings):
             yield name, shown
 
     def chosen_providers(self) -> Literal["offline", "production"]:
-        """Choose the set of speech and language models.
+        """Choose the set of speech models.
 
         Raises:
             SettingsError: some of the production keys are there and some are not.
@@ -137,7 +139,6 @@ class Settings(BaseSettings):
             return "offline"
         keys = {
             "DEEPGRAM_API_KEY": self.deepgram_api_key,
-            "OPENAI_API_KEY": self.openai_api_key or self.openai_base_url,
             "CARTESIA_API_KEY": self.cartesia_api_key,
         }
         there = [name for name, value in keys.items() if value]
@@ -153,20 +154,20 @@ class Settings(BaseSettings):
         return "production"
 
     def announcement(self) -> str:
-        """One line that says which models a call will use.
+        """One line that says which models hear and speak in a call.
 
         Raises:
             SettingsError: the keys are half-set.
         """
         if self.chosen_providers() == "offline":
-            why = "As asked" if self.providers == "offline" else "No keys are set"
+            why = "As asked" if self.providers == "offline" else "No keys for speech are set"
             return (
                 f"{why}: the offline set is used, for trying and testing "
-                "(pocketsphinx hears, espeak-ng speaks, ordered rules answer)."
+                "(pocketsphinx hears, espeak-ng speaks)."
             )
         return (
-            f"Deepgram {self.stt_model} hears, Cartesia {self.tts_model} speaks, "
-            f"the graph's chat model answers; language {self.language}."
+            f"Deepgram {self.stt_model} hears, Cartesia {self.tts_model} speaks; "
+            f"language {self.language}."
         )
 
     def livekit(self) -> tuple[str, str, str]:
@@ -228,9 +229,10 @@ def environment_without_keys(*more: str) -> dict[str, str]:
 
 @contextmanager
 def offline_answers() -> Iterator[None]:
-    """Let chat models that are made meanwhile in this process answer by rules.
+    """Set ``LASTWORD_PROVIDERS=offline`` meanwhile, for graphs that are imported.
 
-    Conversations are replayed as they are written, whatever keys are set.
+    A graph that can answer without its chat model, as by rules, reads the variable and does so:
+    conversations are replayed as they are written, whatever keys are set. Other graphs ignore it.
     """
     environment = os.environ  # noqa: TID251 - graphs read it by themselves
     before = environment.get("LASTWORD_PROVIDERS")
@@ -245,7 +247,7 @@ def offline_answers() -> Iterator[None]:
 
 
 def choose_chat_model(name: str) -> None:
-    """Let the sample graphs ask the chat model ``name``; call it before they are imported."""
+    """Set ``LASTWORD_CHAT_MODEL``, which graphs may read; call it before they are imported."""
     os.environ["LASTWORD_CHAT_MODEL"] = name  # noqa: TID251 - this module stands for the environment
 
 

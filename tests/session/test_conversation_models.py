@@ -7,10 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from langchain_core.globals import get_llm_cache
+from langchain_core.caches import InMemoryCache
+from langchain_core.globals import get_llm_cache, set_llm_cache
 from langchain_core.language_models import BaseChatModel
+from langchain_core.language_models.fake_chat_models import GenericFakeChatModel
+from langchain_core.messages import AIMessage
 from langchain_openai import ChatOpenAI
 from langgraph.graph import MessagesState, StateGraph
+from langgraph.pregel import Pregel
 from livekit.plugins import openai
 from pydantic import SecretStr
 
@@ -26,6 +30,7 @@ from lastword.testing.cassette import (
     read_cassette,
 )
 from lastword.testing.judge import judged_by, make_judge
+from lastword.testing.project_under_test import ProjectUnderTest
 from lastword.testing.replay import Manner, Replayed, replay
 from lastword.testing.transcripts.transcript_file import read_transcript
 from tests.fakes.openai_server import FakeOpenAI, fake_openai
@@ -35,6 +40,8 @@ HELLO = """turns:
   - agent: Good day.
 ended: false
 """
+RULES = ProjectUnderTest(offline_models=["lastword-rules"])
+CALLER_FIRST = CallPolicy(first_speaker="caller", max_failures=9)
 UNREACHABLE = "http://127.0.0.1:9/v1"
 """Nobody listens there: whoever asks the model fails."""
 
@@ -53,11 +60,15 @@ def talker(model: BaseChatModel, prompt: str = "Be brief.", *, streams: bool = F
             return {"messages": [sum(chunks[1:], start=chunks[0])]}
         return {"messages": [await model.ainvoke(asked)]}
 
+    return CallGraph("talker", graph_of(talk), CALLER_FIRST)
+
+
+def graph_of(talk: Any) -> Pregel[Any, Any, Any, Any]:
+    """A graph of one node."""
     builder: StateGraph[Any, Any, Any, Any] = StateGraph(MessagesState)
     builder.add_node("talk", talk)
     builder.set_entry_point("talk")
-    policy = CallPolicy(first_speaker="caller", max_failures=9)
-    return CallGraph("talker", builder.compile(), policy)
+    return builder.compile()
 
 
 async def replayed(
@@ -149,9 +160,10 @@ async def test_live_asks_the_model_whatever_is_written_or_recorded(tmp_path: Pat
 
 async def test_rules_are_not_recorded_as_if_they_were_a_model(tmp_path: Path) -> None:
     graph = talker(RuleChatModel(rules=[]))
-    done = await replayed(tmp_path, HELLO, graph, Manner(live=True, record=True))
+    manner = Manner(live=True, record=True, project=RULES)
+    done = await replayed(tmp_path, HELLO, graph, manner)
     assert "3 model: the real chat model is asked for, but in node 'talk'" in whys(done)
-    assert "set OPENAI_API_KEY" in whys(done)
+    assert "offline model 'lastword-rules' answers: set the key" in whys(done)
 
 
 async def test_a_cassette_survives_a_recording_that_is_refused(tmp_path: Path) -> None:
@@ -159,7 +171,7 @@ async def test_a_cassette_survives_a_recording_that_is_refused(tmp_path: Path) -
     path = cassette_path(tmp_path / "hello.yaml")
     before = await asyncio.to_thread(path.read_text)
     graph = talker(RuleChatModel(rules=[]))
-    await replayed(tmp_path, HELLO, graph, Manner(live=True, record=True))
+    await replayed(tmp_path, HELLO, graph, Manner(live=True, record=True, project=RULES))
     assert await asyncio.to_thread(path.read_text) == before
 
 
@@ -167,10 +179,7 @@ async def test_a_graph_without_a_model_gets_no_cassette(tmp_path: Path) -> None:
     async def talk(state: MessagesState) -> dict[str, Any]:
         return {"messages": [("ai", "Good day.")]}
 
-    builder: StateGraph[Any, Any, Any, Any] = StateGraph(MessagesState)
-    builder.add_node("talk", talk)
-    builder.set_entry_point("talk")
-    graph = CallGraph("plain", builder.compile(), CallPolicy(first_speaker="caller"))
+    graph = CallGraph("plain", graph_of(talk), CALLER_FIRST)
     done = await replayed(tmp_path, HELLO, graph, Manner(live=True, record=True))
     assert whys(done) == ""
     assert not await asyncio.to_thread(cassette_path(tmp_path / "hello.yaml").exists)
@@ -206,10 +215,75 @@ async def test_a_broken_cassette_is_named(tmp_path: Path, text: str) -> None:
 
 
 async def test_after_a_conversation_models_answer_for_themselves_again(tmp_path: Path) -> None:
-    before = BaseChatModel._should_stream  # noqa: SLF001 - it is this that is put back
-    await replayed(tmp_path, HELLO, talker(chat_model(UNREACHABLE)))
+    model = chat_model(UNREACHABLE).model_copy(update={"cache": False})
+    await replayed(tmp_path, HELLO, talker(model))
     assert get_llm_cache() is None
-    assert BaseChatModel._should_stream is before  # noqa: SLF001
+    assert model.cache is False
+    assert model.disable_streaming is False
+
+
+async def test_a_streamed_model_that_is_made_while_the_graph_runs_is_no_silent_pass(
+    tmp_path: Path,
+) -> None:
+    async with fake_openai("Good day.") as server:
+
+        async def talk(state: MessagesState) -> dict[str, Any]:
+            chunks = [one async for one in chat_model(server.base_url).astream(state["messages"])]
+            return {"messages": [sum(chunks[1:], start=chunks[0])]}
+
+        done = await replayed(tmp_path, HELLO, CallGraph("late", graph_of(talk), CALLER_FIRST))
+    assert "3 model: the real chat model has answered in node 'talk'" in whys(done)
+
+
+async def test_a_model_that_is_made_while_the_graph_runs_is_answered_when_it_does_not_stream(
+    tmp_path: Path,
+) -> None:
+    async def talk(state: MessagesState) -> dict[str, Any]:
+        return {"messages": [await chat_model(UNREACHABLE).ainvoke(state["messages"])]}
+
+    text = HELLO.replace("Good day.\n", "Good day.\n    model: Good day.\n")
+    done = await replayed(tmp_path, text, CallGraph("late", graph_of(talk), CALLER_FIRST))
+    assert whys(done) == ""
+
+
+@pytest.mark.parametrize("streams", [False, True])
+async def test_a_model_that_needs_nobody_answers_itself_unless_the_file_does(
+    tmp_path: Path, *, streams: bool
+) -> None:
+    fake = GenericFakeChatModel(messages=iter([AIMessage("Good day."), AIMessage("Good day.")]))
+    graph = talker(fake, streams=streams)
+    assert whys(await replayed(tmp_path, HELLO, graph)) == ""
+    text = HELLO.replace("Good day.\n", "Written.\n    model: Written.\n")
+    assert whys(await replayed(tmp_path, text, graph)) == ""
+
+
+async def test_what_the_test_itself_asks_a_model_is_not_the_conversations(tmp_path: Path) -> None:
+    async with fake_openai("It greets.") as server:
+        asked = chat_model(server.base_url)
+
+        async def judge(said: str, intent: str) -> str:
+            return (await asked.ainvoke(f"{said} {intent}?")).text
+
+        text = HELLO.replace("Good day.\n", "Good day.\n    model: Good day.\n    intent: greets\n")
+        done = await replayed(tmp_path, text, talker(chat_model(UNREACHABLE)), Manner(judge=judge))
+    assert whys(done) == "3 intent: It greets."
+
+
+async def test_a_cache_of_the_projects_own_neither_answers_nor_learns(tmp_path: Path) -> None:
+    own, shared = InMemoryCache(), InMemoryCache()
+    set_llm_cache(shared)
+    try:
+        for model in (
+            chat_model(UNREACHABLE),
+            chat_model(UNREACHABLE).model_copy(update={"cache": own}),
+        ):
+            text = HELLO.replace("Good day.\n", "Good day.\n    model: Good day.\n")
+            assert whys(await replayed(tmp_path, text, talker(model))) == ""
+            assert "nothing says" in whys(await replayed(tmp_path, HELLO, talker(model)))
+        assert get_llm_cache() is shared
+        assert model.cache is own
+    finally:
+        set_llm_cache(None)
 
 
 @pytest.mark.parametrize(

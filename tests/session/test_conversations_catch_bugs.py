@@ -31,7 +31,7 @@ def copy_project(folder: Path, conversation: str) -> Path:
         shutil.copytree(PROJECT_ROOT / name, folder / name, ignore=sound)
     transcript = Path("tests/conversations", f"{conversation}.yaml")
     (folder / transcript).parent.mkdir(parents=True)
-    for file in (Path("langgraph.json"), transcript):
+    for file in (Path("langgraph.json"), Path("pyproject.toml"), transcript):
         shutil.copy(PROJECT_ROOT / file, folder / file)
     (folder / "pytest.ini").write_text("[pytest]\nmarkers = aloud\n")
     return folder

@@ -13,13 +13,12 @@ from livekit.agents.llm import ChatContext, function_tool
 from graphs.store import PracticeContext
 from lastword.bridge import GraphLLM
 from lastword.graphs_config import load_all
-from lastword.testing.stage.script import BUNDLED
 from lastword.testing.transcripts.transcript import Transcript
 from lastword.testing.transcripts.transcript_file import read_transcript
 from tests import PROJECT_ROOT
 
 GRAPHS = load_all(PROJECT_ROOT / "langgraph.json")
-PATHS = sorted(BUNDLED.glob("*.yaml"))
+PATHS = sorted((PROJECT_ROOT / "graphs/callers").glob("*.yaml"))
 SCRIPTS = [(read_transcript(path), yaml.safe_load(path.read_text())["ended"]) for path in PATHS]
 
 

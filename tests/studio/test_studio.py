@@ -10,7 +10,6 @@ from langgraph_sdk import get_client
 from langgraph_sdk.client import LangGraphClient
 
 from lastword.signals import END_TOKEN, is_end_call
-from lastword.testing.stage.script import find_script
 from lastword.testing.transcripts.transcript_file import read_transcript
 from tests import PROJECT_ROOT
 from tests.fakes.langgraph_server import langgraph_dev
@@ -45,7 +44,7 @@ async def test_p12_each_graph_holds_its_conversation_to_the_end_in_langgraph_dev
     config = PROJECT_ROOT / "langgraph.json"
     async with langgraph_dev(config, tmp_path) as server, get_client(url=server.url) as client:
         for graph in ("appointment", "reception", "survey"):
-            script = read_transcript(find_script(None, graph))
+            script = read_transcript(PROJECT_ROOT / f"graphs/callers/{graph}.yaml")
             thread = (await client.threads.create())["thread_id"]
             given: list[Any] = [OPENING]
             given += [

@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 from lastword.graphs_config import load_graph
+from lastword.testing.project_under_test import read_project_under_test
 from lastword.testing.replay import Manner, replay
 from lastword.testing.transcripts.transcript import STEPS, AtMost, Ended, ModelAnswer, Transcript
 from lastword.testing.transcripts.transcript_file import read_transcript
@@ -61,7 +62,8 @@ async def test_the_conversation_in_the_readme_goes_as_it_is_written(tmp_path: Pa
     path = tmp_path / "readme.yaml"
     path.write_text(block)
     transcript = read_transcript(path)
-    graph = load_graph(transcript.graph or "", PROJECT_ROOT / "langgraph.json")
-    done = await replay(transcript, graph, Manner())
+    config = PROJECT_ROOT / "langgraph.json"
+    graph = load_graph(transcript.graph or "", config)
+    done = await replay(transcript, graph, Manner(project=read_project_under_test(config)))
     assert done.faults == []
     assert f"{len(FILES)} conversations in" in readme

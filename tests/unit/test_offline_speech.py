@@ -22,7 +22,9 @@ from lastword.providers.offline.sphinx_stt import DecoderProcess, SphinxSTT
 from lastword.providers.turn_taking import local_turn_detector, local_vad
 from lastword.testing.stage.caller_voice import FLITE_VOICE, SAMPLE_RATE, recording, speak
 from lastword.tools.rehearsal.render_lines import read_lines
+from tests import PROJECT_ROOT
 
+RECORDED = PROJECT_ROOT / "graphs/callers/lines"
 SENTENCE = "Your appointment is on Tuesday at nine."
 LINES = {
     "Yes, that works for me.": "yes that works for me",
@@ -158,18 +160,20 @@ async def test_speaking_does_not_block_the_event_loop() -> None:
 
 @pytest.mark.parametrize(("line", "words"), LINES.items())
 async def test_a_recorded_line_is_heard(ears: SphinxSTT, line: str, words: str) -> None:
-    events = await hear(ears, in_frames(speak(line).samples))
+    events = await hear(ears, in_frames(speak(line, lines=RECORDED).samples))
     assert words_of(events) == words
     assert events[0].type is stt.SpeechEventType.START_OF_SPEECH
 
 
 async def test_hearing_does_not_block_the_event_loop(ears: SphinxSTT) -> None:
-    frames = in_frames(speak("Could you say that again, please?").samples)
+    frames = in_frames(speak("Could you say that again, please?", lines=RECORDED).samples)
     assert await stall(lambda: hear(ears, frames)) < STALL_S
 
 
 async def test_a_whole_recording_is_heard_at_once(ears: SphinxSTT) -> None:
-    event = await ears.recognize(in_frames(speak("You have the wrong number.").samples))
+    event = await ears.recognize(
+        in_frames(speak("You have the wrong number.", lines=RECORDED).samples)
+    )
     assert words_of([event]) == "you have the wrong number"
 
 
@@ -226,9 +230,9 @@ def test_without_flite_espeak_speaks_and_says_so(
 
 
 def test_recordings_are_named_by_their_words() -> None:
-    assert recording("Yes, that works!") == recording("yes that  works")
-    assert recording("Yes, that works!") != recording("Yes, that worked!")
-    assert recording("Yes, that works!").name.startswith("yes-that-works-")
+    assert recording("Yes, that works!", RECORDED) == recording("yes that  works", RECORDED)
+    assert recording("Yes, that works!", RECORDED) != recording("Yes, that worked!", RECORDED)
+    assert recording("Yes, that works!", RECORDED).name.startswith("yes-that-works-")
 
 
 def test_lines_are_read_from_scripts_and_text_files(tmp_path: Path) -> None:

@@ -15,7 +15,6 @@ from lastword.settings import Settings
 KEYS: dict[str, Any] = {
     "deepgram_api_key": "d",
     "cartesia_api_key": "c",
-    "openai_api_key": "o",
     "providers": "production",
 }
 

@@ -10,7 +10,7 @@ import pytest
 
 from lastword.errors import SettingsError
 from lastword.project import Project, read_project
-from lastword.testing.project_context import context_factory
+from lastword.testing.project_under_test import read_project_under_test
 from tests import PROJECT_ROOT
 
 
@@ -63,7 +63,7 @@ def test_a_setting_of_another_kind_is_named_with_a_right_one(
 def test_a_context_that_does_not_load_is_named(tmp_path: Path, spec: str, why: str) -> None:
     (tmp_path / "pyproject.toml").write_text(f'[tool.lastword.testing]\ncontext = "{spec}"')
     with pytest.raises(SettingsError, match=why):
-        context_factory(tmp_path / "langgraph.json")
+        read_project_under_test(tmp_path / "langgraph.json")
 
 
 def test_a_context_is_made_by_the_projects_function(tmp_path: Path) -> None:
@@ -72,17 +72,19 @@ def test_a_context_is_made_by_the_projects_function(tmp_path: Path) -> None:
     )
     text = '[tool.lastword.testing]\ncontext = "shop_of_this_test:{}"'
     (tmp_path / "pyproject.toml").write_text(text.format("context"))
-    make = context_factory(tmp_path / "langgraph.json")
+    make = read_project_under_test(tmp_path / "langgraph.json").call_context
     assert make(Path("here")) == {"desk": "here"}
     (tmp_path / "pyproject.toml").write_text(text.format("nothing"))
     with pytest.raises(SettingsError, match="returned NoneType, not a mapping"):
-        context_factory(tmp_path / "langgraph.json")(tmp_path)
+        read_project_under_test(tmp_path / "langgraph.json").call_context(tmp_path)
 
 
 def test_without_a_function_there_is_no_context(tmp_path: Path) -> None:
-    assert context_factory(tmp_path / "langgraph.json")(tmp_path) == {}
+    assert read_project_under_test(tmp_path / "langgraph.json").call_context(tmp_path) == {}
 
 
 def test_the_samples_give_each_call_a_store_of_its_own(tmp_path: Path) -> None:
-    made: Mapping[str, Any] = context_factory(PROJECT_ROOT / "langgraph.json")(tmp_path)
+    made: Mapping[str, Any] = read_project_under_test(PROJECT_ROOT / "langgraph.json").call_context(
+        tmp_path
+    )
     assert Path(made["store_path"]).parent == tmp_path

@@ -228,6 +228,14 @@ def test_rules_answer_unless_a_key_or_a_server_is_set() -> None:
     assert forced.offline
 
 
+def test_in_production_rules_never_answer_for_a_missing_key() -> None:
+    settings = ChatModelSettings(
+        _env_file=None, openai_api_key=None, openai_base_url=None, providers="production"
+    )
+    with pytest.raises(ValueError, match="needs OPENAI_API_KEY"):
+        chat_model([], settings)
+
+
 def test_a_wrong_setting_fails_before_the_first_call(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LASTWORD_CHAT_TEMPERATURE", "hot")
     with pytest.raises(ValidationError, match="LASTWORD_CHAT_TEMPERATURE"):

@@ -17,7 +17,7 @@ from lastword.settings import (
     read_settings,
 )
 
-ALL_KEYS: dict[str, Any] = {"deepgram_api_key": "d", "cartesia_api_key": "c", "openai_api_key": "o"}
+ALL_KEYS: dict[str, Any] = {"deepgram_api_key": "d", "cartesia_api_key": "c"}
 
 
 @pytest.fixture(autouse=True)
@@ -36,13 +36,9 @@ def test_with_all_keys_the_production_set_is_chosen() -> None:
     assert Settings(**ALL_KEYS).chosen_providers() == "production"
 
 
-def test_a_base_url_stands_for_an_openai_key() -> None:
-    keys: dict[str, Any] = {
-        **ALL_KEYS,
-        "openai_api_key": None,
-        "openai_base_url": "http://127.0.0.1:8000/v1",
-    }
-    assert Settings(**keys).chosen_providers() == "production"
+def test_the_key_of_a_graphs_chat_model_chooses_no_speech_models() -> None:
+    assert Settings(openai_api_key="o").chosen_providers() == "offline"
+    assert Settings(**ALL_KEYS, openai_api_key=None).chosen_providers() == "production"
 
 
 @pytest.mark.parametrize("missing", list(ALL_KEYS))
@@ -53,11 +49,11 @@ def test_half_set_keys_name_the_missing_variable(missing: str) -> None:
 
 
 def test_offline_can_be_asked_for_with_keys_set() -> None:
-    assert Settings(providers="offline", openai_api_key="o").chosen_providers() == "offline"
+    assert Settings(providers="offline", **ALL_KEYS).chosen_providers() == "offline"
 
 
 def test_production_without_keys_says_what_is_missing() -> None:
-    with pytest.raises(SettingsError, match="DEEPGRAM_API_KEY and OPENAI_API_KEY and CARTESIA"):
+    with pytest.raises(SettingsError, match="DEEPGRAM_API_KEY and CARTESIA_API_KEY missing"):
         Settings(providers="production").chosen_providers()
 
 

@@ -1,4 +1,4 @@
-"""Lets LiveKit's own judge say whether an answer means what it should."""
+"""Ask LiveKit's judge, which is a language model, whether an answer means what it should."""
 
 from __future__ import annotations
 
@@ -8,23 +8,23 @@ from typing import Any
 from livekit.agents import NOT_GIVEN, llm
 from livekit.agents.voice.run_result import ChatMessageEvent, RunResult
 
-from graphs.chat_models import ChatModelSettings
 from lastword.errors import SettingsError
+from lastword.settings import read_settings
 
 Judge = Callable[[str, str], Awaitable[str]]
-"""Told what the agent has said and what was meant, says what is wrong; "" for nothing."""
+"""Called with what the agent said and the intent; returns what is wrong, "" for nothing."""
 
 
 def make_judge(model: str | None = None) -> Judge:
-    """A judge that asks a chat model with OpenAI's interface.
+    """Make a judge that asks a model of OpenAI, or of any server with OpenAI's interface.
 
     Args:
-        model: its name; default: the chat model of the settings.
+        model: its name; default: ``LASTWORD_JUDGE_MODEL``.
 
     Raises:
         SettingsError: neither key nor server is set, or the extra is not installed.
     """
-    settings = ChatModelSettings()
+    settings = read_settings()
     if not (settings.openai_api_key or settings.openai_base_url):
         raise SettingsError(
             "--lastword-judge asks a real model: set OPENAI_API_KEY, or OPENAI_BASE_URL for a "
@@ -35,7 +35,7 @@ def make_judge(model: str | None = None) -> Judge:
     except ImportError as error:
         raise SettingsError("--judge needs an extra: install lastword[judge]") from error
     key = settings.openai_api_key
-    name = model or settings.model
+    name = model or settings.judge_model
 
     async def judge(said: str, intent: str) -> str:
         asked = openai.LLM(

@@ -70,7 +70,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         metavar="MODEL",
         nargs="?",
         const="",
-        help="let a model judge every `intent` (default: the chat model of the settings)",
+        help="let a model judge every `intent` (default: LASTWORD_JUDGE_MODEL, else gpt-4.1-mini)",
     )
     group.addoption(
         "--lastword-graph-coverage",

@@ -101,7 +101,7 @@ class ConversationRun:
         context: Mapping[str, Any] | None = None,
     ) -> Manner:
         """How a conversation with ``graph`` is run at ``level``."""
-        from lastword.testing.project_context import context_factory
+        from lastword.testing.project_under_test import read_project_under_test
         from lastword.testing.replay import Manner
 
         contexts = self._config.hook.pytest_lastword_context(transcript=transcript)
@@ -109,7 +109,7 @@ class ConversationRun:
             level=level,
             live=self._asks_model,
             record=bool(self._config.getoption("--lastword-record")),
-            project_context=context_factory(self._graphs_config),
+            project=read_project_under_test(self._graphs_config),
             context={
                 key: value for one in [*contexts, context or {}] for key, value in one.items()
             },

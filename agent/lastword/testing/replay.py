@@ -13,16 +13,18 @@ from typing import Any
 
 import time_machine
 from langchain_core.callbacks import BaseCallbackHandler
+from langchain_core.language_models import BaseChatModel
 
 from lastword.dispatch import read_dispatch_of
 from lastword.errors import ConversationError
 from lastword.graphs_config import CallGraph
 from lastword.testing.cassette import Cassette, cassette_path, read_cassette
+from lastword.testing.chat_models import asking, models_of
 from lastword.testing.checks import Fault, check_call, check_reply
 from lastword.testing.coverage import Taken
 from lastword.testing.levels.driver import CallDriver, NotSaid, driven_call
-from lastword.testing.model_answers import ModelAnswers, answering
-from lastword.testing.project_context import ContextFactory, no_context
+from lastword.testing.model_answers import ModelAnswers
+from lastword.testing.project_under_test import ProjectUnderTest
 from lastword.testing.reply import Reply, WholeCall
 from lastword.testing.transcripts.transcript import (
     AgentTurn,
@@ -74,22 +76,22 @@ class Manner:
     """How conversations are replayed.
 
     ``live``: the real chat model answers; ``record``: it does, and its answers are kept.
-    ``project_context`` gives each call keys of the graph's own context, and ``context`` has more of
-    them, which win. ``judge`` is told what the agent has said and
-    what was meant, and says what is wrong, "" for nothing.
+    ``context`` has keys of the graph's own context; they win over those that ``project`` gives.
+    ``judge`` is told what the agent has said and what was meant, and says what is wrong, "" for
+    nothing.
     """
 
     level: Level = "graph"
     live: bool = False
     record: bool = False
-    project_context: ContextFactory = no_context
+    project: ProjectUnderTest = field(default_factory=ProjectUnderTest)
     context: Mapping[str, Any] = field(default_factory=dict)
     observers: Sequence[BaseCallbackHandler] = ()
     judge: Callable[[str, str], Awaitable[str]] | None = None
 
     async def call_context(self, folder: Path) -> Mapping[str, Any]:
         """The keys for one call; ``folder`` is empty and is the call's own."""
-        return {**await asyncio.to_thread(self.project_context, folder), **self.context}
+        return {**await asyncio.to_thread(self.project.call_context, folder), **self.context}
 
 
 async def replay(
@@ -122,15 +124,16 @@ async def had(
         MetadataError: its metadata is no dispatch's.
     """
     cassette = await asyncio.to_thread(cassette_of, transcript, manner)
-    answers = ModelAnswers(cassette, records=manner.record, live=manner.live)
+    answers = answers_of(cassette, manner)
+    models = await asyncio.to_thread(models_of, graph.graph)
     scratch = await asyncio.to_thread(partial(TemporaryDirectory, prefix="lastword-"))
     try:
         context = await manner.call_context(Path(scratch.name))
-        with as_written(transcript, answers):
+        with as_written(transcript, answers, models):
             dispatch = read_dispatch_of(transcript.metadata)
             spoken = manner.level == "session"
             async with driven_call(
-                graph, dispatch, manner.observers, context, spoken=spoken
+                graph, dispatch, [*manner.observers, answers], context, spoken=spoken
             ) as call:
                 yield call, answers
     finally:
@@ -139,13 +142,25 @@ async def had(
 
 
 @contextmanager
-def as_written(transcript: Transcript, answers: ModelAnswers) -> Iterator[None]:
-    """Let this process have a transcript's clock, and its models the answers."""
+def as_written(
+    transcript: Transcript, answers: ModelAnswers, models: Sequence[BaseChatModel]
+) -> Iterator[None]:
+    """Give this process the clock of a transcript, and its chat models the answers."""
     with ExitStack() as around:
-        around.enter_context(answering(answers))
+        around.enter_context(asking(answers, models))
         if transcript.clock is not None:
             around.enter_context(time_machine.travel(transcript.clock.astimezone(), tick=True))
         yield
+
+
+def answers_of(cassette: Cassette | None, manner: Manner) -> ModelAnswers:
+    """What answers the questions of a conversation that is had in this manner."""
+    return ModelAnswers(
+        cassette,
+        records=manner.record,
+        live=manner.live,
+        offline=manner.project.offline_models,
+    )
 
 
 class _Conversation:

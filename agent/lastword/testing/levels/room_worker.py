@@ -28,10 +28,11 @@ from lastword.graphs_config import CallGraph
 from lastword.memory.graph_memory import Memory
 from lastword.providers.voices import Voices
 from lastword.settings import Settings, read_settings
+from lastword.testing.chat_models import models_of
 from lastword.testing.coverage import EdgeTracer, GraphShape, shape_of
-from lastword.testing.model_answers import ModelAnswers
 from lastword.testing.observed import ToolWatch, state_at
-from lastword.testing.replay import Manner, as_written, cassette_of
+from lastword.testing.project_under_test import read_project_under_test
+from lastword.testing.replay import Manner, answers_of, as_written, cassette_of
 from lastword.testing.transcripts.transcript import AgentTurn, Silence, Transcript
 from lastword.testing.transcripts.transcript_file import read_transcript
 from lastword.worker import graph_of, make_call, make_worker, run_app, take_call, thread_of
@@ -50,7 +51,9 @@ async def take_replayed_call(ctx: JobContext) -> None:
     metadata = json.loads(ctx.job.metadata)
     asked = metadata.pop(REPLAY_KEY)
     ctx.job.metadata = json.dumps(metadata)
-    manner = Manner(level="room", live=asked["live"], record=asked["record"])
+    settings: Settings = ctx.proc.userdata["settings"]
+    project = await asyncio.to_thread(read_project_under_test, settings.graphs_config)
+    manner = Manner("room", asked["live"], asked["record"], project)
     transcript = await asyncio.to_thread(read_transcript, Path(asked["transcript"]))
     await _Replay(ctx, transcript, manner, asked["context"]).run()
 
@@ -69,7 +72,7 @@ class _Replay:
         self._transcript = transcript
         self._context = context
         cassette = cassette_of(transcript, manner)
-        self._answers = ModelAnswers(cassette, records=manner.record, live=manner.live)
+        self._answers = answers_of(cassette, manner)
         self._answers.expect(
             [
                 answer
@@ -85,7 +88,8 @@ class _Replay:
 
     async def run(self) -> None:
         ticket = self._ticket()
-        with as_written(self._transcript, self._answers):
+        models = await asyncio.to_thread(models_of, graph_of(self._ctx).graph)
+        with as_written(self._transcript, self._answers, models):
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._report())
                 try:
@@ -110,7 +114,7 @@ class _Replay:
             memory,
             graph=_with_silence(graph_of(ctx), self._transcript),
             voices=_patient(ctx.proc.userdata["voices"]),
-            observers=[self._tools, self._ways],
+            observers=[self._tools, self._ways, self._answers],
             more_context=self._context,
         )
         self._call.graph_llm.on("run_ended", lambda _, pointer: self._ended.put_nowait(pointer))

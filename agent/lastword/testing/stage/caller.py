@@ -355,7 +355,7 @@ async def call(job: CallerJob, emit: Emit) -> None:
     Raises:
         CallFailed: the caller itself failed; the message is one sentence.
     """
-    voice = load_voice(job.voice)
+    voice = load_voice(job)
     texts = [*(one.say for one in job.lines), *(one.text for one in job.break_ins)]
     spoken = [await asyncio.to_thread(voice, text) if text else NOTHING for text in texts]
     caller = asyncio.current_task()

@@ -5,6 +5,8 @@ from __future__ import annotations
 import importlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
 from typing import Any, Literal, Protocol
 
 import numpy as np
@@ -16,6 +18,7 @@ from lastword.untrusted.patterns import BadPattern, compile_pattern
 from lastword.untrusted.printable import quoted
 
 VOICE = "lastword.testing.stage.caller_voice:speak"
+"""The usual voice, which takes a folder of recorded lines besides."""
 
 
 class SpokenLine(Protocol):
@@ -92,8 +95,10 @@ class CallerJob:
     """File for both sides, ``.wav`` or ``.ogg``; left the caller, right the agent."""
     max_seconds: float = 180.0
     """The caller gives up and leaves then."""
-    voice: str = VOICE
-    """``module:function`` from words to samples; tests have their own."""
+    voice: str | None = None
+    """``module:function`` from words to samples; default: the voice of ``caller_voice``."""
+    recorded_lines: str | None = None
+    """Folder of recorded lines for the default voice."""
 
 
 def read_job(text: str) -> CallerJob:
@@ -125,15 +130,18 @@ def _line(line: object) -> CallerLine:
             raise CallFailed(f"the caller's lines must be strings or objects, not {quoted(line)}")
 
 
-def load_voice(name: str) -> Voice:
-    """Import the voice that a job names.
+def load_voice(job: CallerJob) -> Voice:
+    """Import the voice of a job.
 
     Raises:
         CallFailed: there is none of that name, or it needs a package that is not installed.
     """
+    name = job.voice or VOICE
     module, _, function = name.partition(":")
     try:
-        voice: Voice = getattr(importlib.import_module(module), function)
+        voice: Callable[..., SpokenLine] = getattr(importlib.import_module(module), function)
     except (ImportError, AttributeError, ValueError) as error:
         raise CallFailed(f"the caller's voice {name!r} does not load: {error}") from error
+    if job.voice is None and job.recorded_lines is not None:
+        return partial(voice, lines=Path(job.recorded_lines))
     return voice

@@ -1,6 +1,6 @@
 """The simulated caller's voice: words in, sound out, the same on every machine where it can be.
 
-Lines of the bundled scripts lie in ``lines/`` as small Ogg files, spoken by flite and made by
+A project can keep the lines of its caller scripts as small Ogg files, spoken by flite and made by
 ``python -m lastword.tools.rehearsal.render_lines``. pocketsphinx mishears about one word in twelve
 of flite's and every second one of espeak's, so a line that is not there is spoken by flite where
 it is installed, and by espeak only where it is not.
@@ -24,7 +24,6 @@ import soundfile
 from livekit import rtc
 
 SAMPLE_RATE = 48_000
-LINES = Path("graphs/callers/lines")
 FLITE_VOICE = "rms"
 """Of flite's voices the one with the fewest misheard words (benchmarks/offline_speech.py)."""
 
@@ -51,15 +50,15 @@ class CallerLine:
         return len(self.samples) / SAMPLE_RATE
 
 
-def speak(text: str, *, lines: Path = LINES, flite: str | None = "flite") -> CallerLine:
+def speak(text: str, *, lines: Path | None = None, flite: str | None = "flite") -> CallerLine:
     """Give the sound of a line; blocks for some milliseconds.
 
     Args:
         text: the words.
-        lines: folder of recorded lines.
+        lines: folder of recorded lines, if there is one.
         flite: the flite program, by name or path; None does without.
     """
-    if (recorded := recording(text, lines)).is_file():
+    if lines is not None and (recorded := recording(text, lines)).is_file():
         samples, rate = soundfile.read(recorded, dtype="int16")
         return CallerLine(text, resample(samples, rate, SAMPLE_RATE), "recorded")
     if flite is not None and (program := shutil.which(flite)):
@@ -77,8 +76,8 @@ def speak(text: str, *, lines: Path = LINES, flite: str | None = "flite") -> Cal
     return CallerLine(text, resample(samples, espeak_tts.SAMPLE_RATE, SAMPLE_RATE), "espeak")
 
 
-def recording(text: str, lines: Path = LINES) -> Path:
-    """Where a line's recording lies; case, punctuation and spaces make no difference.
+def recording(text: str, lines: Path) -> Path:
+    """Where a line's recording lies in ``lines``; case, punctuation and spaces make no difference.
 
     The name is the first words and a hash of all: ``yes-this-is-anna-1c9a02.ogg``.
     """

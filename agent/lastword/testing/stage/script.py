@@ -1,10 +1,12 @@
-"""What a simulated caller does: a transcript's turns."""
+"""What a simulated caller does: a transcript's turns; and what a project tells of its callers."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
-from lastword.errors import ScriptError
+from lastword.errors import ScriptError, SettingsError
+from lastword.project import read_project
 from lastword.testing.stage.caller_job import CallerLine
 from lastword.testing.transcripts.transcript import (
     CallerSays,
@@ -15,24 +17,74 @@ from lastword.testing.transcripts.transcript import (
     Trigger,
 )
 from lastword.untrusted.bounded_input import is_there
-from lastword.untrusted.printable import quoted
+from lastword.untrusted.patterns import BadPattern, compile_pattern
+from lastword.untrusted.printable import excerpt, quoted
 
-BUNDLED = Path("graphs/callers")
+
+@dataclass(frozen=True)
+class CallerSettings:
+    """``[tool.lastword.call]`` of a project: its simulated callers. Each may be missing.
+
+    ``scripts`` is a folder of caller scripts, where ``<graph>.yaml`` is the graph's own. ``lines``
+    is a folder of recorded lines. ``repeat_when`` is a regular expression, any case: the agent's
+    words after which the caller says its line again.
+    """
+
+    scripts: Path | None = None
+    lines: Path | None = None
+    repeat_when: str | None = None
 
 
-def find_script(name: str | None, graph: str | None) -> Path:
-    """Find a transcript by path or by the name of a bundled one; default is the graph's own.
+def read_caller_settings(config: Path) -> CallerSettings:
+    """Read ``[tool.lastword.call]`` of the pyproject.toml beside ``config``; paths count from it.
+
+    Raises:
+        SettingsError: a value is not text, or ``repeat_when`` is no regular expression that can be
+            used.
+    """
+    project = read_project(config)
+    repeat_when = project.setting("call.repeat_when", str, '"say that again"')
+    try:
+        compile_pattern(repeat_when or "")
+    except BadPattern as error:
+        raise SettingsError(f"{project.file}: [tool.lastword.call] repeat_when {error}") from error
+    return CallerSettings(
+        scripts=project.path("call.scripts", '"tests/callers"'),
+        lines=project.path("call.lines", '"tests/callers/lines"'),
+        repeat_when=repeat_when,
+    )
+
+
+def find_script(name: str | None, graph: str, scripts: Path | None) -> Path:
+    """Find a caller script.
+
+    Args:
+        name: a path, or the name of a file in ``scripts``; default: the graph's.
+        graph: the name of the graph that is called.
+        scripts: the project's folder of caller scripts, if it has one.
 
     Raises:
         ScriptError: there is none.
     """
-    given, name = name, name or graph or "appointment"
-    for path in (Path(name), BUNDLED / f"{name}.yaml"):
+    wanted = name or graph
+    places = [] if name is None else [Path(name)]
+    if scripts is not None:
+        places.append(scripts / f"{wanted}.yaml")
+    for path in places:
         if is_there(path):
             return path
-    bundled = ", ".join(sorted(path.stem for path in BUNDLED.glob("*.yaml")))
-    what = "there is no caller script" if given else "there is no caller script for the graph"
-    raise ScriptError(f"{what} {quoted(name)}; give a YAML file, or one of the bundled: {bundled}")
+    what = "there is no caller script" if name else "there is no caller script for the graph"
+    if scripts is None:
+        raise ScriptError(
+            f"{what} {quoted(wanted)}: give --script FILE, a YAML file with what the caller says "
+            "(docs/conversations.md), or name a folder of them in pyproject.toml as "
+            '[tool.lastword.call] scripts = "tests/callers"'
+        )
+    known = excerpt(", ".join(sorted(path.stem for path in scripts.glob("*.yaml"))), 400)
+    raise ScriptError(
+        f"{what} {quoted(wanted)}: give a YAML file, or the name of one in {scripts}, which has "
+        f"{known or 'none'}"
+    )
 
 
 def acts_of(transcript: Transcript) -> list[CallerLine]:

@@ -19,7 +19,7 @@ from lastword.errors import LastwordError
 from lastword.events import LOGGER_NAME
 from lastword.private_files import file_name, make_private_folder
 from lastword.settings import Settings, environment_without_keys, inherited_environment
-from lastword.testing.stage.caller_job import VOICE, BreakIn, CallerLine
+from lastword.testing.stage.caller_job import BreakIn, CallerLine
 from lastword.testing.stage.livekit_server import (
     LocalServer,
     build_server,
@@ -27,11 +27,10 @@ from lastword.testing.stage.livekit_server import (
     running_server,
 )
 from lastword.testing.stage.parts import Part, json_line, running_part
+from lastword.testing.stage.script import read_caller_settings
 from lastword.testing.stage.verdict import CallFacts, Verdict, judge
 from lastword.testing.stage.view import CallView
 
-SAY_AGAIN = "say that again"
-"""The words by which every sample graph asks the caller to repeat."""
 MAX_SECONDS = 180
 """A rehearsed call that takes longer is hung up by the caller."""
 _JOIN_SECONDS = 60
@@ -48,13 +47,14 @@ class Plan:
     """One call to make: what the caller does, and the dispatch's metadata.
 
     ``break_ins`` is what the caller says besides, and ``voice`` the caller's voice, as in
-    ``CallerJob``. ``repeats``: the caller says a line again when the agent asks for that.
+    ``CallerJob``. ``repeats``: the caller says a line again when the agent asks for that in the
+    words of the project's ``repeat_when``.
     """
 
     acts: Sequence[CallerLine]
     metadata: dict[str, Any]
     break_ins: Sequence[BreakIn] = ()
-    voice: str = VOICE
+    voice: str | None = None
     repeats: bool = True
 
 
@@ -145,6 +145,7 @@ class Stage:
         Raises:
             CallFailed: the caller's process broke.
             UnwritableFile: there can be no folder for the call.
+            SettingsError: what the project tells of its callers cannot be read.
         """
         began = datetime.now().astimezone()
         stamp = began.astimezone(UTC).strftime("%Y%m%d-%H%M%S-%f")[:-3]
@@ -153,13 +154,15 @@ class Stage:
         await asyncio.to_thread(make_private_folder, folder)
         events = CallEvents()
         self._calls[room] = (events, view)
+        project = await asyncio.to_thread(read_caller_settings, self._settings.graphs_config)
         job = {
             "url": self.server.url,
             "token": self._ticket(room, plan),
             "lines": [asdict(act) for act in plan.acts],
             "break_ins": [asdict(one) for one in plan.break_ins],
             "voice": plan.voice,
-            "repeat_pattern": SAY_AGAIN if plan.repeats else None,
+            "recorded_lines": project.lines and str(project.lines),
+            "repeat_pattern": project.repeat_when if plan.repeats else None,
             "recording": str(folder / "recording.wav"),
             "max_seconds": MAX_SECONDS,
         }

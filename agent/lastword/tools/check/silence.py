@@ -82,7 +82,7 @@ def read_silence(config: Path) -> Silence:
         case {"lastword": {"check": {"ignore": _}}}:
             raise SettingsError(
                 f"{shown(path)}: [tool.lastword.check] ignore must be a list of texts, such as"
-                ' ["undeclared-goto"] or ["survey:desk:undeclared-goto"]'
+                ' ["undeclared-goto"] or ["booking:ask:undeclared-goto"]'
             )
         case _:
             return Silence()

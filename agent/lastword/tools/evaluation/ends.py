@@ -19,7 +19,7 @@ from lastword.graphs_config import CallGraph, choose_graph, graph_specs, load_gr
 from lastword.private_files import private_file
 from lastword.settings import Settings, choose_chat_model
 from lastword.terminal import SafeConsole
-from lastword.testing.project_context import ContextFactory, context_factory
+from lastword.testing.project_under_test import ContextFactory, read_project_under_test
 from lastword.tools.evaluation.case_run import UNKNOWN_MODEL, CaseSetting, History, run_side
 from lastword.tools.evaluation.dataset import Case, choose_cases, read_dataset
 from lastword.tools.evaluation.figures import Decision, Figures, Side, figures
@@ -103,7 +103,7 @@ def _prepare(request: EndsRequest, settings: Settings) -> _Plan:
     )
     other = load_graph(request.against, config) if request.against is not None else None
     second = None if request.against_model else other
-    return _Plan(request, cases, graph, second, context_factory(config))
+    return _Plan(request, cases, graph, second, read_project_under_test(config).call_context)
 
 
 async def _run(plan: _Plan, folder: Path, decided: Callable[[Decision], None]) -> list[Side]:
@@ -160,8 +160,8 @@ def _header(plan: _Plan, sides: Sequence[Side]) -> list[str]:
         line = f"Graph {side.graph}, model: {known}."
         if model is not None and model != side.model:
             line += (
-                f" {model} was asked for, but did not answer: the sample graphs need "
-                "OPENAI_API_KEY for it, and other graphs choose their own model."
+                f" {model} was asked for, but did not answer: a graph must take the name of its "
+                "model from LASTWORD_CHAT_MODEL, and have the key for it."
             )
         lines.append(line)
     return lines

@@ -1,7 +1,6 @@
 """Measures the side of a second model by running the command in a process of its own.
 
-A graph is often built around its chat model at import, as the samples are, so that one process can
-have it with one model only.
+A graph is usually built around its model when it is imported, once in a process.
 """
 
 from __future__ import annotations

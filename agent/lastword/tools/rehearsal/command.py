@@ -6,11 +6,11 @@ import asyncio
 from dataclasses import dataclass
 
 from lastword.dispatch import read_dispatch, read_dispatch_of
-from lastword.graphs_config import check_graph, graph_specs
+from lastword.graphs_config import check_graph, choose_graph, graph_specs
 from lastword.private_files import make_private_folder
 from lastword.settings import Settings
 from lastword.terminal import SafeConsole
-from lastword.testing.stage.script import acts_of, find_script
+from lastword.testing.stage.script import acts_of, find_script, read_caller_settings
 from lastword.testing.stage.stage import Plan, stage
 from lastword.testing.stage.view import CallView
 from lastword.testing.transcripts.transcript_file import read_transcript
@@ -47,14 +47,17 @@ def read_plan(rehearsal: Rehearsal) -> Plan:
     """Read script and metadata, and check that the graph is there.
 
     Raises:
-        ScriptError, TranscriptError, MetadataError, GraphError: what was given cannot be used.
+        ScriptError, TranscriptError, MetadataError, GraphError, SettingsError: what was given
+            cannot be used.
     """
     config = rehearsal.settings.graphs_config
     known = list(graph_specs(config))
+    scripts = read_caller_settings(config).scripts
     asked = read_dispatch(rehearsal.metadata)
     wanted = rehearsal.graph or asked.graph
     check_graph(wanted, known, config)
-    script = read_transcript(find_script(rehearsal.script, wanted))
+    called = choose_graph(wanted, rehearsal.settings.graph, known=known)
+    script = read_transcript(find_script(rehearsal.script, called, scripts))
     graph = wanted or script.graph
     metadata = {**script.metadata, **asked.metadata, **({"graph": graph} if graph else {})}
     check_graph(read_dispatch_of(metadata).graph, known, config)

@@ -13,15 +13,19 @@ from pathlib import Path
 
 import soundfile
 
-from lastword.errors import LastwordError, ScriptError
+from lastword.errors import LastwordError, ScriptError, SettingsError
+from lastword.settings import read_settings
 from lastword.terminal import print_error
-from lastword.testing.stage.caller_voice import FLITE_VOICE, LINES, flite_voice, recording
+from lastword.testing.stage.caller_voice import FLITE_VOICE, flite_voice, recording
+from lastword.testing.stage.script import read_caller_settings
 from lastword.testing.transcripts.transcript_file import read_transcript
 from lastword.untrusted.bounded_input import MIB, BadInput, read_text
 
+_INTO = "give --into FOLDER, or set [tool.lastword.call] lines in pyproject.toml"
 
-def render(texts: list[str], lines: Path = LINES, voice: str = FLITE_VOICE) -> list[Path]:
-    """Write the recordings that are missing and give their paths.
+
+def render(texts: list[str], lines: Path, voice: str = FLITE_VOICE) -> list[Path]:
+    """Write the recordings that are missing in the folder ``lines``; returns their paths.
 
     Raises:
         LastwordError: flite is not installed.
@@ -59,11 +63,14 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="render_lines", description=__doc__)
     parser.add_argument("files", nargs="+", type=Path, metavar="FILE")
     parser.add_argument("--voice", default=FLITE_VOICE, help="of flite's (default: %(default)s)")
-    parser.add_argument("--into", default=LINES, type=Path, metavar="FOLDER")
+    parser.add_argument("--into", type=Path, metavar="FOLDER", help=_INTO)
     given = parser.parse_args()
     try:
+        into = given.into or read_caller_settings(read_settings().graphs_config).lines
+        if into is None:
+            raise SettingsError(f"there is no folder for the recordings: {_INTO}")
         texts = [line for file in given.files for line in read_lines(file)]
-        written = render(texts, given.into, given.voice)
+        written = render(texts, into, given.voice)
     except LastwordError as error:
         print_error(error)
         return 1

@@ -13,7 +13,7 @@ from lastword.graphs_config import CallGraph, check_graph, choose_graph, graph_s
 from lastword.settings import Settings, offline_answers
 from lastword.terminal import SafeConsole
 from lastword.testing.levels.room_call import out_of_reach, room_stage
-from lastword.testing.project_context import context_factory
+from lastword.testing.project_under_test import read_project_under_test
 from lastword.testing.replay import Manner, Replayed, replay
 from lastword.testing.stage.view import CallView
 from lastword.testing.transcripts.transcript import Level, Transcript
@@ -47,7 +47,7 @@ async def replay_file(request: ReplayRequest, settings: Settings, console: SafeC
         level=request.level,
         live=asks_model,
         record=request.record,
-        project_context=await asyncio.to_thread(context_factory, settings.graphs_config),
+        project=await asyncio.to_thread(read_project_under_test, settings.graphs_config),
     )
     if request.level == "room":
         done = await _in_a_room(transcript, name, manner, settings, console)

@@ -1,0 +1,65 @@
+"""What a project tells its tests: ``[tool.lastword.testing]`` of its pyproject.toml."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from lastword.errors import SettingsError
+from lastword.project import Project, read_project
+
+ContextFactory = Callable[[Path], Mapping[str, Any]]
+"""Called once for each call with a folder of its own, which is empty and is deleted after the call;
+returns keys for the graph's context. For calls in a room they must be JSON."""
+
+
+def no_context(_: Path) -> Mapping[str, Any]:
+    """The context of a project that names none."""
+    return {}
+
+
+@dataclass(frozen=True)
+class ProjectUnderTest:
+    """What the calls of a test need to know of the project whose graph is called.
+
+    ``offline_models`` are the types, as LangChain names them in ``_llm_type``, of chat models that
+    answer by themselves, without a key or a network.
+    """
+
+    call_context: ContextFactory = no_context
+    offline_models: Sequence[str] = ()
+
+
+def read_project_under_test(config: Path) -> ProjectUnderTest:
+    """Read ``[tool.lastword.testing]`` of the pyproject.toml beside ``config``.
+
+    Raises:
+        SettingsError: a value is of another kind, or ``context`` names no function that can be
+            imported. The context raises it when the project's function returns no mapping.
+    """
+    project = read_project(config)
+    return ProjectUnderTest(
+        call_context=_context_factory(project),
+        offline_models=project.setting("testing.offline_models", list[str], '["my-rules"]') or (),
+    )
+
+
+def _context_factory(project: Project) -> ContextFactory:
+    function = project.load("testing.context", '"tests.calls:call_context"')
+    if function is None:
+        return no_context
+    if not callable(function):
+        raise SettingsError(f"{project.file}: tool.lastword.testing.context must be a function")
+
+    def make(folder: Path) -> Mapping[str, Any]:
+        context = function(folder)
+        if not isinstance(context, Mapping):
+            raise SettingsError(
+                f"{project.file}: tool.lastword.testing.context returned "
+                f"{type(context).__name__}, not a mapping"
+            )
+        return context
+
+    return make
