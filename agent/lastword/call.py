@@ -24,7 +24,7 @@ from livekit.agents.voice.transcription.text_transforms import replace
 from lastword.bridge.call_llm import call_llm
 from lastword.bridge.run_pointer import run_pointer
 from lastword.dispatch import Dispatch
-from lastword.events import CallJournal
+from lastword.events import AgentSaid, CallerJoined, CallerSaid, CallStarted, EventStream
 from lastword.graphs_config import CallGraph
 from lastword.hangup.call_end import CallEnd
 from lastword.hangup.closing import Closing
@@ -58,11 +58,11 @@ class Call:
     The first end wins, whoever brings it; what comes later is not an end any more.
 
     Args:
-        call_id: the call's name, which is in every journal entry.
+        call_id: the call's name, which is in every event.
         graph: the graph and its policy.
         dispatch: the metadata the call was dispatched with.
         voices: the models that hear and speak.
-        journal: gets what happens.
+        events: gets what happens.
         memory: where the graph remembers the call, unless it was compiled with its own; it must
             stay open until the session is closed. Default: in this process.
         thread: LangGraph's thread, which no other call has; default: the call's name.
@@ -77,7 +77,7 @@ class Call:
         *,
         graph: CallGraph,
         dispatch: Dispatch,
-        journal: CallJournal,
+        events: EventStream,
         voices: Voices,
         memory: BaseCheckpointSaver[Any] | None = None,
         thread: str | None = None,
@@ -86,13 +86,13 @@ class Call:
         more_context: Mapping[str, Any] | None = None,
     ) -> None:
         self._graph = graph
-        self._journal = journal
+        self._events = events
         self.graph_llm = call_llm(
             call_id, graph, dispatch, memory, observers, more_context, thread=thread
         )
         self.session = self._make_session(voices)
         policy = graph.policy
-        self.closing = Closing(journal, Limits(policy.tail, policy.farewell_max_wait))
+        self.closing = Closing(events, Limits(policy.tail, policy.farewell_max_wait))
         playout = Playout(self.session)
         end_call = end_call_tool(self.closing, policy, playout)
         self._agent = CallAgent(
@@ -102,12 +102,12 @@ class Call:
             speech_tap=speech_tap,
         )
         self._limit_watch = LimitWatch(
-            self.session, self.graph_llm, self.closing, policy, journal, playout
+            self.session, self.graph_llm, self.closing, policy, events, playout
         )
         self.keypad = KeypadWatch(
             self._tell_of_keys,
             lambda: self.closing.is_talking,
-            journal,
+            events,
             self._limit_watch.key_pressed,
         )
         self._watching: list[asyncio.Task[None]] = []
@@ -145,7 +145,8 @@ class Call:
         The line is taken down whatever happens, a cancelled job included: the first of ``lines``
         that can be.
         """
-        self._journal.write("call_started", graph=self._graph.name)
+        started = CallStarted(event="call_started", **self._events.moment(), graph=self._graph.name)
+        self._events.emit(started)
         try:
             async with asyncio.TaskGroup() as tasks:
                 joining = tasks.create_task(self._join(start, caller_joined, tasks))
@@ -170,8 +171,7 @@ class Call:
 
     async def _close(self, lines: Sequence[Line]) -> None:
         await self.closing.take_down(lines)
-        for words in self._agent.passed_over:
-            self._journal.write("heard", **{"lk.pii.words": words}, metrics={})
+        self.closing.write_passed_over(self._agent.passed_over)
         self.closing.write_end()
 
     async def _join(
@@ -180,7 +180,9 @@ class Call:
         caller_joined: Callable[[], Awaitable[str]],
         tasks: asyncio.TaskGroup,
     ) -> None:
-        self._journal.write("caller_joined", caller=await caller_joined())
+        caller = await caller_joined()
+        moment = self._events.moment()
+        self._events.emit(CallerJoined(event="caller_joined", **moment, caller=caller))
         self._watching = [
             tasks.create_task(self._limit_watch.run()),
             tasks.create_task(self.keypad.run()),
@@ -208,20 +210,26 @@ class Call:
     def _item_added(self, event: ConversationItemAddedEvent) -> None:
         match event.item:
             case llm.ChatMessage(role="user") as message:
-                self._journal.write(
-                    "heard",
-                    **{"lk.pii.words": message.text_content or ""},
-                    metrics=_latencies(message),
+                self._events.emit(
+                    CallerSaid(
+                        event="caller_said",
+                        **self._events.moment(),
+                        words=message.text_content or "",
+                        metrics=_latencies(message),
+                    )
                 )
             case llm.ChatMessage(role="assistant") as message:
                 pointer = run_pointer(message)
-                self._journal.write(
-                    "spoken",
-                    **{"lk.pii.words": message.text_content or ""},
-                    nodes=pointer["nodes"] if pointer else [],
-                    interrupted=message.interrupted,
-                    seconds=_spoken_seconds(message),
-                    metrics=_latencies(message),
+                self._events.emit(
+                    AgentSaid(
+                        event="agent_said",
+                        **self._events.moment(),
+                        words=message.text_content or "",
+                        nodes=pointer["nodes"] if pointer else [],
+                        interrupted=message.interrupted,
+                        seconds=_spoken_seconds(message),
+                        metrics=_latencies(message),
+                    )
                 )
             case _:
                 pass

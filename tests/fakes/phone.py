@@ -23,16 +23,16 @@ from lastword.providers.voices import TYPED, Voices
 from lastword.room.call_agent import CallAgent
 from lastword.signals import CallPolicy
 from lastword.testing.fakes.audio_output import Mouth, SilentVoice
-from lastword.testing.fakes.recording_journal import KeptJournal
+from lastword.testing.fakes.recording_events import RecordingEvents
 from tests.fakes.line import FakeLine
 
 
 class Phone:
     """What a test holds in its hand during a call."""
 
-    def __init__(self, call: Call, journal: KeptJournal, mouth: Mouth, line: FakeLine) -> None:
+    def __init__(self, call: Call, events: RecordingEvents, mouth: Mouth, line: FakeLine) -> None:
         self.call = call
-        self.journal = journal
+        self.events = events
         self.mouth = mouth
         self.line = line
         self.running: asyncio.Task[CallEnd]
@@ -86,12 +86,12 @@ async def phone_call(
         subtitles: get the agent's words as they are passed on.
     """
     policy = policy or CallPolicy(first_speaker="caller", tail=0)
-    journal, mouth, line = KeptJournal(), Mouth(), FakeLine()
+    events, mouth, line = RecordingEvents(), Mouth(), FakeLine()
     call = Call(
         call_id,
         graph=CallGraph("under_test", graph, policy),
         dispatch=read_dispatch(""),
-        journal=journal,
+        events=events,
         voices=replace(voices, tts=voice or SilentVoice()),
         memory=memory,
     )
@@ -106,13 +106,13 @@ async def phone_call(
     async def joined() -> str:
         return "caller"
 
-    phone = Phone(call, journal, mouth, line)
+    phone = Phone(call, events, mouth, line)
     try:
         async with asyncio.TaskGroup() as tasks:
             phone.running = tasks.create_task(call.run(start, [line], caller_joined=joined))
             await ready.wait()
             if policy.first_speaker == "agent":
-                await journal.until("spoken")
+                await events.until("agent_said")
             yield phone
             call.end(CallEnd("operator", "test_over"))
     finally:

@@ -9,6 +9,7 @@ import logging
 from typing import NotRequired
 
 from lastword.bridge.task_result import writes_to
+from lastword.events import personal
 from lastword.signals import (
     DEFAULT_REASON,
     CallPolicy,
@@ -107,7 +108,7 @@ class EndingWatch:
             if self._signalled not in (None, event["reason"]):
                 _log.warning(
                     "the graph ends the call with two reasons in one turn; the last one counts",
-                    extra={"reasons": [self._signalled, event["reason"]]},
+                    extra=personal(reasons=[self._signalled, event["reason"]]),
                 )
             self._signalled = event["reason"]
             self._named = Ending(reason=event["reason"], outcome=event.get("outcome"))

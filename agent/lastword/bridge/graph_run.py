@@ -22,6 +22,7 @@ from lastword.bridge.questions import has_answer, resume
 from lastword.bridge.run_pointer import POINTER_KEY, RunPointer
 from lastword.bridge.thread import CutStep, GraphInput, Part
 from lastword.bridge.tool_call import END_CALL_TOOL, end_call
+from lastword.events import personal
 from lastword.signals import EVENT_KEY, CallEvent, Opening, speculate
 
 if TYPE_CHECKING:
@@ -194,7 +195,9 @@ class GraphRun(langchain.LangGraphStream[Any]):
         if ending is None or self._has_end_call():
             return
         await self._graph_llm.turns.wait(self._turn.caller_item)
-        _log.warning("the graph ended the call, but the agent has no end_call tool", extra=ending)
+        _log.warning(
+            "the graph ended the call, but the agent has no end_call tool", extra=personal(**ending)
+        )
         self._graph_llm.emit("ending", ending)
 
     def _has_end_call(self) -> bool:

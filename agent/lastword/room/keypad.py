@@ -12,7 +12,7 @@ import logging
 from collections import Counter
 from collections.abc import Awaitable, Callable
 
-from lastword.events import CallJournal
+from lastword.events import EventStream, GraphTold
 from lastword.signals import CallEvent, Keypad
 
 KEYS = frozenset("0123456789*#ABCD")
@@ -60,7 +60,7 @@ class KeypadWatch:
     Args:
         tell: tells the graph.
         is_talking: whether keys still matter; over a farewell they do not.
-        journal: gets what the graph was told.
+        events: gets what the graph was told.
         pressed: is told of every key at once, also of those that are still being gathered.
     """
 
@@ -68,13 +68,13 @@ class KeypadWatch:
         self,
         tell: Callable[[CallEvent], Awaitable[object]],
         is_talking: Callable[[], bool],
-        journal: CallJournal,
+        events: EventStream,
         pressed: Callable[[], None] = lambda: None,
     ) -> None:
         self._tell = tell
         self._notice = pressed
         self._is_talking = is_talking
-        self._journal = journal
+        self._events = events
         self._now = asyncio.get_running_loop().time
         self._allowance = KeyAllowance(self._now())
         self._pressed: asyncio.Queue[str] = asyncio.Queue(BURST)
@@ -110,7 +110,8 @@ class KeypadWatch:
         if not self._is_talking():
             return
         event = Keypad(kind="keypad", keys=keys)
-        self._journal.write("call_event", kind="keypad", **{"lk.pii.keys": keys})
+        told = GraphTold(event="graph_told", **self._events.moment(), kind="keypad", told=event)
+        self._events.emit(told)
         try:
             await self._tell(event)
         except Exception:  # noqa: BLE001 - the call goes on without them

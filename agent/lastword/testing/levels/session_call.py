@@ -15,17 +15,18 @@ from livekit.agents.voice.run_result import RunResult
 from lastword.bridge.run_pointer import RunPointer
 from lastword.call import Call
 from lastword.dispatch import Dispatch
+from lastword.events import Event
 from lastword.graphs_config import CallGraph
 from lastword.hangup import limits
 from lastword.hangup.call_end import CallEnd
 from lastword.hangup.farewell_guard import limit_stopped_by
 from lastword.room.call_agent import CallAgent
 from lastword.testing.fakes.audio_output import Mouth, SilentVoice, Subtitles
-from lastword.testing.fakes.recording_journal import KeptJournal
+from lastword.testing.fakes.recording_events import RecordingEvents
 from lastword.testing.fakes.stt import ScriptedEars, scripted
 from lastword.testing.levels.as_call_event import happening, silences_after
 from lastword.testing.levels.driver import NotSaid
-from lastword.testing.levels.journal_reading import end_of, ending_in
+from lastword.testing.levels.event_reading import end_of, ending_in
 from lastword.testing.observed import Stopwatch, ToolWatch, state_at
 from lastword.testing.reply import End, Reply
 from lastword.testing.transcripts.transcript import (
@@ -72,7 +73,7 @@ class SessionCall:
         observers: Sequence[BaseCallbackHandler],
         more_context: Mapping[str, Any] | None,
     ) -> None:
-        self.journal = KeptJournal()
+        self.events = RecordingEvents()
         self.line = CountedLine()
         self._policy = graph.policy
         self._mouth = Mouth()
@@ -84,7 +85,7 @@ class SessionCall:
             self._id,
             graph=replace(graph, policy=_without_clock(graph)),
             dispatch=dispatch,
-            journal=self.journal,
+            events=self.events,
             voices=replace(scripted(self._ears, preemptive=False), tts=SilentVoice()),
             observers=[*observers, self._tools],
             more_context=more_context,
@@ -103,7 +104,7 @@ class SessionCall:
     @property
     def end(self) -> End | None:
         """How the call has ended."""
-        return end_of(self.journal.entries)
+        return end_of(self.events.recorded)
 
     @property
     def hang_ups(self) -> int:
@@ -182,7 +183,7 @@ class SessionCall:
 
     def _begin(self, cut: Cut | None) -> None:
         """A new exchange begins; an answer that is to be cut is held."""
-        self._mark = len(self.journal.entries)
+        self._mark = len(self.events.recorded)
         self._mouth.hold = cut is not None
         self._subtitles.wipe()
         self._watch = Stopwatch()
@@ -256,7 +257,7 @@ class SessionCall:
                 understood.set()
 
         reply = replace(await self._reply(pointer), end=ending_in(self._news))
-        spoken = self.journal.events.count("spoken")
+        spoken = self.events.names.count("agent_said")
         session.on("user_input_transcribed", heard)
         session.on("speech_created", created.put_nowait)
         try:
@@ -267,7 +268,7 @@ class SessionCall:
                 await self.running
                 return replace(reply, said=self._subtitles.text.strip(), is_over=True)
             reply = replace(reply, said=self._mouth.heard)
-            await self.journal.until("spoken", times=spoken + 1)
+            await self.events.until("agent_said", times=spoken + 1)
             self._begin(None)
             self._mouth.hold = True  # it may be spoken over too: ``take`` knows
             speech = (await created.get()).speech_handle
@@ -282,18 +283,18 @@ class SessionCall:
 
     async def _ending_is_known(self) -> None:
         while not self._is_ending():
-            await self.journal.until("ending", times=self.journal.events.count("ending") + 1)
+            await self.events.until("ending", times=self.events.names.count("ending") + 1)
 
     @property
-    def _news(self) -> list[tuple[str, dict[str, Any]]]:
-        """The journal since this exchange began."""
-        return self.journal.entries[self._mark :]
+    def _news(self) -> list[Event]:
+        """The events since this exchange began."""
+        return self.events.recorded[self._mark :]
 
     def _is_ending(self) -> bool:
         return not self.call.closing.is_talking
 
     async def _reply(self, pointer: RunPointer | None) -> Reply:
-        said = [fields["lk.pii.words"] for name, fields in self._news if name == "spoken"]
+        said = [event["words"] for event in self._news if event["event"] == "agent_said"]
         graph, checkpoint = self.call.graph_llm.graph, pointer and pointer["checkpoint_id"]
         return Reply(
             said=" ".join(said),
