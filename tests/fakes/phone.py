@@ -71,6 +71,7 @@ async def phone_call(
     voices: Voices = TYPED,
     memory: BaseCheckpointSaver[Any] | None = None,
     call_id: str = "call-under-test",
+    caller: str = "caller",
     voice: tts.TTS[Any] | None = None,
     subtitles: io.TextOutput | None = None,
 ) -> AsyncIterator[Phone]:
@@ -82,6 +83,7 @@ async def phone_call(
         voices: how the caller is heard.
         memory: of the graph; without one it is the process's.
         call_id: name of the call.
+        caller: identity of the caller.
         voice: speaks for the agent; without one ``SilentVoice``.
         subtitles: get the agent's words as they are passed on.
     """
@@ -104,7 +106,7 @@ async def phone_call(
         ready.set()
 
     async def joined() -> str:
-        return "caller"
+        return caller
 
     phone = Phone(call, events, mouth, line)
     try:
