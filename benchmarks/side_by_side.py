@@ -25,7 +25,7 @@ from lastword.testing.stage.verdict import CallFacts, measure_farewell
 STOCK = WorkerProgram(
     "the stock worker",
     [sys.executable, "-m", "benchmarks.stock_worker", "start", "--drain-timeout", "2"],
-    keeps_journal=False,
+    reports_calls=False,
 )
 
 

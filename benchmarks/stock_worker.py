@@ -28,6 +28,7 @@ from livekit.agents.beta.tools import EndCallTool
 from livekit.agents.types import DEFAULT_API_CONNECT_OPTIONS, APIConnectOptions
 
 from benchmarks.goodbyes import GREETING, STOCK_AGENT, goodbye
+from lastword.events import WorkerRegistered, log_event, moment
 from lastword.private_files import file_name
 from lastword.providers.voices import Voices, make_voices
 from lastword.room.speech_tap import WavTap
@@ -107,6 +108,12 @@ def _prewarm(process: JobProcess) -> None:
 server = AgentServer(
     port=0, host="127.0.0.1", load_fnc=lambda: 0.0, num_idle_processes=1, setup_fnc=_prewarm
 )
+
+
+@server.on("worker_registered")
+def _registered(worker_id: str, *_: object) -> None:
+    """Tell the stage."""
+    log_event(WorkerRegistered(event="worker_registered", **moment(), worker=worker_id))
 
 
 @server.rtc_session(agent_name=STOCK_AGENT)

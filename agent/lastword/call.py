@@ -25,7 +25,7 @@ from lastword.bridge.adapter import call_llm
 from lastword.bridge.chat_items import run_pointer
 from lastword.clock import Clock
 from lastword.dispatch import Dispatch
-from lastword.events import CallJournal
+from lastword.events import AgentSaid, CallerJoined, CallerSaid, CallStarted, EventStream
 from lastword.graphs_config import CallGraph
 from lastword.hangup.call_end import CallEnd
 from lastword.hangup.closing import Closing
@@ -59,11 +59,11 @@ class Call:
     The first end wins, whoever brings it; what comes later is not an end any more.
 
     Args:
-        call_id: the call's name, which is in every journal entry.
+        call_id: the call's name, which is in every event.
         graph: the graph and its policy.
         dispatch: the metadata the call was dispatched with.
         voices: the models that hear and speak.
-        journal: gets what happens.
+        events: gets what happens.
         memory: where the graph remembers the call, unless it was compiled with its own; it must
             stay open until the session is closed. Default: in this process.
         thread: LangGraph's thread, which no other call has; default: the call's name.
@@ -79,7 +79,7 @@ class Call:
         *,
         graph: CallGraph,
         dispatch: Dispatch,
-        journal: CallJournal,
+        events: EventStream,
         voices: Voices,
         memory: BaseCheckpointSaver[Any] | None = None,
         thread: str | None = None,
@@ -89,13 +89,13 @@ class Call:
         clock: Clock | None = None,
     ) -> None:
         self._graph = graph
-        self._journal = journal
+        self._events = events
         self.graph_llm = call_llm(
             call_id, graph, dispatch, memory, observers, more_context, thread=thread
         )
         self.session = self._make_session(voices)
         policy = graph.policy
-        self.closing = Closing(journal, Limits(policy.tail, policy.farewell_max_wait), clock)
+        self.closing = Closing(events, Limits(policy.tail, policy.farewell_max_wait), clock)
         playout = Playout(self.session)
         end_call = end_call_tool(self.closing, policy, playout)
         self._agent = CallAgent(
@@ -106,12 +106,12 @@ class Call:
             speech_tap=speech_tap,
         )
         self._limit_watch = LimitWatch(
-            self.session, self.graph_llm, self.closing, policy, journal, playout, clock
+            self.session, self.graph_llm, self.closing, policy, events, playout, clock
         )
         self.keypad = KeypadWatch(
             self._tell_of_keys,
             lambda: self.closing.is_talking,
-            journal,
+            events,
             self._limit_watch.key_pressed,
             clock,
         )
@@ -150,7 +150,8 @@ class Call:
         The line is taken down whatever happens, a cancelled job included: the first of ``lines``
         that can be.
         """
-        self._journal.write("call_started", graph=self._graph.name)
+        started = CallStarted(event="call_started", **self._events.moment(), graph=self._graph.name)
+        self._events.emit(started)
         try:
             async with asyncio.TaskGroup() as tasks:
                 joining = tasks.create_task(self._join(start, caller_joined, tasks))
@@ -183,7 +184,9 @@ class Call:
         caller_joined: Callable[[], Awaitable[str]],
         tasks: asyncio.TaskGroup,
     ) -> None:
-        self._journal.write("caller_joined", caller=await caller_joined())
+        caller = await caller_joined()
+        moment = self._events.moment()
+        self._events.emit(CallerJoined(event="caller_joined", **moment, caller=caller))
         self._watching = [
             tasks.create_task(self._limit_watch.run()),
             tasks.create_task(self.keypad.run()),
@@ -211,20 +214,26 @@ class Call:
     def _item_added(self, event: ConversationItemAddedEvent) -> None:
         match event.item:
             case llm.ChatMessage(role="user") as message:
-                self._journal.write(
-                    "heard",
-                    **{"lk.pii.words": message.text_content or ""},
-                    metrics=_latencies(message),
+                self._events.emit(
+                    CallerSaid(
+                        event="caller_said",
+                        **self._events.moment(),
+                        words=message.text_content or "",
+                        metrics=_latencies(message),
+                    )
                 )
             case llm.ChatMessage(role="assistant") as message:
                 pointer = run_pointer(message)
-                self._journal.write(
-                    "spoken",
-                    **{"lk.pii.words": message.text_content or ""},
-                    nodes=pointer["nodes"] if pointer else [],
-                    interrupted=message.interrupted,
-                    seconds=_spoken_seconds(message),
-                    metrics=_latencies(message),
+                self._events.emit(
+                    AgentSaid(
+                        event="agent_said",
+                        **self._events.moment(),
+                        words=message.text_content or "",
+                        nodes=pointer["nodes"] if pointer else [],
+                        interrupted=message.interrupted,
+                        seconds=_spoken_seconds(message),
+                        metrics=_latencies(message),
+                    )
                 )
             case _:
                 pass

@@ -95,10 +95,21 @@ class _PrintableFormatter(logging.Formatter):
         if record.exc_info and not record.exc_text:
             shown.exc_text = self.formatException(record.exc_info)
         shown.exc_text, shown.exc_info = without_secrets(shown.exc_text or "") or None, None
-        for name, value in shown.__dict__.items():
-            if isinstance(value, str) and not value.isprintable():
-                shown.__dict__[name] = block(value)
+        shown.__dict__.update({name: _printable(value) for name, value in vars(shown).items()})
         return self._printer.format(shown)
+
+
+def _printable(value: Any) -> Any:
+    """A value of a log field in which every text is printable, at any depth."""
+    match value:
+        case str():
+            return value if value.isprintable() else block(value)
+        case dict():
+            return {_printable(name): _printable(inner) for name, inner in value.items()}
+        case list() | tuple():
+            return [_printable(inner) for inner in value]
+        case _:
+            return value
 
 
 def print_safely(handlers: Iterable[logging.Handler]) -> None:

@@ -19,7 +19,14 @@ from livekit.protocol.agent import Job
 from lastword.call import Call
 from lastword.dispatch import read_dispatch
 from lastword.errors import MetadataError, UnknownGraph
-from lastword.events import CallJournal
+from lastword.events import (
+    CallRefused,
+    Event,
+    EventStream,
+    WorkerRegistered,
+    log_event,
+    moment,
+)
 from lastword.graphs_config import CallGraph, check_graph, check_server, choose_graph, load_all
 from lastword.hangup.call_end import CallEnd
 from lastword.hangup.closing import Closing
@@ -101,6 +108,10 @@ def make_worker(
     async def on_request(request: JobRequest) -> None:
         await answer(request, known=list(graphs), config=settings.graphs_config)
 
+    def registered(worker_id: str, *_: object) -> None:
+        log_event(WorkerRegistered(event="worker_registered", **moment(), worker=worker_id))
+
+    server.on("worker_registered", registered)
     server.rtc_session(take or take_call, agent_name=settings.agent_name, on_request=on_request)
     return server
 
@@ -137,7 +148,8 @@ async def answer(request: JobRequest, *, known: list[str], config: Path) -> None
     try:
         check_graph(read_dispatch(request.job.metadata).graph, known, config)
     except (MetadataError, UnknownGraph) as error:
-        _log.error("a call was refused: %s", error, extra={"room": request.room.name})
+        call, why = request.room.name, str(error)
+        log_event(CallRefused(event="call_refused", call=call, **moment(), error=why))
         await request.reject()
         return
     await request.accept(name="Lastword")
@@ -185,7 +197,7 @@ async def take_call(
         end = await call.run(start, lines, caller_joined=presence.joined)
         if call.policy.hang_up == "room":
             await keep_gone(room)
-        ctx.shutdown(end.reason)
+        ctx.shutdown(end.ended_by)  # LiveKit logs it, and a reason may say something personal
 
 
 def server_api(settings: Settings) -> api.LiveKitAPI:
@@ -223,10 +235,10 @@ async def end_lost_call(
     """
     dispatch = read_dispatch(job.metadata)
     graph = graphs[choose_graph(dispatch.graph, settings.graph, known=graphs)]
-    journal = CallJournal(job.room.name)
+    events = call_events(job.room.name)
     async with server_api(settings) as client:
         is_up = await _is_up(client, job)
-        closing = Closing(journal, Limits(graph.policy.tail, graph.policy.farewell_max_wait))
+        closing = Closing(events, Limits(graph.policy.tail, graph.policy.farewell_max_wait))
         closing.cut_short(CallEnd("error", why))
         lines: list[Line] = []
         if is_up is False:
@@ -267,12 +279,11 @@ def make_call(
     settings: Settings = ctx.proc.userdata["settings"]
     dispatch = read_dispatch(ctx.job.metadata)
     call_id = ctx.job.room.name
-    pulse: JobPulse | None = ctx.proc.userdata.get("pulse")
     return Call(
         call_id,
         graph=graph or graph_of(ctx),
         dispatch=dispatch,
-        journal=CallJournal(call_id, ended=pulse.record_closed if pulse else lambda: None),
+        events=call_events(call_id, ctx.proc.userdata.get("pulse")),
         thread=thread_of(ctx.job),
         voices=voices or ctx.proc.userdata["voices"],
         memory=memory,
@@ -280,6 +291,23 @@ def make_call(
         observers=observers,
         more_context=more_context,
     )
+
+
+def call_events(call_id: str, pulse: JobPulse | None = None) -> EventStream:
+    """Make the stream of a call's events, with all that subscribe to it in a worker.
+
+    ``pulse`` tells the worker when the call is over; the log comes before it.
+    """
+    events = EventStream(call_id)
+    events.subscribe(log_event)
+    if pulse is not None:
+        events.subscribe(partial(_report_end, pulse))
+    return events
+
+
+def _report_end(pulse: JobPulse, event: Event) -> None:
+    if event["event"] == "call_ended":
+        pulse.record_closed()
 
 
 def thread_of(job: Job) -> str:

@@ -17,7 +17,7 @@ from lastword.hangup.phases import Phase
 from lastword.providers.voices import TYPED
 from lastword.room.call_agent import CallAgent
 from lastword.signals import CallPolicy
-from lastword.testing.fakes.recording_journal import KeptJournal
+from lastword.testing.fakes.recording_events import RecordingEvents
 from tests.fakes.sample_graphs import graph
 
 SOURCES = ("node", "token", "event", "tool")
@@ -38,12 +38,12 @@ class EndedCall:
     """
 
     def __init__(self, policy: CallPolicy) -> None:
-        self.journal = KeptJournal()
+        self.events = RecordingEvents()
         self.call = Call(
             "call-under-test",
             graph=CallGraph("under_test", graph, policy),
             dispatch=read_dispatch(""),
-            journal=self.journal,
+            events=self.events,
             voices=TYPED,
         )
         self.policy = policy
@@ -64,7 +64,7 @@ class EndedCall:
 
         running = ended.call.run(start, lines, caller_joined=joined)
         ended.running = asyncio.ensure_future(running)
-        await ended.journal.until("caller_joined")
+        await ended.events.until("caller_joined")
         return ended
 
     @property
@@ -85,11 +85,11 @@ class EndedCall:
         self.running.cancel()
 
     def may_be_hung_up(self) -> bool:
-        """Whether the journal tells why the line may be taken down."""
-        last = self.journal.last("ending")
+        """Whether the events tell why the line may be taken down."""
+        last = self.events.last("ending")
         if self.cut_short or last is None:
             return self.cut_short
-        since = self.journal.events[last:]
-        elapsed = asyncio.get_running_loop().time() - self.journal.times[last]
+        since = self.events.names[last:]
+        elapsed = asyncio.get_running_loop().time() - self.events.times[last]
         overdue = elapsed >= self.policy.farewell_max_wait
         return "ending_cancelled" not in since and ("farewell_played" in since or overdue)

@@ -23,7 +23,7 @@ from lastword.providers.voices import TYPED, Voices
 from lastword.room.call_agent import CallAgent
 from lastword.signals import CallPolicy
 from lastword.testing.fakes.audio_output import FakeAudioOutput, FakeTTS
-from lastword.testing.fakes.recording_journal import KeptJournal
+from lastword.testing.fakes.recording_events import RecordingEvents
 from tests.fakes.line import FakeLine
 
 
@@ -31,10 +31,10 @@ class Phone:
     """What a test holds in its hand during a call."""
 
     def __init__(
-        self, call: Call, journal: KeptJournal, mouth: FakeAudioOutput, line: FakeLine
+        self, call: Call, events: RecordingEvents, mouth: FakeAudioOutput, line: FakeLine
     ) -> None:
         self.call = call
-        self.journal = journal
+        self.events = events
         self.mouth = mouth
         self.line = line
         self.running: asyncio.Task[CallEnd]
@@ -73,6 +73,7 @@ async def phone_call(
     voices: Voices = TYPED,
     memory: BaseCheckpointSaver[Any] | None = None,
     call_id: str = "call-under-test",
+    caller: str = "caller",
     voice: tts.TTS[Any] | None = None,
     subtitles: io.TextOutput | None = None,
 ) -> AsyncIterator[Phone]:
@@ -84,16 +85,17 @@ async def phone_call(
         voices: how the caller is heard.
         memory: of the graph; without one it is the process's.
         call_id: name of the call.
+        caller: identity of the caller.
         voice: speaks for the agent; without one ``FakeTTS``.
         subtitles: get the agent's words as they are passed on.
     """
     policy = policy or CallPolicy(first_speaker="caller", tail=0)
-    journal, mouth, line = KeptJournal(), FakeAudioOutput(), FakeLine()
+    events, mouth, line = RecordingEvents(), FakeAudioOutput(), FakeLine()
     call = Call(
         call_id,
         graph=CallGraph("under_test", graph, policy),
         dispatch=read_dispatch(""),
-        journal=journal,
+        events=events,
         voices=replace(voices, tts=voice or FakeTTS()),
         memory=memory,
     )
@@ -106,15 +108,15 @@ async def phone_call(
         ready.set()
 
     async def joined() -> str:
-        return "caller"
+        return caller
 
-    phone = Phone(call, journal, mouth, line)
+    phone = Phone(call, events, mouth, line)
     try:
         async with asyncio.TaskGroup() as tasks:
             phone.running = tasks.create_task(call.run(start, [line], caller_joined=joined))
             await ready.wait()
             if policy.first_speaker == "agent":
-                await journal.until("spoken")
+                await events.until("agent_said")
             yield phone
             call.end(CallEnd("operator", "test_over"))
     finally:

@@ -31,6 +31,11 @@ def tell(**facts: Any) -> None:
     sys.stdout.flush()
 
 
+@server.on("worker_registered")
+def registered(*_: object) -> None:
+    tell(registered=True)
+
+
 @server.rtc_session(agent_name="plain")
 async def answer(ctx: JobContext) -> None:
     graph = StateGraph(MessagesState).add_node("talk", talk).add_edge(START, "talk").compile()

@@ -74,6 +74,6 @@ async def silence_farewell(
     voices = fake_voices(ears, preemptive=False)
     async with phone_call(listener.graph(), policy, voices=voices) as phone:
         phone.mouth.hold, phone.mouth.played_text = True, "I cannot hear you,"
-        await phone.journal.until("ending")
+        await phone.events.until("ending")
         await phone.mouth.captured.wait()
         yield phone

@@ -2,7 +2,7 @@
 
 The dispatch's metadata says what it does at its opening: ``ends`` with a long farewell that nobody
 may interrupt, ``exits`` the process, ``blocks`` the event loop, ``grows`` by so many megabytes, or
-greets. To keys it answers with what they were; to "1" also with a journal entry of its own,
+greets. To keys it answers with what they were; to "1" also with an event of its own,
 ``doors``, as it reports ``blocked`` before it blocks.
 """
 
@@ -19,10 +19,11 @@ from langgraph.graph import START, StateGraph
 from langgraph.runtime import Runtime
 from livekit.agents import get_job_context
 
-from lastword.events import LOGGER_NAME
 from lastword.signals import CallContext, CallPolicy, CallState
 
 FAREWELL = "Thank you for calling us today and have a very nice afternoon, goodbye."
+REPORTS = "tests.strangers_graph"
+"""The name of the logger for ``report``."""
 _kept: list[bytes] = []
 
 
@@ -42,9 +43,9 @@ def report_doors() -> None:
 
 
 def report(event: str, **fields: Any) -> None:
-    """Write an entry beside those of the call's journal."""
-    entry = {"event": event, "call": get_job_context().room.name, "at": 0, **fields}
-    logging.getLogger(LOGGER_NAME).info("what a test wants to know", extra=entry)
+    """Log an event for ``tests.fakes.reporting_worker``, beside those of the call."""
+    entry = {"event": event, "call": get_job_context().room.name, **fields}
+    logging.getLogger(REPORTS).info("what a test wants to know", extra=entry)
 
 
 async def talk(state: CallState, runtime: Runtime[CallContext]) -> dict[str, Any]:

@@ -78,9 +78,9 @@ class Worker:
     async def read(self) -> None:
         async for line in self.part.lines():
             entry = json_line(line)
-            if entry.get("message") == "registered worker":
+            if entry.get("fact") == "registered":
                 self.registered.set()
-            if "fact" in entry:
+            elif "fact" in entry:
                 self.rooms[entry["room"]].put(entry)
 
 

@@ -306,6 +306,11 @@ DEEDS: dict[str, Callable[[ToldCall], Awaitable[None]]] = {
 }
 
 
+@server.on("worker_registered")
+def registered(*_: object) -> None:
+    tell("", "registered")
+
+
 @server.rtc_session(agent_name="told")
 async def answer(ctx: JobContext) -> None:
     await ToldCall(ctx).answer()

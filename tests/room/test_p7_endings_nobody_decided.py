@@ -24,8 +24,8 @@ from lastword.testing.stage.livekit_server import (
 )
 from lastword.testing.stage.parts import json_line
 from lastword.testing.stage.stage import a_caller
-from tests.fakes.journalled_worker import JournalledWorker, WrittenJournal, journalled_worker
 from tests.fakes.operator_stop import tell_to_stop
+from tests.fakes.reporting_worker import ReportedEvents, ReportingWorker, reporting_worker
 from tests.fakes.room_caller import RoomCaller, delete_room, room_caller
 from tests.fakes.signal_proxy import signal_proxy
 
@@ -42,34 +42,34 @@ SERVER_PATIENCE = 40.0
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def worker(
     server: LocalServer, tmp_path_factory: pytest.TempPathFactory
-) -> AsyncIterator[JournalledWorker]:
+) -> AsyncIterator[ReportingWorker]:
     """The worker of all calls whose test does not end it."""
     folder = tmp_path_factory.mktemp("worker")
-    async with journalled_worker(server, GRAPH, folder, "--drain-timeout", "2") as running:
+    async with reporting_worker(server, GRAPH, folder, "--drain-timeout", "2") as running:
         yield running
 
 
-async def speaking(journal: WrittenJournal, caller: RoomCaller) -> None:
+async def speaking(events: ReportedEvents, caller: RoomCaller) -> None:
     """Wait until the agent is in the room and at its sentence."""
-    await journal.until("caller_joined")
+    await events.until("caller_joined")
     async with asyncio.timeout(20):
         await caller.hears_agent.wait()
 
 
-async def record(journal: WrittenJournal, seconds: float = 30) -> tuple[Any, ...]:
-    end = await journal.until("call_ended", seconds)
-    assert journal.events.count("call_ended") == journal.events.count("hanging_up") == 1
+async def record(events: ReportedEvents, seconds: float = 30) -> tuple[Any, ...]:
+    end = await events.until("call_ended", seconds)
+    assert events.names.count("call_ended") == events.names.count("hanging_up") == 1
     return end["ended_by"], end["reason"], end["disconnect_reason"], end["line_gone"]
 
 
 async def test_a_caller_who_hangs_up_in_mid_sentence(
-    server: LocalServer, worker: JournalledWorker, room: str
+    server: LocalServer, worker: ReportingWorker, room: str
 ) -> None:
-    journal = worker.calls[room]
+    events = worker.calls[room]
     async with room_caller(server, room, AGENT, LONG) as caller:
-        await speaking(journal, caller)
+        await speaking(events, caller)
         await caller.leave()
-        assert await record(journal) == ("caller", "caller_hung_up", "CLIENT_INITIATED", True)
+        assert await record(events) == ("caller", "caller_hung_up", "CLIENT_INITIATED", True)
 
 
 @pytest.mark.parametrize(
@@ -80,56 +80,56 @@ async def test_a_caller_who_hangs_up_in_mid_sentence(
     ],
 )
 async def test_somebody_else_ends_the_call(
-    server: LocalServer, worker: JournalledWorker, room: str, how: str, found: tuple[Any, ...]
+    server: LocalServer, worker: ReportingWorker, room: str, how: str, found: tuple[Any, ...]
 ) -> None:
-    journal = worker.calls[room]
+    events = worker.calls[room]
     async with room_caller(server, room, AGENT, LONG) as caller, server.api() as client:
-        await speaking(journal, caller)
+        await speaking(events, caller)
         if how == "delete":
             await delete_room(server, room)
         else:
             who = api.RoomParticipantIdentity(room=room, identity="caller")
             await client.room.remove_participant(who)
-        assert await record(journal) == found
+        assert await record(events) == found
 
 
 async def test_a_caller_who_comes_back_from_another_device_keeps_the_call(
-    server: LocalServer, worker: JournalledWorker, room: str
+    server: LocalServer, worker: ReportingWorker, room: str
 ) -> None:
-    journal = worker.calls[room]
+    events = worker.calls[room]
     async with room_caller(server, room, AGENT, SHORT) as caller:
-        await speaking(journal, caller)
+        await speaking(events, caller)
         newcomer = RoomCaller(server, room)
         await newcomer.join()
         await caller.gone.wait()
         assert caller.reasons == ["DUPLICATE_IDENTITY"]
-        assert await record(journal) == ("limit", "silence", None, True)
+        assert await record(events) == ("limit", "silence", None, True)
         await newcomer.gone.wait()
         assert newcomer.reasons == ["ROOM_DELETED"]
         await newcomer.leave()
 
 
 async def test_a_network_that_is_back_within_livekits_window_keeps_the_call(
-    server: LocalServer, worker: JournalledWorker, room: str
+    server: LocalServer, worker: ReportingWorker, room: str
 ) -> None:
-    journal, back = worker.calls[room], asyncio.Event()
+    events, back = worker.calls[room], asyncio.Event()
     async with (
         signal_proxy(server.url) as proxy,
         room_caller(server, room, AGENT, SHORT, url=proxy.url) as caller,
     ):
         caller.room.on("reconnected", back.set)
-        await speaking(journal, caller)
+        await speaking(events, caller)
         proxy.cut()
         await back.wait()
-        assert await record(journal) == ("limit", "silence", None, True)
+        assert await record(events) == ("limit", "silence", None, True)
         await caller.gone.wait()
         assert caller.reasons == ["ROOM_DELETED"]
 
 
 async def test_a_caller_whose_network_is_lost_for_good(
-    server: LocalServer, worker: JournalledWorker, room: str
+    server: LocalServer, worker: ReportingWorker, room: str
 ) -> None:
-    journal = worker.calls[room]
+    events = worker.calls[room]
     job = {
         "url": server.url,
         "token": RoomCaller(server, room).ticket(AGENT, json.dumps({"words": "Hello " * 200})),
@@ -141,19 +141,19 @@ async def test_a_caller_whose_network_is_lost_for_good(
             if json_line(line).get("event") == "agent_speaking_started":
                 break
         os.kill(process.pid, signal.SIGKILL)
-        found = await record(journal, SERVER_PATIENCE)
+        found = await record(events, SERVER_PATIENCE)
     assert found == ("caller", "caller_connection_timeout", "CONNECTION_TIMEOUT", True)
 
 
 async def test_a_job_whose_process_is_killed_is_hung_up_by_its_worker(
-    server: LocalServer, worker: JournalledWorker, room: str
+    server: LocalServer, worker: ReportingWorker, room: str
 ) -> None:
-    journal = worker.calls[room]
+    events = worker.calls[room]
     async with room_caller(server, room, AGENT, LONG) as caller:
-        await speaking(journal, caller)
+        await speaking(events, caller)
         killed_at = time.monotonic()
         os.kill(worker.pids[room], signal.SIGKILL)
-        assert await record(journal) == ("error", "job_lost", None, True)
+        assert await record(events) == ("error", "job_lost", None, True)
         await caller.gone.wait()
     assert caller.gone_at is not None
     assert caller.gone_at - killed_at < 5, "long before the server gives the agent up"
@@ -163,7 +163,7 @@ async def test_a_killed_worker_leaves_no_line_up(
     server: LocalServer, room: str, tmp_path: Path
 ) -> None:
     async with (
-        journalled_worker(server, GRAPH, tmp_path, agent=room) as worker,
+        reporting_worker(server, GRAPH, tmp_path, agent=room) as worker,
         room_caller(server, room, room, LONG) as caller,
     ):
         await speaking(worker.calls[room], caller)
@@ -177,17 +177,17 @@ async def test_a_drained_worker_finishes_its_calls_and_takes_no_others(
     server: LocalServer, room: str, tmp_path: Path
 ) -> None:
     later = f"{room}-later"
-    async with journalled_worker(
+    async with reporting_worker(
         server, GRAPH, tmp_path, "--drain-timeout", "60", agent=room
     ) as worker:
-        journal = worker.calls[room]
+        events = worker.calls[room]
         async with room_caller(server, room, room, SHORT) as caller:
-            await speaking(journal, caller)
+            await speaking(events, caller)
             os.kill(worker.part.pid, signal.SIGTERM)
             async with room_caller(server, later, room):
-                assert await record(journal) == ("limit", "silence", None, True)
-                assert "spoken" in journal.events, "the whole sentence"
-                assert worker.calls[later].events == []
+                assert await record(events) == ("limit", "silence", None, True)
+                assert "agent_said" in events.names, "the whole sentence"
+                assert worker.calls[later].names == []
                 assert await worker.part.exit_code() == 0
 
 
@@ -195,14 +195,14 @@ async def test_a_call_that_outlasts_the_drain_is_ended_and_its_line_goes_down(
     server: LocalServer, room: str, tmp_path: Path
 ) -> None:
     words = json.dumps({"words": "Hello " * 150})
-    async with journalled_worker(
+    async with reporting_worker(
         server, GRAPH, tmp_path, "--drain-timeout", "1", agent=room
     ) as worker:
-        journal = worker.calls[room]
+        events = worker.calls[room]
         async with room_caller(server, room, room, words) as caller:
-            await speaking(journal, caller)
+            await speaking(events, caller)
             os.kill(worker.part.pid, signal.SIGTERM)
-            assert await record(journal) == ("operator", "worker_shutdown", None, True)
+            assert await record(events) == ("operator", "worker_shutdown", None, True)
             await caller.gone.wait()
             assert caller.reasons == ["ROOM_DELETED"]
 
@@ -213,15 +213,15 @@ async def test_a_server_that_shuts_down_ends_the_call_and_the_record_says_what_i
     binary = find_server() or build_server(sys.stderr.write)
     async with (
         running_server(binary, log=tmp_path / "server.log") as doomed,
-        journalled_worker(doomed, GRAPH, tmp_path) as worker,
+        reporting_worker(doomed, GRAPH, tmp_path) as worker,
     ):
-        caller, journal = RoomCaller(doomed, room), worker.calls[room]
+        caller, events = RoomCaller(doomed, room), worker.calls[room]
         await caller.join(AGENT, LONG)
-        await speaking(journal, caller)
+        await speaking(events, caller)
         await tell_to_stop(doomed)
         assert await doomed.rooms() == [room], "a first SIGTERM waits until all calls are over"
         await tell_to_stop(doomed)
-        found = ended_by, reason, why, line_gone = await record(journal, 60)
+        found = ended_by, reason, why, line_gone = await record(events, 60)
         assert (ended_by, line_gone) == ("error", False), found
         assert why in ("SERVER_SHUTDOWN", "UNKNOWN_REASON"), "the message of it may be missed"
         assert reason.endswith(why.lower())

@@ -87,7 +87,7 @@ async def test_p7_a_failing_server_takes_every_line_down_once(
             await caller.gone.wait()
     assert it.phase is Phase.GONE
     assert caller.reasons == ["ROOM_DELETED"]
-    assert it.journal.events.count("hanging_up") == it.journal.events.count("call_ended") == 1
+    assert it.events.names.count("hanging_up") == it.events.names.count("call_ended") == 1
 
 
 async def test_p7_a_room_that_cannot_be_deleted_is_emptied_of_its_caller(
@@ -100,9 +100,7 @@ async def test_p7_a_room_that_cannot_be_deleted_is_emptied_of_its_caller(
             await caller.gone.wait()
     assert caller.reasons == ["PARTICIPANT_REMOVED"]
     assert it.phase is Phase.GONE
-    gone = it.journal.last("gone")
-    assert gone is not None
-    assert it.journal.entries[gone][1]["removed"] == "caller"
+    assert it.events.named("gone")[-1]["removed"] == "caller"
 
 
 async def test_p7_a_server_that_never_answers_is_given_up_and_the_record_says_so(
@@ -117,7 +115,7 @@ async def test_p7_a_server_that_never_answers_is_given_up_and_the_record_says_so
             await it.running
         assert caller.reasons == []
     assert it.phase is Phase.GIVEN_UP
-    assert it.journal.entries[-1][1]["line_gone"] is False
+    assert it.events.named("call_ended")[-1]["line_gone"] is False
     assert asyncio.get_running_loop().time() - began < 2 * MAX_SECONDS + 2
 
 

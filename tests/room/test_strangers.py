@@ -23,7 +23,7 @@ from livekit import api
 
 from lastword.room.keypad import BURST, KEYS_PER_SECOND
 from lastword.testing.stage.livekit_server import LocalServer
-from tests.fakes.journalled_worker import JournalledWorker, WrittenJournal, journalled_worker
+from tests.fakes.reporting_worker import ReportedEvents, ReportingWorker, reporting_worker
 from tests.fakes.room_caller import delete_room
 from tests.fakes.stranger import ROLES, SIMULATOR, Role, Stranger, in_the_room
 from tests.fakes.strangers_graph import FAREWELL
@@ -73,10 +73,10 @@ an attribute that its owner may set, and sends nothing.)"""
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def worker(
     server: LocalServer, tmp_path_factory: pytest.TempPathFactory
-) -> AsyncIterator[JournalledWorker]:
+) -> AsyncIterator[ReportingWorker]:
     folder = tmp_path_factory.mktemp("worker")
     memory = {"LASTWORD_GRAPH_MEMORY": f"sqlite:///{folder / 'memory.sqlite3'}"}
-    async with journalled_worker(
+    async with reporting_worker(
         server, GRAPH, folder, "--drain-timeout", "2", settings=memory
     ) as running:
         yield running
@@ -88,47 +88,47 @@ async def line_down(server: LocalServer, room: str) -> AsyncIterator[None]:
     await delete_room(server, room)
 
 
-async def spoken(journal: WrittenJournal, times: int = 1) -> Mapping[str, Any]:
-    """The journal's entry of what the agent has said as the ``times``-th of its speeches."""
-    return await journal.until("spoken", times=times)
+async def spoken(events: ReportedEvents, times: int = 1) -> Mapping[str, Any]:
+    """The event of the agent's ``times``-th speech."""
+    return await events.until("agent_said", times=times)
 
 
-async def answers(journal: WrittenJournal, caller: Stranger) -> bool:
+async def answers(events: ReportedEvents, caller: Stranger) -> bool:
     """Whether the agent still hears the caller, who presses keys, and answers aloud."""
-    times = journal.events.count("spoken") + 1
+    times = events.names.count("agent_said") + 1
     await caller.press("7", "#")
-    entry = await spoken(journal, times)
-    return bool(entry["lk.pii.words"] == "Keys 7 #." and entry["seconds"] > 0)
+    entry = await spoken(events, times)
+    return bool(entry["words"] == "Keys 7 #." and entry["seconds"] > 0)
 
 
-def keys_told(journal: WrittenJournal) -> list[str]:
+def keys_told(events: ReportedEvents) -> list[str]:
     """Keys that the graph was told of, event by event."""
-    return [entry["lk.pii.keys"] for entry in journal.entries if entry["event"] == "call_event"]
+    return [event["told"]["keys"] for event in events.recorded if event["event"] == "graph_told"]
 
 
-async def record(journal: WrittenJournal, seconds: float = 30) -> Mapping[str, Any]:
+async def record(events: ReportedEvents, seconds: float = 30) -> Mapping[str, Any]:
     """The call's record, of which there is one."""
-    end = await journal.until("call_ended", seconds)
-    assert journal.events.count("call_ended") == 1
+    end = await events.until("call_ended", seconds)
+    assert events.names.count("call_ended") == 1
     return end
 
 
 @asynccontextmanager
 async def call_and(
-    stranger: Role, server: LocalServer, worker: JournalledWorker, room: str
-) -> AsyncIterator[tuple[WrittenJournal, Stranger, Stranger]]:
-    """A call whose greeting has been spoken: its journal, the caller, and who is to be a stranger.
+    stranger: Role, server: LocalServer, worker: ReportingWorker, room: str
+) -> AsyncIterator[tuple[ReportedEvents, Stranger, Stranger]]:
+    """A call whose greeting has been spoken: its events, the caller, and who is to be a stranger.
 
     As "caller" the caller is the stranger.
     """
-    journal = worker.calls[room]
+    events = worker.calls[room]
     other: Role = "participant" if stranger == "caller" else stranger
     async with (
         in_the_room(server, room, "caller", agent=AGENT) as caller,
         in_the_room(server, room, other) as beside,
     ):
-        await spoken(journal)
-        yield journal, caller, caller if stranger == "caller" else beside
+        await spoken(events)
+        yield events, caller, caller if stranger == "caller" else beside
 
 
 async def ended(pid: int) -> None:
@@ -137,30 +137,30 @@ async def ended(pid: int) -> None:
 
 
 async def test_it_is_known_by_which_ways_the_room_reaches_a_job(
-    server: LocalServer, worker: JournalledWorker, room: str
+    server: LocalServer, worker: ReportingWorker, room: str
 ) -> None:
     """An upgrade of livekit-agents that opens another way fails here, by its name."""
-    journal = worker.calls[room]
+    events = worker.calls[room]
     async with in_the_room(server, room, "caller", agent=AGENT) as caller:
-        await spoken(journal)
+        await spoken(events)
         await caller.press("1", "#")
         await caller.press("1")
-        entry = await journal.until("doors")
+        entry = await events.until("doors")
     assert entry["doors"] == DOORS
 
 
 async def test_nobody_but_the_caller_reads_the_conversation(
-    server: LocalServer, worker: JournalledWorker, room: str
+    server: LocalServer, worker: ReportingWorker, room: str
 ) -> None:
-    journal = worker.calls[room]
+    events = worker.calls[room]
     async with (
         in_the_room(server, room, "caller", agent=AGENT) as caller,
         in_the_room(server, room, "participant") as participant,
         in_the_room(server, room, "viewer") as viewer,
     ):
-        await spoken(journal)
-        assert await answers(journal, caller)
-        assert await answers(journal, caller)
+        await spoken(events)
+        assert await answers(events, caller)
+        assert await answers(events, caller)
         assert participant.read == []
         assert viewer.read == []
         assert {one.way for one in caller.read} == {"lk.transcription"}
@@ -169,74 +169,74 @@ async def test_nobody_but_the_caller_reads_the_conversation(
 
 @pytest.mark.parametrize("role", ROLES)
 async def test_nobody_drives_the_session(
-    server: LocalServer, worker: JournalledWorker, room: str, role: Role
+    server: LocalServer, worker: ReportingWorker, room: str, role: Role
 ) -> None:
     """Neither its history nor its events, no words past the recogniser, no muting."""
-    async with call_and(role, server, worker, room) as (journal, caller, stranger):
+    async with call_and(role, server, worker, room) as (events, caller, stranger):
         assert await stranger.drive_the_session() == []
-        assert await answers(journal, caller)
-        assert "heard" not in journal.events
-        assert keys_told(journal) == ["7#"]
+        assert await answers(events, caller)
+        assert "caller_said" not in events.names
+        assert keys_told(events) == ["7#"]
 
 
 @pytest.mark.parametrize("role", ["caller", "participant"])
 async def test_text_is_no_way_past_the_recogniser(
-    server: LocalServer, worker: JournalledWorker, room: str, role: Role
+    server: LocalServer, worker: ReportingWorker, room: str, role: Role
 ) -> None:
-    async with call_and(role, server, worker, room) as (journal, caller, stranger):
+    async with call_and(role, server, worker, room) as (events, caller, stranger):
         await stranger.send("lk.chat", "Tell me everything.")
-        assert await answers(journal, caller)
-        assert "heard" not in journal.events
+        assert await answers(events, caller)
+        assert "caller_said" not in events.names
 
 
 @pytest.mark.parametrize("role", ROLES)
 async def test_p3_nobody_stops_a_farewell_that_is_never_to_be_interrupted(
-    server: LocalServer, worker: JournalledWorker, room: str, role: Role
+    server: LocalServer, worker: ReportingWorker, room: str, role: Role
 ) -> None:
-    journal = worker.calls[room]
+    events = worker.calls[room]
     async with (
         in_the_room(server, room, "caller", agent=AGENT, metadata={"ends": True}) as caller,
         in_the_room(server, room, role, identity=f"another-{role}") as other,
     ):
-        await journal.until("ending")
+        await events.until("ending")
         await caller.hears("roomio_audio")
         stranger = caller if role == "caller" else other
         assert await stranger.drive_the_session() == []
-        end = await record(journal)
+        end = await record(events)
     assert (end["ended_by"], end["farewell"], end["line_gone"]) == ("graph", "played", True)
-    assert "ending_cancelled" not in journal.events
-    assert (await spoken(journal))["lk.pii.words"] == FAREWELL
+    assert "ending_cancelled" not in events.names
+    assert (await spoken(events))["words"] == FAREWELL
 
 
 @pytest.mark.parametrize("role", ["caller", "participant"])
 @pytest.mark.parametrize("buffer", BUFFERS)
 async def test_a_buffer_of_audio_from_before_the_call_is_not_read(
-    server: LocalServer, worker: JournalledWorker, room: str, role: Role, buffer: str
+    server: LocalServer, worker: ReportingWorker, room: str, role: Role, buffer: str
 ) -> None:
     data, mime, attributes = BUFFERS[buffer]
-    async with call_and(role, server, worker, room) as (journal, caller, stranger):
+    async with call_and(role, server, worker, room) as (events, caller, stranger):
         job = psutil.Process(worker.pids[room])
         before = job.memory_info().rss
         await stranger.send_pre_connect_audio(data, mime, trackId="TR_x", **attributes)
-        assert await answers(journal, caller)
+        assert await answers(events, caller)
         assert job.memory_info().rss - before < 50 * 2**20
 
 
 @pytest.mark.parametrize("role", ["caller", "participant"])
 async def test_nobody_ends_the_job_by_a_name_that_they_give_themselves(
-    server: LocalServer, worker: JournalledWorker, room: str, role: Role
+    server: LocalServer, worker: ReportingWorker, room: str, role: Role
 ) -> None:
-    journal = worker.calls[room]
+    events = worker.calls[room]
     async with (
         in_the_room(server, room, "caller", agent=AGENT) as caller,
         in_the_room(server, room, role, identity="simulator") as simulator,
     ):
-        await spoken(journal)
+        await spoken(events)
         await simulator.room.local_participant.set_attributes({SIMULATOR: "yes"})
         await simulator.leave()
-        assert await answers(journal, caller)
-        assert await answers(journal, caller)
-        assert "call_ended" not in journal.events
+        assert await answers(events, caller)
+        assert await answers(events, caller)
+        assert "call_ended" not in events.names
 
 
 @dataclass(frozen=True)
@@ -261,9 +261,9 @@ ARRIVALS = {
 
 @pytest.mark.parametrize("arrival", ARRIVALS)
 async def test_who_joins_first_is_not_the_caller(
-    server: LocalServer, worker: JournalledWorker, room: str, arrival: str
+    server: LocalServer, worker: ReportingWorker, room: str, arrival: str
 ) -> None:
-    case, journal = ARRIVALS[arrival], worker.calls[room]
+    case, events = ARRIVALS[arrival], worker.calls[room]
     async with in_the_room(
         server,
         room,
@@ -275,114 +275,114 @@ async def test_who_joins_first_is_not_the_caller(
     ) as watcher:
         await watcher.sees_agent()
         async with in_the_room(server, room, "caller", kind=case.caller_kind) as caller:
-            assert (await journal.until("caller_joined"))["caller"] == "caller"
-            await spoken(journal)
+            assert (await events.until("caller_joined"))["caller"] == "caller"
+            await spoken(events)
             await caller.heard.wait()
             assert not watcher.heard.is_set(), "the agent listens to the caller only"
             await watcher.leave()
-            assert await answers(journal, caller)
+            assert await answers(events, caller)
             await caller.leave()
-            end = await record(journal)
+            end = await record(events)
     assert (end["ended_by"], end["reason"]) == ("caller", "caller_hung_up")
 
 
 async def test_p14_a_browser_without_a_microphone_is_the_caller_when_nobody_else_is(
-    server: LocalServer, worker: JournalledWorker, room: str
+    server: LocalServer, worker: ReportingWorker, room: str
 ) -> None:
-    journal = worker.calls[room]
+    events = worker.calls[room]
     browser = {"direction": "browser"}
     async with in_the_room(server, room, "caller", agent=AGENT, metadata=browser, microphone=False):
-        assert (await journal.until("caller_joined"))["caller"] == "caller"
-        assert (await spoken(journal))["lk.pii.words"] == "Hello, I remember 0."
+        assert (await events.until("caller_joined"))["caller"] == "caller"
+        assert (await spoken(events))["words"] == "Hello, I remember 0."
 
 
 async def test_a_second_microphone_in_the_room_is_not_heard(
-    server: LocalServer, worker: JournalledWorker, room: str
+    server: LocalServer, worker: ReportingWorker, room: str
 ) -> None:
-    async with call_and("participant", server, worker, room) as (journal, caller, other):
+    async with call_and("participant", server, worker, room) as (events, caller, other):
         await caller.heard.wait()
-        assert await answers(journal, caller)
+        assert await answers(events, caller)
         assert not other.heard.is_set()
 
 
 async def test_data_that_nobody_reads_is_not_in_the_log(
-    server: LocalServer, worker: JournalledWorker, room: str
+    server: LocalServer, worker: ReportingWorker, room: str
 ) -> None:
     """Its sender chooses the topic: what a terminal shows, and how long it is."""
-    async with call_and("participant", server, worker, room) as (journal, caller, other):
+    async with call_and("participant", server, worker, room) as (events, caller, other):
         for _ in range(10):
             await other.send("\x1b]0;owned\x07 topic of a stranger", "words")
-        assert await answers(journal, caller)
+        assert await answers(events, caller)
         assert [line for line in worker.log if "topic of a stranger" in line] == []
 
 
 async def test_a_caller_who_comes_back_is_the_caller_and_nobody_else_meanwhile(
-    server: LocalServer, worker: JournalledWorker, room: str
+    server: LocalServer, worker: ReportingWorker, room: str
 ) -> None:
     async with (
-        call_and("participant", server, worker, room) as (journal, caller, other),
+        call_and("participant", server, worker, room) as (events, caller, other),
         in_the_room(server, room, "caller") as again,  # the same identity elsewhere
     ):
         await caller.gone.wait()
         await other.press("9", "#")
         await again.heard.wait()
-        assert await answers(journal, again)
-        assert keys_told(journal) == ["7#"]
+        assert await answers(events, again)
+        assert keys_told(events) == ["7#"]
         assert not other.heard.is_set()
 
 
 async def test_keys_count_from_the_caller_only(
-    server: LocalServer, worker: JournalledWorker, room: str
+    server: LocalServer, worker: ReportingWorker, room: str
 ) -> None:
-    async with call_and("participant", server, worker, room) as (journal, caller, other):
+    async with call_and("participant", server, worker, room) as (events, caller, other):
         await other.press("9", "#")
-        assert await answers(journal, caller)
-        assert keys_told(journal) == ["7#"]
+        assert await answers(events, caller)
+        assert keys_told(events) == ["7#"]
 
 
 async def test_what_is_no_key_is_dropped(
-    server: LocalServer, worker: JournalledWorker, room: str
+    server: LocalServer, worker: ReportingWorker, room: str
 ) -> None:
-    journal = worker.calls[room]
+    events = worker.calls[room]
     async with in_the_room(server, room, "caller", agent=AGENT) as caller:
-        await spoken(journal)
+        await spoken(events)
         await caller.press("Ignore all of this.", "12", "", "\x1b", "\u0661", "e", "#" * 10_000)
-        assert await answers(journal, caller)
-        assert keys_told(journal) == ["7#"]
+        assert await answers(events, caller)
+        assert keys_told(events) == ["7#"]
 
 
 async def test_a_flood_of_keys_costs_no_more_runs_than_a_telephone_can_press(
-    server: LocalServer, worker: JournalledWorker, room: str
+    server: LocalServer, worker: ReportingWorker, room: str
 ) -> None:
-    journal, began = worker.calls[room], time.monotonic()
+    events, began = worker.calls[room], time.monotonic()
     async with in_the_room(server, room, "caller", agent=AGENT) as caller:
-        await spoken(journal)
+        await spoken(events)
         for _ in range(50):
             await asyncio.gather(*(caller.press("#") for _ in range(100)))
         await caller.leave()
-        end = await record(journal)
+        end = await record(events)
     pressed_at_most = BURST + KEYS_PER_SECOND * (time.monotonic() - began)
-    assert 0 < len(keys_told(journal)) <= pressed_at_most
+    assert 0 < len(keys_told(events)) <= pressed_at_most
     assert (end["ended_by"], end["line_gone"]) == ("caller", True)
 
 
 async def test_p5_the_next_call_in_a_room_of_the_same_name_remembers_nothing(
-    server: LocalServer, worker: JournalledWorker, room: str
+    server: LocalServer, worker: ReportingWorker, room: str
 ) -> None:
-    journal = worker.calls[room]
+    events = worker.calls[room]
     for number in (1, 2):
         async with in_the_room(server, room, "caller", agent=AGENT) as caller:
-            entry = await spoken(journal, number)
-            assert entry["lk.pii.words"] == "Hello, I remember 0."
+            entry = await spoken(events, number)
+            assert entry["words"] == "Hello, I remember 0."
             await caller.leave()
-            await journal.until("call_ended", times=number)
+            await events.until("call_ended", times=number)
         await ended(worker.pids.pop(room))
 
 
 async def test_p8_a_farewell_of_an_agent_that_was_muted_is_not_recorded_as_played(
-    server: LocalServer, worker: JournalledWorker, room: str
+    server: LocalServer, worker: ReportingWorker, room: str
 ) -> None:
-    journal = worker.calls[room]
+    events = worker.calls[room]
     async with (
         in_the_room(server, room, "caller", agent=AGENT, metadata={"ends": True}) as caller,
         server.api() as client,
@@ -391,17 +391,17 @@ async def test_p8_a_farewell_of_an_agent_that_was_muted_is_not_recorded_as_playe
         await client.room.mute_published_track(
             api.MuteRoomTrackRequest(room=room, identity=caller.agent, track_sid=track, muted=True)
         )
-        end = await record(journal)
+        end = await record(events)
     assert (end["ended_by"], end["farewell"], end["line_gone"]) == ("graph", "muted", True)
 
 
 async def test_only_the_health_check_listens_and_on_loopback(
-    server: LocalServer, worker: JournalledWorker, room: str
+    server: LocalServer, worker: ReportingWorker, room: str
 ) -> None:
     """UDP sockets of WebRTC aside, which are in the job's process for the call's media."""
-    journal = worker.calls[room]
+    events = worker.calls[room]
     async with in_the_room(server, room, "caller", agent=AGENT):
-        await spoken(journal)
+        await spoken(events)
         parent = psutil.Process(worker.part.pid)
         listening = [
             socket.laddr.ip
@@ -415,29 +415,29 @@ async def test_only_the_health_check_listens_and_on_loopback(
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def strict_worker(
     server: LocalServer, tmp_path_factory: pytest.TempPathFactory
-) -> AsyncIterator[JournalledWorker]:
+) -> AsyncIterator[ReportingWorker]:
     """A worker whose jobs are bounded more closely than by default, so that nobody waits long."""
     folder = tmp_path_factory.mktemp("strict-worker")
     limits = {"LASTWORD_JOB_STALL_SECONDS": "4", "LASTWORD_JOB_MEMORY_LIMIT_MB": "700"}
-    async with journalled_worker(server, GRAPH, folder, agent="strict", settings=limits) as running:
+    async with reporting_worker(server, GRAPH, folder, agent="strict", settings=limits) as running:
         yield running
 
 
 @pytest.mark.parametrize("how", ["blocks", "stopped"])
 @pytest.mark.parametrize("caller_waits", [True, False])
 async def test_p7_p14_a_job_that_stands_still_is_hung_up_and_has_a_record(
-    server: LocalServer, strict_worker: JournalledWorker, room: str, how: str, caller_waits: bool
+    server: LocalServer, strict_worker: ReportingWorker, room: str, how: str, caller_waits: bool
 ) -> None:
     """Also when the caller has left by then, of which the job can tell nobody."""
-    journal = strict_worker.calls[room]
+    events = strict_worker.calls[room]
     metadata = {"blocks": how == "blocks"}
     async with in_the_room(server, room, "caller", agent="strict", metadata=metadata) as caller:
-        await journal.until("blocked" if how == "blocks" else "spoken")
+        await events.until("blocked" if how == "blocks" else "agent_said")
         if how == "stopped":
             os.kill(strict_worker.pids[room], signal.SIGSTOP)
         if not caller_waits:
             await caller.leave()
-        end = await record(journal, 20)
+        end = await record(events, 20)
         if caller_waits:
             async with asyncio.timeout(5):
                 await caller.gone.wait()
@@ -446,37 +446,37 @@ async def test_p7_p14_a_job_that_stands_still_is_hung_up_and_has_a_record(
 
 
 async def test_p7_p14_a_job_that_takes_too_much_memory_is_hung_up_and_has_a_record(
-    server: LocalServer, strict_worker: JournalledWorker, room: str
+    server: LocalServer, strict_worker: ReportingWorker, room: str
 ) -> None:
-    journal, metadata = strict_worker.calls[room], {"grows": 800}
+    events, metadata = strict_worker.calls[room], {"grows": 800}
     async with in_the_room(server, room, "caller", agent="strict", metadata=metadata) as caller:
-        end = await record(journal)
+        end = await record(events)
         async with asyncio.timeout(5):
             await caller.gone.wait()
     assert (end["ended_by"], end["reason"], end["line_gone"]) == ("error", "job_killed", True)
 
 
 async def test_p7_p14_a_job_whose_process_ends_in_mid_call_is_hung_up_and_has_a_record(
-    server: LocalServer, strict_worker: JournalledWorker, room: str
+    server: LocalServer, strict_worker: ReportingWorker, room: str
 ) -> None:
     """Also when it ends as if all were well: a library that calls ``exit``, for instance."""
-    journal = strict_worker.calls[room]
+    events = strict_worker.calls[room]
     async with in_the_room(server, room, "caller", agent="strict", metadata={"exits": True}) as one:
-        end = await record(journal)
+        end = await record(events)
         async with asyncio.timeout(5):
             await one.gone.wait()
     assert (end["ended_by"], end["reason"], end["line_gone"]) == ("error", "job_lost", True)
 
 
 async def test_a_call_that_ends_is_not_taken_for_a_lost_one(
-    server: LocalServer, strict_worker: JournalledWorker, room: str
+    server: LocalServer, strict_worker: ReportingWorker, room: str
 ) -> None:
     """A process that is killed after its call's record was closed has nothing to end."""
-    journal = strict_worker.calls[room]
+    events = strict_worker.calls[room]
     async with in_the_room(server, room, "caller", agent="strict") as caller:
-        await spoken(journal)
+        await spoken(events)
         await caller.leave()
-        end = await record(journal)
+        end = await record(events)
     os.kill(strict_worker.pids[room], signal.SIGKILL)
     after = strict_worker.calls[f"{room}-after"]
     async with in_the_room(server, f"{room}-after", "caller", agent="strict") as caller:
@@ -484,4 +484,4 @@ async def test_a_call_that_ends_is_not_taken_for_a_lost_one(
         await caller.leave()
         await record(after)
     assert end["reason"] == "caller_hung_up"
-    assert journal.events.count("call_ended") == 1
+    assert events.names.count("call_ended") == 1

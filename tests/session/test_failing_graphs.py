@@ -70,7 +70,7 @@ async def test_a_failing_graph_apologises_and_the_call_goes_on(mood: Callable[[]
         assert phone.spoken() == [POLICY.apology]
         await phone.say("Again.")
         assert phone.spoken()[1:] == ["Here you are."]
-        assert "ending" not in phone.journal.events
+        assert "ending" not in phone.events.names
 
 
 async def test_words_that_were_spoken_before_the_failure_are_not_repeated() -> None:
@@ -92,7 +92,7 @@ async def test_failures_that_are_not_in_a_row_end_nothing() -> None:
     async with phone_call(moody(fail, fail, answer, fail, fail), POLICY) as phone:
         for words in ("One.", "Two.", "Three.", "Four.", "Five."):
             await phone.say(words)
-        assert "ending" not in phone.journal.events
+        assert "ending" not in phone.events.names
 
 
 async def quiet(state: MessagesState) -> dict[str, Any]:
@@ -233,7 +233,7 @@ async def test_p1_an_end_node_that_fails_does_not_hang_up_without_a_goodbye() ->
     async with phone_call(builder.compile(), POLICY) as phone:
         await phone.say("Bye.")
         assert phone.spoken() == [POLICY.apology]
-        assert "ending" not in phone.journal.events
+        assert "ending" not in phone.events.names
 
 
 async def test_p2_an_ending_stands_even_if_the_graph_fails_after_it() -> None:

@@ -99,7 +99,7 @@ async def test_p2_a_graph_that_a_tool_runs_ends_no_call() -> None:
     async with phone_call(create_agent(AgentModel(messages=answers), [ask_inside])) as phone:
         await phone.say("When do you open?")
         assert phone.spoken() == ["One moment. At nine. Anything else?"]
-        assert "ending" not in phone.journal.events
+        assert "ending" not in phone.events.names
 
 
 async def test_p5_the_tools_of_an_agent_in_a_node_are_not_run_again_after_a_cut() -> None:
@@ -299,7 +299,7 @@ async def test_p3_a_cancelled_ending_of_a_subgraph_keeps_what_the_subgraph_did()
     builder.add_edge("book", "end")
     async with phone_call(one_node(builder.compile()), CALLER) as phone:
         await phone.break_in("Book it.", "Booked. Goodbye,")
-        await phone.journal.until("ending_cancelled")
+        await phone.events.until("ending_cancelled")
         await phone.say("Wait.")
         assert await phone.running == CallEnd("graph", "completed")
     assert booked == [1]

@@ -6,6 +6,7 @@ Time is virtual here.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -35,11 +36,11 @@ ENDLESS = replace(HASTY, max_duration=None, first_words_timeout=None)
 
 
 def caller_words(phone: Phone) -> list[str]:
-    return [fields["lk.pii.words"] for name, fields in phone.journal.entries if name == "heard"]
+    return [event["words"] for event in phone.events.named("caller_said")]
 
 
-def record(phone: Phone) -> dict[str, Any]:
-    return phone.journal.entries[-1][1]
+def record(phone: Phone) -> Mapping[str, Any]:
+    return phone.events.named("call_ended")[-1]
 
 
 @pytest.mark.parametrize("policy", [HASTY, NEVER, SHORT])
@@ -76,7 +77,7 @@ async def test_p3_p11_noise_that_is_written_down_without_a_word_keeps_no_call(no
     async with silence_farewell(HASTY, Listener(), ears) as phone:
         ears.hear_turn(noise)
         await asyncio.sleep(0.1)
-        assert "ending_cancelled" not in phone.journal.events
+        assert "ending_cancelled" not in phone.events.names
         phone.mouth.hold = False
         phone.mouth.play()
         assert await phone.running == SILENT
@@ -109,7 +110,7 @@ async def test_p11_a_key_that_comes_in_time_is_waited_for() -> None:
     async with phone_call(listener.graph(), policy) as phone:
         await asyncio.sleep(9)
         phone.call.keypad.press("1")
-        assert (await phone.journal.until("call_event"))["kind"] == "keypad"
+        assert (await phone.events.until("graph_told"))["kind"] == "keypad"
         assert await phone.running == SILENT
     assert [event["kind"] for event in listener.heard] == ["keypad"]
 
@@ -131,12 +132,12 @@ async def test_p3_p11_a_key_over_the_farewell_for_silence_keeps_the_call() -> No
     async with silence_farewell(policy, listener, FakeSTT()) as phone:
         phone.mouth.hold = False
         phone.call.keypad.press("1")
-        await phone.journal.until("ending_cancelled")
-        await phone.journal.until("spoken", times=2)
+        await phone.events.until("ending_cancelled")
+        await phone.events.until("agent_said", times=2)
         assert [event["kind"] for event in listener.heard] == ["keypad"]
         assert phone.line.tries == 0
         phone.call.keypad.press("2")
-        await phone.journal.until("spoken", times=3)
+        await phone.events.until("agent_said", times=3)
         assert await phone.running == SILENT, "and silence is watched for as before"
     assert phone.line.removals == 1
 
@@ -145,6 +146,6 @@ async def test_p7_p11_a_session_that_closes_does_not_change_what_a_limit_has_dec
     async with silence_farewell(HASTY, Listener(), FakeSTT()) as phone:
         await phone.session.aclose()
         assert await phone.running == SILENT
-        assert "ending_cancelled" not in phone.journal.events
+        assert "ending_cancelled" not in phone.events.names
         assert record(phone)["farewell"] == "cut_short"
     assert phone.line.removals == 1

@@ -25,7 +25,7 @@ from lastword.hangup.call_end import CallEnd
 from lastword.providers.voices import TYPED
 from lastword.room.call_agent import CallAgent
 from lastword.signals import EVENT_KEY, CallPolicy, CallState
-from lastword.testing.fakes.recording_journal import KeptJournal
+from lastword.testing.fakes.recording_events import RecordingEvents
 from lastword.testing.fakes.stt import FakeSTT, fake_voices
 from tests.fakes.line import FakeLine
 from tests.fakes.phone import Phone, phone_call
@@ -75,7 +75,7 @@ async def test_p11_a_graph_that_says_nothing_does_not_keep_the_line_up() -> None
 async def test_p11_words_begin_the_count_anew() -> None:
     listener = Listener()
     async with phone_call(listener.graph(), POLICY) as phone:
-        await phone.journal.until("call_event")
+        await phone.events.until("graph_told")
         await phone.say("yes, I am here")
         assert await phone.running == SILENT
     assert counts(listener) == [("silence", 1), ("silence", 1), ("silence", 2)]
@@ -98,8 +98,8 @@ async def test_p3_p11_words_over_the_farewell_for_silence_keep_the_call(words: s
     async with silence_farewell(HASTY, listener, ears) as phone:
         phone.mouth.hold = False
         ears.hear_turn(words)
-        await phone.journal.until("ending_cancelled")
-        await phone.journal.until("spoken", times=2)
+        await phone.events.until("ending_cancelled")
+        await phone.events.until("agent_said", times=2)
         assert phone.spoken() == ["I cannot hear you,", "I see."]
         assert phone.line.tries == 0
         assert await phone.running == SILENT, "and silence is watched for as before"
@@ -113,7 +113,7 @@ async def test_p3_p11_first_words_that_come_with_the_farewell_are_the_first_word
     async with silence_farewell(policy, listener, ears) as phone:
         phone.mouth.hold = False
         ears.hear_turn("hello?")
-        await phone.journal.until("spoken", times=2)
+        await phone.events.until("agent_said", times=2)
         await asyncio.sleep(10 * QUIET)
         assert not phone.call.ended
 
@@ -123,7 +123,7 @@ async def test_p3_p11_noise_over_the_farewell_for_silence_keeps_no_call() -> Non
     voices = fake_voices(ears, preemptive=False)
     async with phone_call(listener.graph(), HASTY, voices=voices) as phone:
         ears.hear(SpeechEventType.START_OF_SPEECH)
-        await phone.journal.until("ending")
+        await phone.events.until("ending")
         said = asyncio.get_running_loop().time()
         assert await phone.running == SILENT
         assert asyncio.get_running_loop().time() - said < 1, "it was there before; it is no word"
@@ -145,7 +145,7 @@ async def test_p3_p11_no_words_call_off_an_end_that_is_to_be(policy: CallPolicy)
         phone.mouth.play()
         end = await phone.running
         assert end.ended_by == "limit"
-        assert "ending_cancelled" not in phone.journal.events
+        assert "ending_cancelled" not in phone.events.names
 
 
 async def test_p11_a_caller_whose_words_come_after_the_sound_is_not_hung_up_on() -> None:
@@ -158,7 +158,7 @@ async def test_p11_a_caller_whose_words_come_after_the_sound_is_not_hung_up_on()
         ears.hear(SpeechEventType.END_OF_SPEECH)
         await asyncio.sleep(0.1)
         ears.hear(SpeechEventType.FINAL_TRANSCRIPT, "I would like to book a table")
-        await phone.journal.until("spoken")
+        await phone.events.until("agent_said")
         assert phone.spoken() == ["I see."]
 
 
@@ -184,7 +184,7 @@ async def test_p11_an_operator_who_is_asked_is_no_silence() -> None:
     async with phone_call(builder.compile(), POLICY) as phone:
         await phone.say("may I?")
         await asyncio.sleep(4 * QUIET)
-        assert "call_event" not in phone.journal.events
+        assert "graph_told" not in phone.events.names
         assert not phone.call.ended
 
 
@@ -201,7 +201,7 @@ async def test_p11_silence_counts_again_once_the_operator_has_answered() -> None
         graph_llm = phone.session.llm
         assert isinstance(graph_llm, GraphLLM)
         await (await graph_llm.answer({"approved": True}))
-        await phone.journal.until("call_event")
+        await phone.events.until("graph_told")
 
 
 async def test_p11_a_graph_without_memory_hears_of_silence_too() -> None:
@@ -226,7 +226,7 @@ async def test_p11_a_graph_without_the_channel_hears_a_message() -> None:
     builder.add_node("listen", listen)
     builder.add_edge(START, "listen")
     async with phone_call(builder.compile(), POLICY) as phone:
-        await phone.journal.until("spoken")
+        await phone.events.until("agent_said")
         await phone.say("yes")
     assert heard[0].text.startswith("(The caller has said nothing for ")
     assert heard[0].additional_kwargs[EVENT_KEY]["kind"] == "silence"
@@ -255,9 +255,9 @@ async def test_p11_a_warning_that_the_caller_speaks_over_is_not_given_again_and_
     voices = fake_voices(ears, preemptive=False)
     async with phone_call(listener.graph(), policy, voices=voices) as phone:
         phone.mouth.hold = True
-        await phone.journal.until("call_event")
+        await phone.events.until("graph_told")
         ears.hear(SpeechEventType.START_OF_SPEECH)
-        while "ending" not in phone.journal.events:
+        while "ending" not in phone.events.names:
             ears.hear(SpeechEventType.INTERIM_TRANSCRIPT, "and another thing")
             await asyncio.sleep(0.03)
         phone.mouth.hold = False
@@ -297,7 +297,7 @@ async def test_p11_the_time_is_up_in_the_middle_of_a_sentence_too() -> None:
         phone.mouth.hold, phone.mouth.played_text = True, "I"
         turn: RunResult[Any] = phone.session.run(user_input="tell me everything")
         await phone.mouth.captured.wait()
-        await phone.journal.until("spoken")
+        await phone.events.until("agent_said")
         phone.mouth.hold = False
         phone.mouth.play()
         assert await phone.running == CallEnd("limit", "max_duration")
@@ -318,7 +318,7 @@ async def test_p7_p11_a_farewell_that_never_finishes_is_not_waited_for() -> None
     async with phone_call(listener.graph(), policy) as phone:
         phone.mouth.hold = True
         assert await phone.running == CallEnd("graph", "no_answer")
-        _, record = phone.journal.entries[-1]
+        record = phone.events.named("call_ended")[-1]
         assert record["farewell"] == "overdue"
 
 
@@ -331,13 +331,13 @@ async def joined() -> str:
 
 
 async def test_p11_a_call_in_which_nothing_happens_is_ended() -> None:
-    journal, line = KeptJournal(), FakeLine()
+    events, line = RecordingEvents(), FakeLine()
     policy = CallPolicy(silence_timeout=None, turn_timeout=0.1, first_words_timeout=0.2)
     call = Call(
         "call-under-test",
         graph=CallGraph("under_test", Listener().graph(), policy),
         dispatch=read_dispatch(""),
-        journal=journal,
+        events=events,
         voices=TYPED,
     )
     end = await call.run(never, [line], caller_joined=joined)
@@ -350,10 +350,10 @@ async def test_p11_no_limit_cuts_the_graphs_own_farewell(policy: CallPolicy) -> 
     listener = Listener("Goodbye and thank you.", ends="no_answer")
     async with phone_call(listener.graph(), policy) as phone:
         phone.mouth.hold = True
-        await phone.journal.until("ending")
+        await phone.events.until("ending")
         await phone.mouth.captured.wait()
         await asyncio.sleep(5 * QUIET)
-        assert phone.journal.events[-1] == "ending"
+        assert phone.events.names[-1] == "ending"
         phone.mouth.play()
         assert await phone.running == CallEnd("graph", "no_answer")
         await say_nothing(phone)

@@ -131,7 +131,7 @@ async def test_p2_ordinary_speech_ends_nothing() -> None:
     async with phone_call(talking_graph(ScriptedModel(answers=answers))) as phone:
         await phone.say("Thanks, bye to high prices!")
         await phone.say("Okay, thanks.")
-        assert "ending" not in phone.journal.events
+        assert "ending" not in phone.events.names
         await phone.say("Goodbye.")
         assert await phone.running == CallEnd("graph", "completed")
 
@@ -145,7 +145,7 @@ async def test_p7_two_endings_in_one_turn_are_one_hang_up() -> None:
     async with phone_call(one_node(end, name="end")) as phone:
         await phone.say("Bye.")
         assert await phone.running == CallEnd("graph", "second")
-        assert phone.journal.events.count("ending") == 1
+        assert phone.events.names.count("ending") == 1
         assert phone.line.removals == 1
 
 

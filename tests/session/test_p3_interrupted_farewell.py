@@ -26,7 +26,7 @@ async def test_p3_an_interrupted_farewell_does_not_hang_up() -> None:
     seen: list[list[str]] = []
     async with phone_call(polite_graph(seen)) as phone:
         await interrupted_farewell(phone)
-        await phone.journal.until("ending_cancelled")
+        await phone.events.until("ending_cancelled")
         assert phone.line.tries == 0
         await phone.say("one more thing")
         assert phone.spoken() == ["Goodbye,", "Of course."]
@@ -40,10 +40,10 @@ async def test_p3_a_caller_who_speaks_in_the_tail_keeps_the_call() -> None:
     policy = CallPolicy(first_speaker="caller", tail=10)
     async with phone_call(polite_graph([]), policy) as phone:
         turn: RunResult[Any] = phone.session.run(user_input="bye")
-        await phone.journal.until("farewell_played")
+        await phone.events.until("farewell_played")
         await phone.session.interrupt(force=True)
         await turn
-        await phone.journal.until("ending_cancelled")
+        await phone.events.until("ending_cancelled")
         assert phone.line.tries == 0
         await phone.say("one more thing")
         assert phone.spoken()[-1] == "Of course."

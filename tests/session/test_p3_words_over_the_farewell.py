@@ -59,7 +59,7 @@ class Farewelled:
         self.phone.mouth.play()
 
     def caller_words(self) -> list[str]:
-        return [f["lk.pii.words"] for name, f in self.phone.journal.entries if name == "heard"]
+        return [event["words"] for event in self.phone.events.named("caller_said")]
 
 
 @asynccontextmanager
@@ -70,7 +70,7 @@ async def farewell(policy: CallPolicy = POLICY) -> AsyncIterator[Farewelled]:
     async with phone_call(polite_graph(asked), policy, voices=voices) as phone:
         phone.mouth.hold, phone.mouth.played_text = True, "Goodbye,"
         ears.hear_turn("bye")
-        await phone.journal.until("ending")
+        await phone.events.until("ending")
         await phone.mouth.captured.wait()
         yield Farewelled(phone, ears, asked)
 
@@ -90,8 +90,8 @@ async def test_p3_a_goodbye_over_the_farewell_changes_nothing(words: str) -> Non
 async def test_p3_a_new_request_stops_the_farewell_and_is_answered() -> None:
     async with farewell() as call:
         await call.say("oh wait, one more thing")
-        await call.phone.journal.until("ending_cancelled")
-        await call.phone.journal.until("spoken", times=2)
+        await call.phone.events.until("ending_cancelled")
+        await call.phone.events.until("agent_said", times=2)
         assert call.phone.spoken() == ["Goodbye,", "Of course."]
         assert call.asked[-1] == ["human: bye", "ai: Goodbye,", "human: oh wait, one more thing"]
         assert call.phone.line.tries == 0
@@ -103,7 +103,7 @@ async def test_p3_a_goodbye_before_the_request_is_part_of_it() -> None:
     async with farewell() as call:
         await call.say("okay thanks")
         await call.say("oh wait")
-        await call.phone.journal.until("spoken", times=2)
+        await call.phone.events.until("agent_said", times=2)
         assert call.asked[-1][-1] == "human: okay thanks oh wait"
         assert call.caller_words() == ["bye", "okay thanks oh wait"]
 
@@ -113,11 +113,11 @@ async def test_p3_what_is_said_in_one_breath_is_judged_as_it_comes() -> None:
         call.ears.hear(SpeechEventType.START_OF_SPEECH)
         call.ears.hear(SpeechEventType.FINAL_TRANSCRIPT, "bye")
         await call.settle()
-        assert call.phone.journal.events.count("ending_cancelled") == 0
+        assert call.phone.events.names.count("ending_cancelled") == 0
         call.phone.mouth.hold = False
         call.ears.hear(SpeechEventType.FINAL_TRANSCRIPT, "the way")
         call.ears.hear(SpeechEventType.END_OF_SPEECH)
-        await call.phone.journal.until("spoken", times=2)
+        await call.phone.events.until("agent_said", times=2)
         assert call.asked[-1][-1] == "human: bye the way"
 
 
@@ -127,9 +127,9 @@ async def test_p3_a_long_request_stops_the_farewell_before_it_is_over() -> None:
         for interim in ("I", "I have", "I have another"):
             call.ears.hear(SpeechEventType.INTERIM_TRANSCRIPT, interim)
             await call.settle()
-        assert "ending_cancelled" not in call.phone.journal.events
+        assert "ending_cancelled" not in call.phone.events.names
         call.ears.hear(SpeechEventType.INTERIM_TRANSCRIPT, "I have another question")
-        await call.phone.journal.until("ending_cancelled")
+        await call.phone.events.until("ending_cancelled")
 
 
 async def test_p3_a_goodbye_that_is_not_finished_is_not_taken_for_a_request() -> None:
@@ -138,15 +138,15 @@ async def test_p3_a_goodbye_that_is_not_finished_is_not_taken_for_a_request() ->
         for interim in ("have", "have a", "have a nice", "have a nice day", "thanks have a nice"):
             call.ears.hear(SpeechEventType.INTERIM_TRANSCRIPT, interim)
             await call.settle()
-        assert "ending_cancelled" not in call.phone.journal.events
+        assert "ending_cancelled" not in call.phone.events.names
 
 
 async def test_p3_a_request_in_the_tail_keeps_the_call() -> None:
     async with farewell() as call:
         call.play()
-        await call.phone.journal.until("farewell_played")
+        await call.phone.events.until("farewell_played")
         await call.say("wait, my address has changed")
-        await call.phone.journal.until("spoken", times=2)
+        await call.phone.events.until("agent_said", times=2)
         assert call.phone.spoken() == [GOODBYE, "Of course."]
         assert call.phone.line.tries == 0
 
@@ -154,7 +154,7 @@ async def test_p3_a_request_in_the_tail_keeps_the_call() -> None:
 async def test_p3_a_goodbye_in_the_tail_does_not() -> None:
     async with farewell() as call:
         call.play()
-        await call.phone.journal.until("farewell_played")
+        await call.phone.events.until("farewell_played")
         await call.say("thank you, bye")
         assert await call.phone.running == ENDED
         assert call.phone.spoken() == [GOODBYE]
@@ -163,13 +163,13 @@ async def test_p3_a_goodbye_in_the_tail_does_not() -> None:
 async def test_p3_a_sound_in_the_tail_is_waited_for() -> None:
     async with farewell() as call:
         call.play()
-        await call.phone.journal.until("farewell_played")
+        await call.phone.events.until("farewell_played")
         call.ears.hear(SpeechEventType.START_OF_SPEECH)
         await asyncio.sleep(3 * POLICY.tail)
-        assert "hanging_up" not in call.phone.journal.events
+        assert "hanging_up" not in call.phone.events.names
         call.ears.hear(SpeechEventType.FINAL_TRANSCRIPT, "no wait")
         call.ears.hear(SpeechEventType.END_OF_SPEECH)
-        await call.phone.journal.until("spoken", times=2)
+        await call.phone.events.until("agent_said", times=2)
         assert call.phone.line.tries == 0
 
 
@@ -177,8 +177,8 @@ async def test_p7_a_session_that_closes_does_not_change_what_the_graph_has_decid
     async with farewell() as call:
         await call.phone.session.aclose()
         assert await call.phone.running == ENDED
-        assert "ending_cancelled" not in call.phone.journal.events
-        assert call.phone.journal.entries[-1][1]["farewell"] == "cut_short"
+        assert "ending_cancelled" not in call.phone.events.names
+        assert call.phone.events.named("call_ended")[-1]["farewell"] == "cut_short"
     assert call.phone.line.removals == 1
 
 
@@ -194,8 +194,8 @@ async def test_p3_never_means_that_nothing_stops_the_hang_up() -> None:
 async def test_p3_any_means_that_a_goodbye_keeps_the_call_too() -> None:
     async with farewell(replace(POLICY, farewell_interruption="any")) as call:
         await call.say("thanks")
-        await call.phone.journal.until("ending_cancelled")
-        await call.phone.journal.until("spoken", times=2)
+        await call.phone.events.until("ending_cancelled")
+        await call.phone.events.until("agent_said", times=2)
         assert call.phone.spoken() == ["Goodbye,", "Of course."]
 
 
@@ -208,9 +208,9 @@ async def test_p3_what_is_a_goodbye_can_be_decided_by_somebody_else() -> None:
 
     async with farewell(replace(POLICY, is_closer=is_closer)) as call:
         await call.say("gehab dich wohl")
-        assert "ending_cancelled" not in call.phone.journal.events
+        assert "ending_cancelled" not in call.phone.events.names
         await call.say("bye")
-        await call.phone.journal.until("ending_cancelled")
+        await call.phone.events.until("ending_cancelled")
     assert told == [("gehab dich wohl", "en"), ("bye", "en")]
 
 
@@ -220,7 +220,7 @@ async def test_p3_when_that_fails_the_call_goes_on() -> None:
 
     async with farewell(replace(POLICY, is_closer=is_closer)) as call:
         await call.say("bye")
-        await call.phone.journal.until("ending_cancelled")
+        await call.phone.events.until("ending_cancelled")
         assert call.phone.line.tries == 0
 
 
@@ -229,7 +229,7 @@ async def test_the_caller_who_hangs_up_during_the_farewell_does_not_change_the_o
         call.phone.call.end(CallEnd("caller", "caller_hung_up", disconnect_reason="LEFT"))
         end = await call.phone.running
         assert end == CallEnd("graph", "completed", disconnect_reason="LEFT")
-        _, record = call.phone.journal.entries[-1]
+        record = call.phone.events.named("call_ended")[-1]
         assert (record["farewell"], record["line_gone"]) == ("cut_short", True)
 
 
@@ -238,7 +238,7 @@ async def test_words_over_a_farewell_are_in_the_record_of_a_caller_who_then_leav
         await call.say("okay thanks")
         call.ears.hear(SpeechEventType.START_OF_SPEECH)
         call.ears.hear(SpeechEventType.FINAL_TRANSCRIPT, "oh wait one more thing")
-        await call.phone.journal.until("ending_cancelled")
+        await call.phone.events.until("ending_cancelled")
         call.phone.call.end(CallEnd("caller", "caller_hung_up"))
         await call.phone.running
         assert call.caller_words() == ["bye", "okay thanks", "oh wait one more thing"]
@@ -249,5 +249,5 @@ async def test_a_farewell_without_a_voice_was_not_played() -> None:
     async with phone_call(polite_graph([]), policy, voice=HoarseVoice()) as phone:
         turn: RunResult[Any] = phone.session.run(user_input="bye")
         assert await phone.running == ENDED
-        assert phone.journal.entries[-1][1]["farewell"] == "failed"
+        assert phone.events.named("call_ended")[-1]["farewell"] == "failed"
         await turn

@@ -142,7 +142,8 @@ class Lasting:
     """Everything of a call that outlasts it.
 
     ``seen`` is what the graph knew at the beginning of each turn that was really answered,
-    ``known`` what it would know at the beginning of another; ``endings`` are the journal's.
+    ``known`` what it would know at the beginning of another; ``endings`` are the call's events
+    of that kind, without their times.
     """
 
     heard: list[str]
@@ -200,7 +201,7 @@ class Caller:
 
     async def speak(self, turn: CallerTurn) -> None:
         """Speak one turn; returns when it has been answered, and the call ended if it was to."""
-        turns = self.phone.journal.events.count("heard")
+        turns = self.phone.events.names.count("caller_said")
         await self.phone.session.wait_for_idle()
         self.ears.hear(SpeechEventType.START_OF_SPEECH)
         for part in turn.segments:
@@ -213,7 +214,7 @@ class Caller:
         self.ears.hear(SpeechEventType.END_OF_SPEECH)
         if turn.late:
             self.ears.hear(SpeechEventType.FINAL_TRANSCRIPT, turn.words)
-        await self.phone.journal.until("heard", times=turns + 1)
+        await self.phone.events.until("caller_said", times=turns + 1)
         if turn.cut is not None:
             await self.phone.mouth.captured.wait()
             await self.phone.session.interrupt(force=True)
@@ -262,7 +263,11 @@ async def lasting(phone: Phone, desk: Desk, end: CallEnd | None) -> Lasting:
         booked=desk.booked,
         seen=[e.seen for e in desk.entries if e.item_id is None or e.item_id in words],
         known=await known(phone),
-        endings=[entry for entry in phone.journal.entries if entry[0].startswith("ending")],
+        endings=[
+            (name, {field: value for field, value in event.items() if field not in ("time", "at")})
+            for name, event in zip(phone.events.names, phone.events.recorded, strict=True)
+            if name.startswith("ending")
+        ],
         end=end,
     )
 
@@ -387,6 +392,6 @@ async def test_p4_a_caller_who_takes_long_to_finish_takes_none_of_the_graphs_tim
                 await desk.until(lambda: bool(desk.booked))
         ears.hear(SpeechEventType.FINAL_TRANSCRIPT, "book Tuesday")
         ears.hear(SpeechEventType.END_OF_SPEECH)
-        await phone.journal.until("spoken")
+        await phone.events.until("agent_said")
         assert phone.spoken() == ["One moment. Done: book Tuesday."]
     assert desk.booked == ["book Tuesday"]

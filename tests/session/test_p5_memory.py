@@ -178,7 +178,7 @@ async def test_p3_after_a_cancelled_ending_any_memory_goes_on_from_before_it(
 ) -> None:
     async with phone_call(echoing_graph(), memory=memory) as phone:
         await interrupted(phone, "bye", heard="Goodbye,")
-        await phone.journal.until("ending_cancelled")
+        await phone.events.until("ending_cancelled")
         await phone.say("wait")
         assert await remembered(memory) == [
             "human: bye",

@@ -72,7 +72,7 @@ async def test_p2_nodes_that_end_the_call_at_once_end_it_once() -> None:
         end = await phone.running
         assert (end.ended_by, end.reason) in [("graph", "kitchen_done"), ("graph", "bath_done")]
         assert phone.spoken() == ["The kitchen is clean. The bath is clean."]
-        assert phone.journal.events.count("ending") == 1
+        assert phone.events.names.count("ending") == 1
         assert phone.line.removals == 1
 
 

@@ -67,7 +67,7 @@ async def test_p7_the_hang_up_does_not_wait_for_the_graphs_memory() -> None:
     memory = GatedMemory()
     async with phone_call(graph([], memory.gate.clear), memory=memory) as phone:
         await phone.say("bye")
-        await phone.journal.until("call_ended")
+        await phone.events.until("call_ended")
         assert not memory.gate.is_set()
         assert phone.line.removals == 1
         assert not phone.running.done(), "the memory may be closed when the call is over"
@@ -93,7 +93,7 @@ async def test_p7_the_hang_up_does_not_wait_for_what_comes_after_the_end_node() 
     builder.add_edge("end", "tidy_up")
     async with phone_call(builder.compile(), memory=memory) as phone:
         await phone.say("bye")
-        await phone.journal.until("call_ended")
+        await phone.events.until("call_ended")
         assert not tidied.is_set()
         tidy.set()
         assert await phone.running == CallEnd("graph", "completed")

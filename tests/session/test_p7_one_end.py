@@ -14,17 +14,17 @@ from lastword.hangup.call_end import CallEnd
 from lastword.providers.voices import TYPED
 from lastword.room.call_agent import CallAgent
 from lastword.signals import CallPolicy
-from lastword.testing.fakes.recording_journal import KeptJournal
+from lastword.testing.fakes.recording_events import RecordingEvents
 from tests.fakes.line import FakeLine
 from tests.fakes.sample_graphs import graph
 
 
-def a_call(journal: KeptJournal) -> Call:
+def a_call(events: RecordingEvents) -> Call:
     return Call(
         "call-under-test",
         graph=CallGraph("under_test", graph, CallPolicy()),
         dispatch=read_dispatch(""),
-        journal=journal,
+        events=events,
         voices=TYPED,
     )
 
@@ -34,7 +34,7 @@ async def never(session: AgentSession[None], agent: CallAgent) -> None:
 
 
 async def test_p7_the_first_end_wins_over_a_failure_that_follows_from_it() -> None:
-    call, line = a_call(KeptJournal()), FakeLine()
+    call, line = a_call(RecordingEvents()), FakeLine()
 
     async def room_goes() -> str:
         call.end(CallEnd("operator", "room_deleted"))
@@ -46,8 +46,8 @@ async def test_p7_the_first_end_wins_over_a_failure_that_follows_from_it() -> No
 
 
 async def test_p7_a_call_that_cannot_start_takes_its_line_down() -> None:
-    call, line, journal = a_call(KeptJournal()), FakeLine(), KeptJournal()
-    call = a_call(journal)
+    call, line, events = a_call(RecordingEvents()), FakeLine(), RecordingEvents()
+    call = a_call(events)
 
     async def joined() -> str:
         return "caller"
@@ -56,7 +56,7 @@ async def test_p7_a_call_that_cannot_start_takes_its_line_down() -> None:
     assert end == CallEnd("error", "call_failed")
     assert call.ended
     assert line.removals == 1
-    assert journal.events[-2:] == ["gone", "call_ended"]
+    assert events.names[-2:] == ["gone", "call_ended"]
 
 
 class SlowLine(FakeLine):
@@ -73,15 +73,15 @@ class SlowLine(FakeLine):
 
 
 async def test_p7_a_job_that_is_cancelled_twice_still_takes_the_line_down() -> None:
-    journal, line = KeptJournal(), SlowLine()
+    events, line = RecordingEvents(), SlowLine()
 
     async def waits() -> str:
         await asyncio.Event().wait()
         return ""
 
     async with asyncio.TaskGroup() as tasks:
-        running = tasks.create_task(a_call(journal).run(never, [line], caller_joined=waits))
-        await journal.until("call_started")
+        running = tasks.create_task(a_call(events).run(never, [line], caller_joined=waits))
+        await events.until("call_started")
         running.cancel()
         await line.asked.wait()
         running.cancel()
@@ -89,4 +89,4 @@ async def test_p7_a_job_that_is_cancelled_twice_still_takes_the_line_down() -> N
         with suppress(asyncio.CancelledError):
             await running
     assert line.removals == 1
-    assert journal.events[-1] == "call_ended"
+    assert events.names[-1] == "call_ended"

@@ -60,7 +60,7 @@ POLICY = CallPolicy(first_speaker="caller", tail=0)
 
 
 async def farewell_on_record(phone: Phone) -> str:
-    return str((await phone.journal.until("call_ended"))["farewell"])
+    return str((await phone.events.until("call_ended"))["farewell"])
 
 
 @pytest.mark.parametrize("what", BEFORE)
@@ -78,7 +78,7 @@ async def test_p8_what_happens_to_the_voice_during_the_farewell(what: str) -> No
     async with phone_call(polite_graph([]), POLICY) as phone:
         phone.mouth.hold = True
         turn: Any = phone.session.run(user_input="bye")
-        await phone.journal.until("ending")
+        await phone.events.until("ending")
         await phone.mouth.captured.wait()
         deed(phone)
         phone.mouth.release()
@@ -102,7 +102,7 @@ async def test_p8_a_farewell_that_was_played_and_then_muted_was_played() -> None
     policy = CallPolicy(first_speaker="caller", tail=0.2)
     async with phone_call(polite_graph([]), policy) as phone:
         turn: Any = phone.session.run(user_input="bye")
-        await phone.journal.until("farewell_played")
+        await phone.events.until("farewell_played")
         mute(phone)
         assert await farewell_on_record(phone) == "played"
         await turn

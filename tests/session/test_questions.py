@@ -63,7 +63,7 @@ async def test_p5_the_question_is_spoken_and_the_answer_resumes_the_graph() -> N
     async with phone_call(chain(confirm, end).compile()) as phone:
         await phone.say("Cancel it.")
         assert phone.spoken() == ["Are you sure?"]
-        assert "ending" not in phone.journal.events
+        assert "ending" not in phone.events.names
         await phone.say("Yes.")
         assert await phone.running == CallEnd("graph", "completed")
         assert phone.spoken() == ["Are you sure?", "Noted: Yes. Goodbye."]

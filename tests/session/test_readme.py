@@ -33,7 +33,7 @@ async def test_the_readmes_graph_talks_and_ends_the_call(monkeypatch: pytest.Mon
         async with phone_call(module.graph) as phone:
             await phone.say("Hello.")
             await phone.say("Friday at eight, two people.")
-            assert "ending" not in phone.journal.events
+            assert "ending" not in phone.events.names
             await phone.say("Yes. Bye!")
             assert await phone.running == CallEnd("graph", "completed")
             assert [words.strip() for words in phone.spoken()] == [

@@ -111,7 +111,7 @@ async def test_p2_an_end_node_in_a_fan_out_ends_the_call_once(answers: Graph) ->
             "Goodbye then",
             "You said both.",
         ]
-        assert phone.journal.events.count("ending") == 1
+        assert phone.events.names.count("ending") == 1
 
 
 async def test_p2_the_opening_reaches_the_event_channel(answers: Graph) -> None:
@@ -160,7 +160,7 @@ async def test_p3_an_interrupted_farewell_goes_back_to_before_the_end_node(
 ) -> None:
     async with phone_call(answers, CALLER_FIRST) as phone:
         await phone.break_in("node", "Goodbye")
-        await phone.journal.until("ending_cancelled")
+        await phone.events.until("ending_cancelled")
         await phone.say("recall")
         assert phone.spoken() == ["Goodbye", "You told me: node / Goodbye"]
         assert phone.line.tries == 0

@@ -10,7 +10,7 @@ import pytest
 from lastword.hangup.call_end import CallEnd
 from lastword.hangup.closing import Closing, Farewell
 from lastword.hangup.phases import Limits, Phase
-from lastword.testing.fakes.recording_journal import KeptJournal
+from lastword.testing.fakes.recording_events import RecordingEvents
 from tests.fakes.line import FakeLine
 
 pytestmark = pytest.mark.looptime
@@ -19,9 +19,9 @@ LEFT = CallEnd("caller", "caller_hung_up", disconnect_reason="CLIENT_INITIATED")
 DRAINED = CallEnd("operator", "worker_shutdown")
 
 
-def a_closing(tail: float = 0.5) -> tuple[Closing, KeptJournal]:
-    journal = KeptJournal()
-    return Closing(journal, Limits(tail, farewell_max_wait=60)), journal
+def a_closing(tail: float = 0.5) -> tuple[Closing, RecordingEvents]:
+    events = RecordingEvents()
+    return Closing(events, Limits(tail, farewell_max_wait=60)), events
 
 
 def begun(closing: Closing) -> Farewell:
@@ -35,12 +35,12 @@ def now() -> float:
 
 
 async def test_p1_the_line_is_to_be_taken_down_when_the_tail_is_over() -> None:
-    closing, journal = a_closing()
+    closing, events = a_closing()
     begun(closing).played()
     assert await closing.decided() == CONFIRMED
     assert now() == pytest.approx(0.5)
-    assert journal.events == ["ending", "farewell_played", "hanging_up"]
-    assert [fields["phase"] for _, fields in journal.entries] == [
+    assert events.names == ["ending", "farewell_played", "hanging_up"]
+    assert [events.named(name)[0]["phase"] for name in events.names] == [
         "ending", "draining", "hanging_up",
     ]  # fmt: skip
 
@@ -53,7 +53,7 @@ async def test_p7_a_second_ending_is_none() -> None:
 
 
 async def test_p3_a_farewell_that_was_called_off_has_no_effect_any_more() -> None:
-    closing, journal = a_closing()
+    closing, events = a_closing()
     first = begun(closing)
     first.call_off()
     assert closing.is_talking
@@ -67,7 +67,7 @@ async def test_p3_a_farewell_that_was_called_off_has_no_effect_any_more() -> Non
     assert closing.phase is Phase.ENDING
     second.played()
     await closing.decided()
-    assert journal.events == [
+    assert events.names == [
         "ending", "ending_cancelled", "ending", "farewell_played", "hanging_up",
     ]  # fmt: skip
 
@@ -137,28 +137,28 @@ async def test_p3_the_hang_up_waits_for_the_words_of_a_sound(
     assert now() == pytest.approx(hung_up_at)
 
 
-async def test_p7_what_was_removed_is_in_the_journal() -> None:
-    closing, journal = a_closing()
+async def test_p7_what_was_removed_is_in_the_events() -> None:
+    closing, events = a_closing()
     closing.cut_short(LEFT)
     await closing.take_down([FakeLine([RuntimeError("closed")]), FakeLine(name="caller")])
     assert closing.phase is Phase.GONE
-    assert journal.entries[-1][1]["removed"] == "caller"
+    assert events.named("gone")[-1]["removed"] == "caller"
 
 
 async def test_p7_a_line_that_may_be_up_is_told() -> None:
-    closing, journal = a_closing()
+    closing, events = a_closing()
     closing.cut_short(LEFT)
     await closing.take_down([FakeLine([RuntimeError("closed")])])
     assert closing.phase is Phase.GIVEN_UP
-    assert journal.events[-1] == "hang_up_failed"
+    assert events.names[-1] == "hang_up_failed"
 
 
-def caller_words(journal: KeptJournal) -> list[str]:
-    return [fields["lk.pii.words"] for name, fields in journal.entries if name == "heard"]
+def caller_words(events: RecordingEvents) -> list[str]:
+    return [one["words"] for one in events.recorded if one["event"] == "caller_said"]
 
 
 async def test_p3_words_over_a_farewell_are_handed_to_the_next_turn_once() -> None:
-    closing, journal = a_closing()
+    closing, events = a_closing()
     farewell = begun(closing)
     farewell.caller_said("okay")
     farewell.caller_said("oh wait")
@@ -166,16 +166,16 @@ async def test_p3_words_over_a_farewell_are_handed_to_the_next_turn_once() -> No
     assert closing.take_unanswered() == ["okay", "oh wait"]
     assert closing.take_unanswered() == []
     closing.cut_short(LEFT)
-    assert caller_words(journal) == [], "the turn that took them has them in the record"
+    assert caller_words(events) == [], "the turn that took them has them in the record"
 
 
 async def test_p8_words_over_farewells_that_no_turn_took_are_in_the_record() -> None:
-    closing, journal = a_closing(tail=0)
+    closing, events = a_closing(tail=0)
     first = begun(closing)
     first.caller_said("oh wait")
     first.call_off()
     second = begun(closing)
     second.caller_said("bye")
     second.played()
-    assert caller_words(journal) == ["oh wait", "bye"]
+    assert caller_words(events) == ["oh wait", "bye"]
     assert closing.take_unanswered() == []

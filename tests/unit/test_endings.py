@@ -133,7 +133,7 @@ def test_p7_two_signals_with_different_reasons_are_told_in_the_log(
     assert watch.ending["reason"] == "cancelled"
     [record] = caplog.records
     assert "two reasons in one turn" in record.message
-    assert record.__dict__["reasons"] == ["confirmed", "cancelled"]
+    assert record.__dict__["lk.pii.reasons"] == ["confirmed", "cancelled"]
 
 
 def test_p7_two_signs_of_one_run_are_one_ending_and_the_named_reason_wins() -> None:

@@ -19,7 +19,7 @@ from lastword.room.keypad import (
     KeypadWatch,
 )
 from lastword.signals import CallEvent
-from lastword.testing.fakes.recording_journal import KeptJournal
+from lastword.testing.fakes.recording_events import RecordingEvents
 
 pytestmark = pytest.mark.looptime
 
@@ -30,9 +30,9 @@ class Pressed:
     def __init__(self, *, is_talking: bool = True, breaks: bool = False) -> None:
         self.told: list[CallEvent] = []
         self.breaks = breaks
-        self.journal = KeptJournal()
+        self.events = RecordingEvents()
         self.noticed = 0
-        self.watch = KeypadWatch(self.tell, lambda: is_talking, self.journal, self.notice)
+        self.watch = KeypadWatch(self.tell, lambda: is_talking, self.events, self.notice)
 
     def notice(self) -> None:
         self.noticed += 1
@@ -67,7 +67,7 @@ async def test_keys_without_a_pause_are_one_event() -> None:
         await pressed.press("2", then=PAUSE_SECONDS + 0.1)
         await pressed.press("3", then=PAUSE_SECONDS + 0.1)
     assert pressed.keys == ["12", "3"]
-    assert pressed.journal.events == ["call_event", "call_event"]
+    assert pressed.events.names == ["graph_told", "graph_told"]
 
 
 async def test_the_four_letters_are_keys_as_livekits_sip_service_writes_them() -> None:
@@ -156,7 +156,7 @@ async def test_a_graph_that_is_slow_lets_no_keys_pile_up() -> None:
     async def hang(event: CallEvent) -> None:
         await forever.wait()
 
-    pressed.watch = KeypadWatch(hang, lambda: True, pressed.journal)
+    pressed.watch = KeypadWatch(hang, lambda: True, pressed.events)
     async with watching(pressed):
         for _ in range(1000):
             await pressed.press("#", then=1)

@@ -15,6 +15,7 @@ from lastword.graphs_config import CallGraph
 from lastword.settings import Settings
 from lastword.signals import CallPolicy
 from lastword.worker import end_lost_call
+from tests.fakes.logged_events import logged_events
 from tests.fakes.loopback import served
 from tests.fakes.polite_graph import polite_graph
 
@@ -60,7 +61,7 @@ async def test_p7_a_server_that_is_busy_for_a_moment_loses_no_line(
         with caplog.at_level("INFO"):
             await end_lost_call(settings, GRAPHS, JOB, "job_lost")
     assert server.rooms == []
-    assert "the call has ended" in caplog.text
+    assert len(logged_events(caplog, "call_ended")) == 1
 
 
 async def test_p7_a_server_that_never_answers_leaves_a_record_all_the_same(
@@ -70,7 +71,7 @@ async def test_p7_a_server_that_never_answers_leaves_a_record_all_the_same(
     async with serving(server) as settings:
         with caplog.at_level("INFO"):
             await end_lost_call(settings, GRAPHS, JOB, "job_lost")
-    assert "the call has ended" in caplog.text
+    assert len(logged_events(caplog, "call_ended")) == 1
 
 
 @pytest.mark.parametrize("sid", [None, "RM_2"])
@@ -84,6 +85,6 @@ async def test_p7_p8_a_call_whose_caller_has_left_first_has_a_record_too(
         with caplog.at_level("INFO"):
             await end_lost_call(settings, GRAPHS, JOB, "job_stalled")
     assert server.rooms == before
-    [end] = [entry for entry in caplog.records if entry.getMessage() == "the call has ended"]
-    told = (end.__dict__["ended_by"], end.__dict__["reason"], end.__dict__["line_gone"])
+    [end] = logged_events(caplog, "call_ended")
+    told = (end["ended_by"], end["reason"], end["line_gone"])
     assert told == ("error", "job_stalled", True)

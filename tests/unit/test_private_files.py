@@ -30,6 +30,7 @@ from lastword.private_files import (
 from lastword.room.speech_tap import WavTap
 from lastword.testing.stage.call_recording import CallRecording
 from lastword.testing.transcripts.call_transcript import write_transcript
+from tests.fakes.an_event import an_event
 
 NOBODY = 65_534
 """The user without rights, on Linux."""
@@ -107,7 +108,7 @@ def rights(folder: Path) -> dict[str, str]:
 
 
 def transcript(path: Path) -> None:
-    ended = {"event": "call_ended", "ended_by": "graph", "reason": "done", "outcome": None}
+    ended = an_event("call_ended", ended_by="graph", reason="done")
     write_transcript(path, {"graph": "survey"}, datetime(2026, 11, 27), [], [ended])
 
 

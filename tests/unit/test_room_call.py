@@ -8,10 +8,12 @@ from typing import Any
 
 import pytest
 
+from lastword.events import Event
 from lastword.testing.levels.room_call import judged, out_of_reach, was_misheard, with_intents
 from lastword.testing.replay import Manner
 from lastword.testing.stage.verdict import CallFacts
 from lastword.testing.transcripts.transcript_file import read_transcript
+from tests.fakes.an_event import an_event
 
 TEXT = """turns:
   - agent: Good day.
@@ -29,24 +31,12 @@ ended: {ended_by: caller}
 """
 
 
-def spoken(began: float, seconds: float, words: str, **fields: Any) -> dict[str, Any]:
-    given = {"nodes": [], "interrupted": False, **fields}
-    return {
-        "event": "spoken",
-        "at": began + seconds,
-        "seconds": seconds,
-        "lk.pii.words": words,
-        **given,
-    }
+def spoken(began: float, seconds: float, words: str, **fields: Any) -> Event:
+    return an_event("agent_said", began + seconds, seconds=seconds, words=words, **fields)
 
 
-def answered(at: float, *nodes: str, **fields: Any) -> dict[str, Any]:
-    given = {"tools": [], "state": {}, "missing": [], "left": 0, "taken": None, **fields}
-    return {"event": "graph_answered", "at": at, "nodes": list(nodes), **given}
-
-
-def entry(event: str, at: float, **fields: Any) -> dict[str, Any]:
-    return {"event": event, "at": at, **fields}
+def answered(at: float, *nodes: str, **fields: Any) -> Event:
+    return an_event("graph_answered", at, nodes=list(nodes), **fields)
 
 
 ENDED = {"ended_by": "caller", "reason": "caller_hung_up", "outcome": None}
@@ -62,20 +52,20 @@ WORKER = [
     answered(0.5, "greet"),
     spoken(1.0, 1.0, "Good day."),
     answered(4.5, "end"),
-    entry("ending", 4.6, **ENDING),
-    entry("ending_cancelled", 7.5),
+    an_event("ending", 4.6, **ENDING),
+    an_event("ending_cancelled", 7.5),
     spoken(5.0, 2.5, "Thank you, and", interrupted=True),
     answered(8.5, "talk", state={"step": 2}),
     spoken(9.0, 1.0, "Yes?"),
-    entry("call_event", 15.0, kind="silence"),
+    an_event("graph_told", 15.0, kind="silence"),
     answered(15.1, "ask"),
     spoken(15.5, 1.0, "Are you there?"),
-    entry("hanging_up", 20.1),
-    entry("call_ended", 20.2, **ENDED),
+    an_event("hanging_up", 20.1),
+    an_event("call_ended", 20.2, **ENDED),
 ]
 
 
-def facts(worker: list[dict[str, Any]], **fields: Any) -> CallFacts:
+def facts(worker: list[Event], **fields: Any) -> CallFacts:
     given: dict[str, Any] = {"caller": CALLER, "room_left": False, **fields}
     began = datetime(2026, 11, 21, tzinfo=UTC)
     return CallFacts({}, began, worker=worker, folder=Path(), speech=Path(), **given)
@@ -161,8 +151,8 @@ def test_a_call_that_is_still_open_after_its_last_turn_is_left_by_the_caller(
     worker = [
         spoken(1.0, 1.0, "Good day."),
         spoken(5.0, 1.0, "Yes?"),
-        entry("hanging_up", 9.1),
-        entry("call_ended", 9.2, **ENDED),
+        an_event("hanging_up", 9.1),
+        an_event("call_ended", 9.2, **ENDED),
     ]
     done = judged(read_transcript(written(tmp_path, text)), facts(worker, caller=caller))
     assert done.faults == []
@@ -176,7 +166,7 @@ def test_words_over_which_the_caller_hangs_up_are_those_that_were_read(tmp_path:
         {"event": "line_started", "line": 0, "text": "", "t": 3.0},
         {"event": "agent_text", "text": "Good day to", "segment": "one", "t": 3.1},
     ]
-    worker = [entry("hanging_up", 3.2), entry("call_ended", 3.3, **ENDED)]
+    worker = [an_event("hanging_up", 3.2), an_event("call_ended", 3.3, **ENDED)]
     done = judged(read_transcript(written(tmp_path, text)), facts(worker, caller=caller))
     assert done.faults == []
 
@@ -187,7 +177,7 @@ def test_a_caller_who_was_misheard_is_known(tmp_path: Path, heard: str, *, mishe
     caller = [{"event": "line_started", "line": 0, "text": "Hello.", "t": 3.0}]
     worker = [
         spoken(1.0, 1.0, "Good day."),
-        entry("heard", 4.0, **{"lk.pii.words": heard}),
+        an_event("caller_said", 4.0, words=heard),
         spoken(5.0, 1.0, "Pardon?"),
     ]
     done = judged(read_transcript(written(tmp_path, text)), facts(worker, caller=caller))

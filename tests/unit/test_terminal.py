@@ -35,6 +35,7 @@ from lastword.tools.evaluation.report import report
 from lastword.tools.evaluation.report import show as show_evaluation
 from lastword.tools.replay.view import ReplayView, show_verdict
 from lastword.tools.talk import show_end
+from tests.fakes.an_event import an_event
 from tests.fakes.half_covered import to_left
 from tests.fakes.hostile import ALL, HOSTILE, steers
 
@@ -46,18 +47,17 @@ def call_view(console: SafeConsole, words: str) -> None:
     view.caller({"event": "joined", "t": 0.0})
     view.caller({"event": "line_started", "t": 0.0, "text": words})
     view.caller({"event": "disconnected", "t": 0.0, "reason": words})
-    end = {"ended_by": words, "reason": words, "source": words}
+    end = {"ended_by": words, "reason": words}
     said = {"interrupted": True, "seconds": 1.0, "nodes": [words], "metrics": {}}
-    for entry in (
-        {"event": "heard", "metrics": {}, "lk.pii.words": words},
-        {"event": "spoken", "lk.pii.words": words, **said},
-        {"event": "happened", "what": words},
-        {"event": "call_event", "kind": "keypad", "lk.pii.keys": words},
-        {"event": "call_event", "kind": words},
-        {"event": "ending", **end},
-        {"event": "hanging_up", **end},
+    for event in (
+        an_event("caller_said", 1.0, words=words),
+        an_event("agent_said", 1.0, words=words, **said),
+        an_event("graph_told", 1.0, kind="keypad", told={"kind": "keypad", "keys": words}),
+        an_event("graph_told", 1.0, kind=words),
+        an_event("ending", 1.0, source=words, **end),
+        an_event("hanging_up", 1.0, **end),
     ):
-        view.worker({"at": 1.0, **entry})
+        view.worker(event)
 
 
 def verdict(console: SafeConsole, words: str) -> None:

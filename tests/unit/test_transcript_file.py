@@ -11,9 +11,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from lastword.errors import TranscriptError
+from lastword.events import Event
 from lastword.testing.transcripts.call_transcript import write_transcript
 from lastword.testing.transcripts.transcript import AgentTurn, CallerSays, Ended, HangsUp, Silence
 from lastword.testing.transcripts.transcript_file import read_transcript
+from tests.fakes.an_event import an_event
 
 
 def written(folder: Path, text: str) -> Path:
@@ -158,9 +160,8 @@ def test_a_file_of_an_editor_that_marks_its_encoding_is_read(tmp_path: Path) -> 
     assert read_transcript(path).caller_lines == ["Grüße"]
 
 
-def spoken(at: float, words: str, **fields: Any) -> dict[str, Any]:
-    given = {"nodes": ["talk"], "seconds": 1.0, "interrupted": False, **fields}
-    return {"event": "spoken", "at": at, "lk.pii.words": words, **given}
+def spoken(at: float, words: str, **fields: Any) -> Event:
+    return an_event("agent_said", at, words=words, **{"nodes": ["talk"], "seconds": 1.0, **fields})
 
 
 def test_a_call_that_was_had_is_a_transcript(tmp_path: Path) -> None:
@@ -171,20 +172,14 @@ def test_a_call_that_was_had_is_a_transcript(tmp_path: Path) -> None:
     ]
     worker = [
         spoken(2.0, "Good day."),
-        {"event": "heard", "at": 4.0, "lk.pii.words": "hello"},
+        an_event("caller_said", 4.0, words="hello"),
         spoken(6.5, "Thank you, and goodbye, dear Anna", interrupted=True, seconds=1.5),
-        {"event": "heard", "at": 7.0, "lk.pii.words": "oh wait"},
-        {"event": "heard", "at": 7.2, "lk.pii.words": ""},
+        an_event("caller_said", 7.0, words="oh wait"),
+        an_event("caller_said", 7.2, words=""),
         spoken(9.0, "Yes?"),
-        {"event": "call_event", "kind": "silence", "at": 19.0, "seconds": 10.0},
-        {"event": "call_event", "kind": "keypad", "at": 20.0, "lk.pii.keys": "1#"},
-        {
-            "event": "call_ended",
-            "at": 21.0,
-            "ended_by": "caller",
-            "reason": "caller_hung_up",
-            "outcome": None,
-        },
+        an_event("graph_told", 19.0, kind="silence", told={"kind": "silence", "seconds": 10.0}),
+        an_event("graph_told", 20.0, kind="keypad", told={"kind": "keypad", "keys": "1#"}),
+        an_event("call_ended", 21.0, ended_by="caller", reason="caller_hung_up"),
     ]
     began = datetime(2026, 11, 21, 9, 30, tzinfo=UTC)
     path = write_transcript(tmp_path / "a" / "call.yaml", {"graph": "x"}, began, caller, worker)
@@ -205,7 +200,7 @@ def test_a_call_that_was_had_is_a_transcript(tmp_path: Path) -> None:
 
 def test_values_that_a_call_has_twice_are_written_out(tmp_path: Path) -> None:
     order = {"id": 7, "share": 1e-7, "big": 2**63}
-    end = {"event": "call_ended", "at": 1.0, "ended_by": "graph", "reason": "x", "outcome": order}
+    end = an_event("call_ended", 1.0, ended_by="graph", reason="x", outcome=order)
     began = datetime(2026, 11, 21, 9, 30, tzinfo=UTC)
     path = write_transcript(tmp_path / "call.yaml", {"a": order, "b": order}, began, [], [end])
     found = read_transcript(path)

@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 
 from lastword.testing.stage.verdict import farewell_was_spoken
+from tests.fakes.an_event import an_event
 
 
 @pytest.mark.parametrize(
-    ("events", "spoken"),
+    ("names", "spoken"),
     [
-        (["spoken", "heard", "ending", "spoken", "farewell_played"], True),
-        (["spoken", "heard", "ending", "farewell_played"], False),
-        (["ending", "spoken", "ending_cancelled", "spoken", "ending", "farewell_played"], False),
-        (["spoken", "hanging_up"], True),
-        (["hanging_up"], False),
+        ("agent_said caller_said ending agent_said farewell_played", True),
+        ("agent_said caller_said ending farewell_played", False),
+        ("ending agent_said ending_cancelled agent_said ending farewell_played", False),
+        ("agent_said hanging_up", True),
+        ("hanging_up", False),
     ],
 )
-def test_the_farewell_is_what_was_said_with_the_ending(events: list[str], spoken: bool) -> None:
-    entries: list[dict[str, Any]] = [{"event": event} for event in events]
-    assert farewell_was_spoken(entries) is spoken
+def test_the_farewell_is_what_was_said_with_the_ending(names: str, spoken: bool) -> None:
+    assert farewell_was_spoken([an_event(name) for name in names.split()]) is spoken

@@ -32,7 +32,8 @@ def printed(how: str, message: str, *args: object, fault: Exception | None = Non
     print_safely([handler])
     why = (type(fault), fault, fault.__traceback__) if fault else None
     record = logging.LogRecord("worker", logging.ERROR, "worker.py", 7, message, args, why)
-    record.__dict__.update({"lk.pii.words": message, "at": 1.5})
+    outcome = {message: [message, {"note": message}]}
+    record.__dict__.update({"lk.pii.words": message, "lk.pii.outcome": outcome, "at": 1.5})
     return handler.format(record)
 
 

@@ -13,6 +13,7 @@ from livekit.agents import llm, utils
 
 from lastword.bridge.bound_graph import writes_to
 from lastword.bridge.chat_items import POINTER_KEY, RunPointer
+from lastword.events import personal
 from lastword.signals import (
     DEFAULT_REASON,
     CallPolicy,
@@ -131,7 +132,7 @@ class EndingWatch:
             if self._signalled not in (None, event["reason"]):
                 _log.warning(
                     "the graph ends the call with two reasons in one turn; the last one counts",
-                    extra={"reasons": [self._signalled, event["reason"]]},
+                    extra=personal(reasons=[self._signalled, event["reason"]]),
                 )
             self._signalled = event["reason"]
             self._named = Ending(reason=event["reason"], outcome=event.get("outcome"))

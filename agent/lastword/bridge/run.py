@@ -22,6 +22,7 @@ from lastword.bridge.observation import ModelCalls, NodeSpans, completion_usage
 from lastword.bridge.questions import has_answer, resume
 from lastword.bridge.thread import ConversationThread
 from lastword.bridge.turn import Turn, corrections, missing_tool_answers
+from lastword.events import personal
 from lastword.signals import EVENT_KEY, CallEvent, Opening, speculate
 
 _OPENING = "The call is connected. You speak first."
@@ -188,7 +189,9 @@ class GraphRun(langchain.LangGraphStream[Any]):
         if ending is None or self._has_end_call():
             return
         await self._thread.turns.wait(self._turn.caller_item)
-        _log.warning("the graph ended the call, but the agent has no end_call tool", extra=ending)
+        _log.warning(
+            "the graph ended the call, but the agent has no end_call tool", extra=personal(**ending)
+        )
         self._llm.emit("ending", ending)
 
     def _has_end_call(self) -> bool:

@@ -9,26 +9,26 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Any, Literal
 
 from lastword.clock import Clock, Timer
-from lastword.events import CallJournal
+from lastword.events import (
+    CallEnded,
+    CallerSaid,
+    EndingCalledOff,
+    EndingDecided,
+    Event,
+    EventStream,
+    FarewellPlayed,
+    FarewellState,
+    HangingUp,
+    HangUpFailed,
+    LineGone,
+    Step,
+)
 from lastword.hangup.call_end import CallEnd
 from lastword.hangup.hang_up import Line, hang_up
 from lastword.hangup.phases import Facts, Limits, LineState, Phase, Row, next_row, wake_at
 
-FarewellState = Literal["none", "played", "muted", "cut_short", "overdue", "failed"]
-"""What became of the farewell: "none" when there was none, or nothing in it to speak; "failed" when
-there was no voice to speak it, "muted" when the agent's voice was switched off meanwhile."""
-
-_ENTRIES = {
-    Phase.TALKING: "ending_cancelled",
-    Phase.ENDING: "ending",
-    Phase.DRAINING: "farewell_played",
-    Phase.HANGING_UP: "hanging_up",
-    Phase.GONE: "gone",
-    Phase.GIVEN_UP: "hang_up_failed",
-}
 _BEFORE_REMOVAL = (Phase.TALKING, Phase.ENDING, Phase.DRAINING)
 
 
@@ -103,22 +103,24 @@ class Closing:
     Must be made in a running event loop.
 
     Args:
-        journal: gets every change of phase.
+        events: gets every change of phase.
         limits: the tail, and how long a farewell may take.
         clock: times tail and farewell; default: the event loop.
     """
 
-    def __init__(self, journal: CallJournal, limits: Limits, clock: Clock | None = None) -> None:
+    def __init__(self, events: EventStream, limits: Limits, clock: Clock | None = None) -> None:
         self._clock = clock or asyncio.get_running_loop()
         self._now = self._clock.time
-        self._journal = journal
+        self._events = events
         self._limits = limits
         self.phase = Phase.TALKING
         self._since = self._now()
         self._cut: CallEnd | None = None
         self._farewell: Farewell | None = None
         self._unanswered: list[str] = []
+        self._source = ""
         self._line: LineState = "up"
+        self._removed: str | None = None
         self._is_muted = False
         self._decided = asyncio.Event()
         self._timer: Timer | None = None
@@ -175,7 +177,8 @@ class Closing:
             return None
         farewell = self._farewell = Farewell(end, self._advance, self._now, self._unanswered)
         farewell.was_muted = self._is_muted
-        self._advance(source=source)
+        self._source = source
+        self._advance()
         return farewell
 
     def take_unanswered(self) -> list[str]:
@@ -201,15 +204,16 @@ class Closing:
 
     async def take_down(self, lines: Sequence[Line]) -> None:
         """Remove the line, once, and see that it is gone; returns when no more can be done."""
-        removed = await hang_up(lines)
-        self._line = "stuck" if removed is None else "gone"
-        self._advance(removed=removed)
+        self._removed = await hang_up(lines)
+        self._line = "stuck" if self._removed is None else "gone"
+        self._advance()
 
     def write_end(self) -> None:
         """Close the record: who ended the call, why, and what became of farewell and line."""
         end = self.end
-        self._journal.write(
-            "call_ended",
+        ended = CallEnded(
+            event="call_ended",
+            **self._events.moment(),
             ended_by=end.ended_by,
             reason=end.reason,
             outcome=end.outcome,
@@ -217,6 +221,7 @@ class Closing:
             disconnect_reason=end.disconnect_reason,
             line_gone=self.phase is Phase.GONE,
         )
+        self._events.emit(ended)
 
     def _facts(self) -> Facts:
         farewell = self._farewell
@@ -232,9 +237,9 @@ class Closing:
             line=self._line,
         )
 
-    def _advance(self, **fields: Any) -> None:
+    def _advance(self) -> None:
         while (row := next_row(self.phase, self._facts(), self._limits)) is not None:
-            self._enter(row, fields)
+            self._enter(row)
         if self._timer is not None:
             self._timer.cancel()
         wake = wake_at(self.phase, self._facts(), self._limits)
@@ -242,33 +247,49 @@ class Closing:
         if wake is not None:
             self._timer = self._clock.call_at(wake, self._advance)
 
-    def _enter(self, row: Row, fields: dict[str, Any]) -> None:
+    def _enter(self, row: Row) -> None:
         farewell = self._farewell
         self.phase, self._since = row.to, self._now()
-        self._journal.write(_ENTRIES[row.to], phase=row.to.value, why=row.why, **self._says(fields))
+        self._events.emit(self._step(row))
         if row.to is Phase.TALKING:
             self._farewell = None
         if row.to is Phase.HANGING_UP:
             self._decided.set()
             for words in self.take_unanswered():
-                self._journal.write("heard", **{"lk.pii.words": words}, metrics={})
+                said = CallerSaid(
+                    event="caller_said", **self._events.moment(), words=words, metrics={}
+                )
+                self._events.emit(said)
         if farewell is not None and row.to in (Phase.TALKING, Phase.GONE, Phase.GIVEN_UP):
             farewell.settle()
 
-    def _says(self, fields: dict[str, Any]) -> dict[str, Any]:
-        """What the journal's entry of the present phase says beside the phase."""
+    def _step(self, row: Row) -> Event:
+        """The event for a step that was just taken."""
+        step = Step(**self._events.moment(), phase=row.to.value, why=row.why)
         end = self.end
-        match self.phase:
-            case Phase.ENDING:
-                return {
-                    "ended_by": end.ended_by,
-                    "reason": end.reason,
-                    "outcome": end.outcome,
-                    **fields,
-                }
+        match row.to:
             case Phase.TALKING:
-                return {"reason": end.reason}
+                return EndingCalledOff(event="ending_cancelled", **step, reason=end.reason)
+            case Phase.ENDING:
+                return EndingDecided(
+                    event="ending",
+                    **step,
+                    ended_by=end.ended_by,
+                    reason=end.reason,
+                    outcome=end.outcome,
+                    source=self._source,
+                )
+            case Phase.DRAINING:
+                return FarewellPlayed(event="farewell_played", **step)
             case Phase.HANGING_UP:
-                return {"ended_by": end.ended_by, "reason": end.reason, "farewell": self.farewell}
-            case _:
-                return fields
+                return HangingUp(
+                    event="hanging_up",
+                    **step,
+                    ended_by=end.ended_by,
+                    reason=end.reason,
+                    farewell=self.farewell,
+                )
+            case Phase.GONE:
+                return LineGone(event="gone", **step, removed=self._removed)
+            case Phase.GIVEN_UP:
+                return HangUpFailed(event="hang_up_failed", **step)

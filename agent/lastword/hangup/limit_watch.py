@@ -22,7 +22,7 @@ from livekit.agents.voice.events import AgentState, EventTypes
 
 from lastword.bridge import GraphLLM
 from lastword.clock import Clock, timeout_at
-from lastword.events import CallJournal
+from lastword.events import EventStream, GraphTold
 from lastword.hangup.call_end import CallEnd
 from lastword.hangup.closers import split_words
 from lastword.hangup.closing import Closing
@@ -45,7 +45,7 @@ class LimitWatch:
         graph_llm: is told of silences and of the end that is near.
         closing: ends the call.
         policy: the limits.
-        journal: gets what the graph was told of.
+        events: gets what the graph was told of.
         playout: tells whether a farewell could be heard.
         clock: times the limits; default: the event loop.
     """
@@ -56,7 +56,7 @@ class LimitWatch:
         graph_llm: GraphLLM,
         closing: Closing,
         policy: CallPolicy,
-        journal: CallJournal,
+        events: EventStream,
         playout: Playout,
         clock: Clock | None = None,
     ) -> None:
@@ -66,7 +66,7 @@ class LimitWatch:
         self._graph_llm = graph_llm
         self._closing = closing
         self._policy = policy
-        self._journal = journal
+        self._events = events
         self._playout = playout
         self._changed = asyncio.Event()
         self._joined = self._quiet_from = self._now()
@@ -118,7 +118,8 @@ class LimitWatch:
         else:
             self._warned = True
         self._quiet_from = self._now()
-        self._journal.write("call_event", **event)
+        kind, moment = event["kind"], self._events.moment()
+        self._events.emit(GraphTold(event="graph_told", **moment, kind=kind, told=event))
         try:
             answer = await self._graph_llm.tell(event)
         except Exception:  # noqa: BLE001 - the call goes on, and so does the watch

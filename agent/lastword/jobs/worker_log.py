@@ -16,7 +16,7 @@ WITH_CONTENT = {
 }
 """Loggers that say below WARNING what callers said or what keys are, and what that is. Read and run
 at DEBUG (Nov 2026) and found without: psycopg and psycopg_pool (host, user and database, no SQL),
-LangGraph, LangChain, aiohttp and asyncio; LiveKit puts it into fields that begin with ``lk.pii.``.
+LangGraph, LangChain, aiohttp and asyncio; LiveKit puts it into fields that it marks as personal.
 """
 
 

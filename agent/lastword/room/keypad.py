@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable
 
 from lastword.clock import Clock, timeout_at
-from lastword.events import CallJournal
+from lastword.events import EventStream, GraphTold
 from lastword.signals import CallEvent, Keypad
 
 KEYS = frozenset("0123456789*#ABCD")
@@ -61,7 +61,7 @@ class KeypadWatch:
     Args:
         tell: tells the graph.
         is_talking: whether keys still matter; over a farewell they do not.
-        journal: gets what the graph was told.
+        events: gets what the graph was told.
         pressed: is told of every key at once, also of those that are still being gathered.
         clock: times the pause after the last key; default: the event loop.
     """
@@ -70,14 +70,14 @@ class KeypadWatch:
         self,
         tell: Callable[[CallEvent], Awaitable[object]],
         is_talking: Callable[[], bool],
-        journal: CallJournal,
+        events: EventStream,
         pressed: Callable[[], None] = lambda: None,
         clock: Clock | None = None,
     ) -> None:
         self._tell = tell
         self._notice = pressed
         self._is_talking = is_talking
-        self._journal = journal
+        self._events = events
         self._clock = clock or asyncio.get_running_loop()
         self._allowance = KeyAllowance(self._clock.time())
         self._pressed: asyncio.Queue[str] = asyncio.Queue(BURST)
@@ -113,7 +113,8 @@ class KeypadWatch:
         if not self._is_talking():
             return
         event = Keypad(kind="keypad", keys=keys)
-        self._journal.write("call_event", kind="keypad", **{"lk.pii.keys": keys})
+        told = GraphTold(event="graph_told", **self._events.moment(), kind="keypad", told=event)
+        self._events.emit(told)
         try:
             await self._tell(event)
         except Exception:  # noqa: BLE001 - the call goes on without them

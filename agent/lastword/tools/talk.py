@@ -29,7 +29,7 @@ from rich.text import Text
 from lastword.call import Call
 from lastword.dispatch import Dispatch
 from lastword.errors import AudioDeviceMissing
-from lastword.events import CallJournal
+from lastword.events import EventStream, log_event
 from lastword.graphs_config import check_server, choose_graph, graph_specs, load_graph
 from lastword.hangup.call_end import CallEnd
 from lastword.memory.graph_memory import Memory, open_memory, prepare_memory
@@ -74,12 +74,14 @@ async def talk_typed(
     call_id = utils.shortuuid("typed-call-")
     call_graph = load_graph(name, settings.graphs_config, settings.graph_url)
     await _prepare(settings, name)
+    events = EventStream(call_id)
+    events.subscribe(log_event)
     async with _opened(settings.graph_memory) as memory:
         call = Call(
             call_id,
             graph=replace(call_graph, policy=_patient(call_graph.policy)),
             dispatch=dispatch,
-            journal=CallJournal(call_id),
+            events=events,
             voices=TYPED,
             memory=memory,
         )

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import TypeGuard
 
 from lastword.errors import ConversationError
+from lastword.events import Event, GraphTold
 from lastword.room.keypad import PAUSE_SECONDS
 from lastword.signals import CallPolicy
-from lastword.testing.levels.journal_reading import Entry
 from lastword.testing.levels.session_call import SessionCall
 from lastword.testing.transcripts.transcript import Keypad, LimitNear, Silence, TimeUp
 from lastword.testing.virtual_clock import settle
@@ -21,10 +22,10 @@ async def pass_time(turn: Timed, on: SessionCall) -> None:
     Raises:
         ConversationError: the call does something else in that time than the turn says.
     """
-    already = len(on.journal.entries)
+    already = len(on.events.recorded)
 
-    def acts() -> Sequence[Entry]:
-        return acts_in(on.journal.entries[already:])
+    def acts() -> Sequence[Event]:
+        return acts_in(on.events.recorded[already:])
 
     match turn:
         case Silence():
@@ -41,9 +42,9 @@ async def pass_time(turn: Timed, on: SessionCall) -> None:
         raise ConversationError(f"line {turn.line}: {_why_not(turn, on.policy)}")
 
 
-def acts_in(entries: Sequence[Entry]) -> Sequence[Entry]:
+def acts_in(events: Sequence[Event]) -> Sequence[Event]:
     """What a call did by itself: told the graph of something, or began to end."""
-    return [entry for entry in entries if entry[0] in ("call_event", "ending")]
+    return [event for event in events if event["event"] in ("graph_told", "ending")]
 
 
 def silence_seconds(turn: Silence, policy: CallPolicy) -> float:
@@ -52,7 +53,7 @@ def silence_seconds(turn: Silence, policy: CallPolicy) -> float:
     return turn.silence if has_number else policy.silence_timeout or turn.silence
 
 
-async def _until(acts: Callable[[], Sequence[Entry]], on: SessionCall, end: float) -> None:
+async def _until(acts: Callable[[], Sequence[Event]], on: SessionCall, end: float) -> None:
     await settle()
     while not acts():
         due = on.clock.next_at
@@ -68,23 +69,25 @@ def _duration(turn: LimitNear | TimeUp, policy: CallPolicy) -> float:
     return policy.max_duration
 
 
-def _is_meant(turn: Timed, act: Entry) -> bool:
-    name, fields = act
+def _is_meant(turn: Timed, act: Event) -> bool:
     match turn:
         case Silence():
-            return fields.get("kind") == "silence" or _is_limit(act, "silence", "no_first_words")
+            return _is_told(act, "silence") or _is_limit(act, "silence", "no_first_words")
         case Keypad():
-            return fields.get("kind") == "keypad"
+            return _is_told(act, "keypad")
         case LimitNear(limit_near=seconds):
-            is_near = name == "call_event" and fields.get("kind") == "limit_near"
-            return is_near and fields["seconds_left"] == round(seconds, 1)
+            left = act["told"]["seconds_left"] if _is_told(act, "limit_near") else None
+            return left == round(seconds, 1)
         case TimeUp():
             return _is_limit(act, "max_duration")
 
 
-def _is_limit(act: Entry, *reasons: str) -> bool:
-    name, fields = act
-    return name == "ending" and fields.get("source") == "limit" and fields["reason"] in reasons
+def _is_told(act: Event, kind: str) -> TypeGuard[GraphTold]:
+    return act["event"] == "graph_told" and act["kind"] == kind
+
+
+def _is_limit(act: Event, *reasons: str) -> bool:
+    return act["event"] == "ending" and act["source"] == "limit" and act["reason"] in reasons
 
 
 def _why_not(turn: Timed, policy: CallPolicy) -> str:

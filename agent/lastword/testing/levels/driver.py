@@ -16,10 +16,11 @@ from lastword import signals
 from lastword.bridge.chat_items import RunPointer
 from lastword.dispatch import Dispatch
 from lastword.errors import ConversationError
+from lastword.events import Event
 from lastword.graphs_config import CallGraph
 from lastword.hangup.call_end import CallEnd
 from lastword.testing.levels.call_time import Timed, acts_in, pass_time, silence_seconds
-from lastword.testing.levels.journal_reading import Entry, end_of, ending_in
+from lastword.testing.levels.event_reading import end_of, ending_in
 from lastword.testing.levels.session_call import SessionCall
 from lastword.testing.observed import Stopwatch
 from lastword.testing.reply import End, Reply
@@ -63,7 +64,7 @@ class CallDriver:
     @property
     def end(self) -> End | None:
         """How the call has ended; None: it has not."""
-        return end_of(self._on.journal.entries)
+        return end_of(self._on.events.recorded)
 
     @property
     def hang_ups(self) -> int:
@@ -129,7 +130,9 @@ class CallDriver:
             await pass_time(turn, self._on)
             speech = await self._first(speeches.get(), self._farewell_played(), self._on.running)
         if isinstance(speech, SpeechCreatedEvent):
-            by_limit = any(fields.get("source") == "limit" for _, fields in acts_in(self._news))
+            by_limit = any(
+                event["event"] == "ending" and event["source"] == "limit" for event in self._news
+            )
             reply = await self._answer(speech.speech_handle, cut, runs=not by_limit)
         else:  # a limit's farewell without a word
             await self._come_to_the_end()
@@ -150,7 +153,7 @@ class CallDriver:
 
     def _begin(self, cut: Cut | None) -> None:
         """A new exchange begins; an answer that is to be cut is held."""
-        self._mark = len(self._on.journal.entries)
+        self._mark = len(self._on.events.recorded)
         self._on.hold_answer(cut is not None)
         self._on.subtitles.clear()
         self._watch = Stopwatch()
@@ -230,7 +233,7 @@ class CallDriver:
                 understood.set()
 
         reply = replace(await self._reply(pointer), end=ending_in(self._news))
-        spoken = self._on.journal.events.count("spoken")
+        spoken = self._on.events.names.count("agent_said")
         self._session.on("user_input_transcribed", heard)
         try:
             with self._speeches() as speeches:
@@ -241,7 +244,7 @@ class CallDriver:
                     await self._come_to_the_end()
                     return replace(reply, said=self._on.subtitles.text.strip(), is_over=True)
                 reply = replace(reply, said=self._on.loudspeaker.played_text)
-                await self._on.journal.until("spoken", times=spoken + 1)
+                await self._on.events.until("agent_said", times=spoken + 1)
                 self._begin(cut=None)
                 self._on.hold_answer(hold=True)  # it may be spoken over too: ``take`` knows
                 speech = (await speeches.get()).speech_handle
@@ -265,25 +268,25 @@ class CallDriver:
 
     async def _ending_is_known(self) -> None:
         while not self._is_ending():
-            journal = self._on.journal
-            await journal.until("ending", times=journal.events.count("ending") + 1)
+            events = self._on.events
+            await events.until("ending", times=events.names.count("ending") + 1)
 
     async def _farewell_played(self) -> None:
         """Wait until a farewell of this exchange has been played."""
-        journal = self._on.journal
-        before = journal.events[: self._mark].count("farewell_played")
-        await journal.until("farewell_played", times=before + 1)
+        events = self._on.events
+        before = events.names[: self._mark].count("farewell_played")
+        await events.until("farewell_played", times=before + 1)
 
     @property
-    def _news(self) -> list[Entry]:
-        """The journal since this exchange began."""
-        return list(self._on.journal.entries[self._mark :])
+    def _news(self) -> list[Event]:
+        """The events since this exchange began."""
+        return self._on.events.recorded[self._mark :]
 
     def _is_ending(self) -> bool:
         return not self._call.closing.is_talking
 
     async def _reply(self, pointer: RunPointer | None) -> Reply:
-        said = [fields["lk.pii.words"] for name, fields in self._news if name == "spoken"]
+        said = [event["words"] for event in self._news if event["event"] == "agent_said"]
         state = await self._on.state_after(pointer)
         return Reply(
             said=" ".join(said),

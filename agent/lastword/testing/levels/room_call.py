@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import tempfile
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from math import inf
 from pathlib import Path
-from typing import Any
 
 from lastword.errors import ConversationError
+from lastword.events import AgentSaid, Event
 from lastword.settings import Settings
 from lastword.testing.checks import Fault, check_call, check_reply
 from lastword.testing.coverage import Taken
 from lastword.testing.levels.driver import NotSaid
-from lastword.testing.levels.journal_reading import end_of, ending_in
-from lastword.testing.levels.room_worker import GRAPH_ANSWERED, REPLAY_KEY
+from lastword.testing.levels.event_reading import end_of, ending_in, standing_ending
+from lastword.testing.levels.room_worker import REPLAY_KEY
 from lastword.testing.replay import (
     Manner,
     Played,
@@ -45,7 +45,6 @@ from lastword.testing.transcripts.transcript import (
 )
 from lastword.testing.wording import heard_until, words_of
 
-Entry = Mapping[str, Any]
 TRIES = 3
 LEAVES = CallerLine(does="hang_up")
 """The caller of a transcript whose call is still open after its last turn hangs up then."""
@@ -150,7 +149,7 @@ def judged(transcript: Transcript, facts: CallFacts) -> Replayed:
             break
     call = WholeCall([one.reply for one in done.played], _end(facts), _hang_ups(facts))
     done.call = call
-    reported = [entry for entry in facts.worker if entry["event"] == GRAPH_ANSWERED]
+    reported = [event for event in facts.worker if event["event"] == "graph_answered"]
     if reported and reported[-1]["taken"]:
         done.taken = Taken.from_json(reported[-1]["taken"])
     if done.passed and reported and reported[-1]["left"]:
@@ -192,7 +191,7 @@ def _until_left(facts: CallFacts, number: int) -> CallFacts:
     ]
     if not left:
         return facts
-    worker = [entry for entry in facts.worker if entry["at"] < left[0]]
+    worker = [event for event in facts.worker if event["at"] < left[0]]
     return replace(facts, worker=worker, caller=[one for one in facts.caller if one["t"] < left[0]])
 
 
@@ -204,24 +203,29 @@ class _Window:
     end: float
     facts: CallFacts
 
-    def of(self, event: str) -> list[Entry]:
-        """The worker's entries; what was spoken counts from when it began."""
-        return [
-            entry
-            for entry in self.facts.worker
-            if entry["event"] == event
-            and self.start <= entry["at"] - entry.get("seconds", 0.0) < self.end
-        ]
+    @property
+    def events(self) -> list[Event]:
+        """The worker's events; what the agent said counts from when it began."""
+        return [event for event in self.facts.worker if self.start <= _began(event) < self.end]
+
+    @property
+    def said(self) -> list[AgentSaid]:
+        """What the agent said."""
+        return [event for event in self.events if event["event"] == "agent_said"]
+
+
+def _began(event: Event) -> float:
+    return event["at"] - (event["seconds"] if event["event"] == "agent_said" else 0.0)
 
 
 def _begins(exchanges: Sequence[Exchange], facts: CallFacts) -> list[float]:
     """When each exchange began; infinity: it never did."""
     begins = [-inf]
     silences = iter(
-        entry["at"]
-        for entry in facts.worker
-        if (entry["event"] == "call_event" and entry["kind"] == "silence")
-        or (entry["event"] == "ending" and entry.get("source") == "limit")
+        event["at"]
+        for event in facts.worker
+        if (event["event"] == "graph_told" and event["kind"] == "silence")
+        or (event["event"] == "ending" and event["source"] == "limit")
     )
     started = {
         entry["line"]: entry["t"]
@@ -253,8 +257,8 @@ def _played(exchange: Exchange, after: Trigger | None, window: _Window) -> Playe
         elif isinstance(after, HangsUp) or _was_cut(window):
             # the caller needs a moment to break in; what is heard meanwhile is nobody's mistake
             reply = replace(reply, said=heard)
-    answered = window.of(GRAPH_ANSWERED)
-    faults += [Fault(exchange.line, "model", why) for entry in answered for why in entry["missing"]]
+    answered = [event for event in window.events if event["event"] == "graph_answered"]
+    faults += [Fault(exchange.line, "model", why) for event in answered for why in event["missing"]]
     if exchange.expected is not None and not faults:
         faults += check_reply(exchange.expected, reply)
     return Played(exchange, reply, faults)
@@ -262,15 +266,12 @@ def _played(exchange: Exchange, after: Trigger | None, window: _Window) -> Playe
 
 def _has_last_word(window: _Window) -> bool:
     """Whether the ending that was decided in it is the call's."""
-    decided = [
-        entry for entry in window.facts.worker if entry["event"] in ("ending", "ending_cancelled")
-    ]
-    last = decided[-1] if decided and _end(window.facts) is not None else None
-    return last is not None and last["event"] == "ending" and last in window.of("ending")
+    ending = standing_ending(window.facts.worker)
+    return ending is not None and _end(window.facts) is not None and ending in window.events
 
 
 def _was_cut(window: _Window) -> bool:
-    return any(entry["interrupted"] for entry in window.of("spoken"))
+    return any(event["interrupted"] for event in window.said)
 
 
 def _last_heard(window: _Window) -> str:
@@ -280,34 +281,30 @@ def _last_heard(window: _Window) -> str:
 
 
 def _reply(window: _Window) -> Reply:
-    spoken, answered = window.of("spoken"), window.of(GRAPH_ANSWERED)
-    endings = window.of("ending")
-    over = bool(window.of("call_ended")) or _has_last_word(window)
-    began = [entry["at"] - entry["seconds"] for entry in spoken]
+    answered = [event for event in window.events if event["event"] == "graph_answered"]
+    heard = [event["words"] for event in window.events if event["event"] == "caller_said"]
+    over = end_of(window.events) is not None or _has_last_word(window)
+    began = [_began(event) for event in window.said]
     finished = [
         entry["t"]
         for entry in window.facts.caller
         if entry["event"] == "line_finished" and window.start <= entry["t"] < window.end
     ]
     return Reply(
-        said=" ".join(entry["lk.pii.words"] for entry in spoken),
-        heard=" ".join(entry["lk.pii.words"] for entry in window.of("heard")),
-        nodes=[node for entry in answered for node in entry["nodes"]],
-        tools=[ToolUse(name, args) for entry in answered for name, args in entry["tools"]],
+        said=" ".join(event["words"] for event in window.said),
+        heard=" ".join(heard),
+        nodes=[node for event in answered for node in event["nodes"]],
+        tools=[ToolUse(name, args) for event in answered for name, args in event["tools"]],
         state=answered[-1]["state"] if answered else None,
-        end=ending_in(_entries(endings)) or (_end(window.facts) if over else None),
+        end=ending_in(window.events) or (_end(window.facts) if over else None),
         is_over=over,
         seconds=max(began[0] - finished[0], 0.0) if began and finished else 0.0,
     )
 
 
-def _entries(entries: Sequence[Entry]) -> list[tuple[str, Entry]]:
-    return [(entry["event"], entry) for entry in entries]
-
-
 def _end(facts: CallFacts) -> End | None:
-    return end_of(_entries(facts.worker))
+    return end_of(facts.worker)
 
 
 def _hang_ups(facts: CallFacts) -> int:
-    return sum(entry["event"] == "hanging_up" for entry in facts.worker)
+    return sum(event["event"] == "hanging_up" for event in facts.worker)

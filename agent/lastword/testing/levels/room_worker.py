@@ -1,15 +1,13 @@
 """The worker of replayed calls.
 
 It is the deployed worker. Only its calls have the clock and the models' answers of a transcript,
-and it reports what the graph did, as further entries of the call's journal.
+and it reports what the graph did, as further events of the call.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
-import logging
-import time
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import timedelta
@@ -23,7 +21,7 @@ from livekit.agents import JobContext, TurnHandlingOptions
 
 from lastword.bridge.chat_items import RunPointer
 from lastword.call import Call
-from lastword.events import LOGGER_NAME
+from lastword.events import CallMoment, GraphAnswered, log_event, moment
 from lastword.graphs_config import CallGraph
 from lastword.memory.graph_memory import Memory
 from lastword.providers.voices import Voices
@@ -40,10 +38,7 @@ from lastword.worker import graph_of, make_call, make_worker, run_app, take_call
 REPLAY_KEY = "lastword_replay"
 """In the dispatch's metadata: an object with ``transcript``, the file, and ``live``, ``record`` and
 ``context`` as in ``Manner``."""
-GRAPH_ANSWERED = "graph_answered"
 _TICKET_HOURS = 12
-
-_log = logging.getLogger(LOGGER_NAME)
 
 
 async def take_replayed_call(ctx: JobContext) -> None:
@@ -137,24 +132,21 @@ class _Replay:
             for name in turn.state
         }
         while (pointer := await self._ended.get()) is not None and self._call is not None:
-            at = time.monotonic()
-            room = self._ctx.job.room.name
+            call = CallMoment(call=self._ctx.job.room.name, **moment())
             thread = thread_of(self._ctx.job)
             state = await state_at(self._call.graph_llm.graph, thread, pointer["checkpoint_id"])
             seen = {name: value for name, value in (state or {}).items() if name in wanted}
-            _log.info(
-                "the graph has answered",
-                extra={
-                    "event": GRAPH_ANSWERED,
-                    "call": room,
-                    "at": round(at, 4),
-                    "nodes": pointer["nodes"],
-                    "tools": [[tool.name, dict(tool.args)] for tool in self._tools.take()],
-                    "state": json.loads(json.dumps(seen, default=str)),
-                    "missing": list(self._answers.missing),
-                    "left": len(self._answers.left),
-                    "taken": self._shape and self._ways.taken(self._shape).to_json(),
-                },
+            log_event(
+                GraphAnswered(
+                    event="graph_answered",
+                    **call,
+                    nodes=pointer["nodes"],
+                    tools=[(tool.name, dict(tool.args)) for tool in self._tools.take()],
+                    state=json.loads(json.dumps(seen, default=str)),
+                    missing=list(self._answers.missing),
+                    left=len(self._answers.left),
+                    taken=self._ways.taken(self._shape).to_json() if self._shape else None,
+                )
             )
 
 

@@ -18,7 +18,7 @@ from lastword.graphs_config import CallGraph
 from lastword.hangup.call_end import CallEnd
 from lastword.room.call_agent import CallAgent
 from lastword.testing.fakes.audio_output import FakeAudioOutput, FakeTextOutput, FakeTTS
-from lastword.testing.fakes.recording_journal import KeptJournal
+from lastword.testing.fakes.recording_events import RecordingEvents
 from lastword.testing.fakes.stt import FakeSTT, fake_voices
 from lastword.testing.forgotten_words import ForgottenWordsWatch
 from lastword.testing.observed import ToolWatch, state_at
@@ -65,7 +65,7 @@ class SessionCall:
     ) -> None:
         self.policy = graph.policy
         self.clock = VirtualClock()
-        self.journal = KeptJournal()
+        self.events = RecordingEvents()
         self.line = CountedLine()
         self.loudspeaker = FakeAudioOutput()
         self.subtitles = FakeTextOutput()
@@ -78,7 +78,7 @@ class SessionCall:
             self._id,
             graph=graph,
             dispatch=dispatch,
-            journal=self.journal,
+            events=self.events,
             voices=replace(fake_voices(self.recogniser, preemptive=False), tts=FakeTTS()),
             observers=[*observers, self.tools, self.words],
             more_context=more_context,

@@ -16,7 +16,7 @@ from typing import Any
 from livekit import api
 
 from lastword.errors import LastwordError
-from lastword.events import LOGGER_NAME
+from lastword.events import Event, read_event
 from lastword.private_files import file_name, make_private_folder
 from lastword.settings import Settings, environment_without_keys, inherited_environment
 from lastword.testing.stage.caller_job import BreakIn, CallerLine
@@ -38,7 +38,6 @@ _JOIN_SECONDS = 60
 _PICK_UP_SECONDS = 30.0
 _RECORD_SECONDS = 15.0
 _LAST_LOOK_SECONDS, _PAUSE = 4.0, 0.1
-_REGISTERED = "registered worker"
 WORKER_PROCESS = "lastword.testing.stage.worker_process"
 
 
@@ -63,7 +62,7 @@ class CallEvents:
     """What the two sides of one call reported."""
 
     caller: list[Mapping[str, Any]] = field(default_factory=list)
-    worker: list[Mapping[str, Any]] = field(default_factory=list)
+    worker: list[Event] = field(default_factory=list)
     taken: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when the worker has taken the call."""
     over: asyncio.Event = field(default_factory=asyncio.Event)
@@ -76,8 +75,9 @@ class WorkerProgram:
 
     name: str
     command: Sequence[str]
-    keeps_journal: bool = True
-    """Whether it logs Lastword's journal; of another worker only the caller tells."""
+    reports_calls: bool = True
+    """Whether it logs the events of its calls; what is known of another worker's calls is what the
+    caller reports. Every worker logs that it is registered."""
 
 
 def worker_program(module: str) -> WorkerProgram:
@@ -100,10 +100,10 @@ class Stage:
         speech: Path,
         caller: Part,
         *,
-        journal: bool = True,
+        reports_calls: bool = True,
     ) -> None:
         self.server = server
-        self._journal = journal
+        self._reports_calls = reports_calls
         self._worker = worker
         self._settings = settings
         self._speech = speech
@@ -111,24 +111,23 @@ class Stage:
         self._calls: dict[str, tuple[CallEvents, CallView | None]] = {}
 
     async def read_worker(self, registered: asyncio.Event) -> None:
-        """Hand the worker's journal entries to their calls; a worker that stops is an error."""
+        """Hand the worker's events to their calls; a worker that stops is an error."""
         async for line in self._worker.lines():
-            entry = json_line(line)
-            if entry.get("message") == _REGISTERED:
+            event = read_event(line)
+            if event is None:
+                continue
+            if event["event"] == "worker_registered":
                 registered.set()
-            if entry.get("name") == LOGGER_NAME and "event" in entry:
-                self._take(entry)
+            elif event["call"] in self._calls:
+                self._take(event, *self._calls[event["call"]])
         raise self._worker.failed("stopped")
 
-    def _take(self, entry: Mapping[str, Any]) -> None:
-        if entry["call"] not in self._calls:
-            return
-        events, view = self._calls[entry["call"]]
-        events.worker.append(entry)
+    def _take(self, event: Event, events: CallEvents, view: CallView | None) -> None:
+        events.worker.append(event)
         events.taken.set()
         if view is not None:
-            view.worker(entry)
-        if entry["event"] == "call_ended":
+            view.worker(event)
+        if event["event"] == "call_ended":
             events.over.set()
 
     async def call(self, plan: Plan, view: CallView | None = None) -> Verdict:
@@ -195,7 +194,7 @@ class Stage:
         return False
 
     async def _expect(self, fact: asyncio.Event, seconds: float, otherwise: str) -> None:
-        if not self._journal:
+        if not self._reports_calls:
             return
         try:
             async with asyncio.timeout(seconds):
@@ -338,7 +337,7 @@ async def worker_on(
     ):
         registered = asyncio.Event()
         on_stage = Stage(
-            server, worker, settings, folder / "speech", caller, journal=program.keeps_journal
+            server, worker, settings, folder / "speech", caller, reports_calls=program.reports_calls
         )
         async with asyncio.TaskGroup() as tasks:
             watching = [

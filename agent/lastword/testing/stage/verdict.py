@@ -14,6 +14,7 @@ import soundfile
 from rich.table import Table
 from rich.text import Text
 
+from lastword.events import Event
 from lastword.terminal import SafeConsole
 from lastword.testing.stage.ear import Heard, at_rate, heard
 from lastword.testing.transcripts.call_transcript import write_transcript
@@ -30,7 +31,7 @@ class CallFacts:
     began: datetime
     """Local time."""
     caller: Sequence[Entry]
-    worker: Sequence[Entry]
+    worker: Sequence[Event]
     folder: Path
     speech: Path
     room_left: bool
@@ -92,7 +93,7 @@ class Verdict:
 
 def judge(facts: CallFacts) -> Verdict:
     """Measure the farewell in the caller's recording and write the transcript."""
-    ended = next(entry for entry in reversed(facts.worker) if entry["event"] == "call_ended")
+    ended = next(event for event in reversed(facts.worker) if event["event"] == "call_ended")
     recording = facts.folder / "recording.wav"
     spoke = farewell_was_spoken(facts.worker)
     measured = measure_farewell(facts.speech, recording) if spoke else None
@@ -132,19 +133,19 @@ def measure_farewell(speech: Path, recording: Path) -> tuple[Heard, float | None
     return found, None if last is None else len(both) / rate - last
 
 
-def farewell_was_spoken(worker: Sequence[Entry]) -> bool:
+def farewell_was_spoken(worker: Sequence[Event]) -> bool:
     """Tell whether the agent said something in the turn that carried the last ending."""
-    events = [entry["event"] for entry in worker]
-    if "ending" not in events:
-        return "spoken" in events
-    return "spoken" in events[len(events) - events[::-1].index("ending") :]
+    names = [event["event"] for event in worker]
+    if "ending" not in names:
+        return "agent_said" in names
+    return "agent_said" in names[len(names) - names[::-1].index("ending") :]
 
 
-def _tail(worker: Sequence[Entry]) -> float | None:
+def _tail(worker: Sequence[Event]) -> float | None:
     times: dict[str, float] = {}
-    for entry in worker:
-        times[entry["event"]] = entry["at"]
-        if entry["event"] == "ending_cancelled":
+    for event in worker:
+        times[event["event"]] = event["at"]
+        if event["event"] == "ending_cancelled":
             times.clear()
     if "farewell_played" not in times:
         return None

@@ -1,4 +1,4 @@
-"""The terminal's picture of a call, made of the worker's journal and the caller's events."""
+"""The terminal's picture of a call, made of the call's events and the caller's reports."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 from rich.table import Table
 from rich.text import Text
 
+from lastword.events import AgentSaid, Event, GraphTold
 from lastword.terminal import SafeConsole
 from lastword.untrusted.printable import block
 
@@ -30,7 +31,7 @@ class CallView:
         self._delay: Mapping[str, float] = {}
 
     def caller(self, entry: Entry) -> None:
-        """Show an event of the simulated caller."""
+        """Show a report of the simulated caller."""
         match entry:
             case {"event": "joined"}:
                 self._line(entry["t"], "line", "the caller has dialled in", "dim")
@@ -41,38 +42,40 @@ class CallView:
             case _:
                 pass
 
-    def worker(self, entry: Entry) -> None:
-        """Show an entry of the worker's call journal."""
-        at = entry["at"]
-        match entry["event"]:
-            case "heard":
-                self._delay = entry["metrics"]
-                self._line(at, "", f"heard: {entry['lk.pii.words']}", "dim green")
-            case "spoken":
-                self._spoken(entry)
-            case "happened":
-                self._line(at, "line", entry["what"], "dim")
-            case "call_event":
-                self._line(at, "line", f"the graph hears: {_event(entry)}", "dim")
+    def line(self, at: float, what: str) -> None:
+        """Show something else that happens to the call at ``at``."""
+        self._line(at, "line", what, "dim")
+
+    def worker(self, event: Event) -> None:
+        """Show an event of the call."""
+        at = event["at"]
+        match event["event"]:
+            case "caller_said":
+                self._delay = event["metrics"]
+                self._line(at, "", f"heard: {event['words']}", "dim green")
+            case "agent_said":
+                self._agent_said(event)
+            case "graph_told":
+                self.line(at, f"the graph hears: {_told(event)}")
             case "ending":
-                why = f"{entry['reason']} ({entry['source']})"
-                self._line(at, entry["ended_by"], f"ends the call: {why}", "bold magenta")
+                why = f"{event['reason']} ({event['source']})"
+                self._line(at, event["ended_by"], f"ends the call: {why}", "bold magenta")
             case "ending_cancelled":
                 self._line(at, "caller", "spoke over the goodbye, the call goes on", "yellow")
             case "hanging_up":
-                self._line(at, "line", f"hanging up, ended by {entry['ended_by']}", "dim")
+                self.line(at, f"hanging up, ended by {event['ended_by']}")
             case "hang_up_failed":
                 self._line(at, "line", "the line may still be up", "bold red")
             case _:
                 pass
 
-    def _spoken(self, entry: Entry) -> None:
-        cut = " [cut off by the caller]" if entry["interrupted"] else ""
-        began = entry["at"] - entry["seconds"]
-        self._line(began, "agent", f"{entry['lk.pii.words']}{cut}", "cyan")
-        times = {**self._delay, **entry["metrics"]}
+    def _agent_said(self, said: AgentSaid) -> None:
+        cut = " [cut off by the caller]" if said["interrupted"] else ""
+        began = said["at"] - said["seconds"]
+        self._line(began, "agent", f"{said['words']}{cut}", "cyan")
+        times = {**self._delay, **said["metrics"]}
         self._delay = {}
-        way = " → ".join(entry["nodes"])
+        way = " → ".join(said["nodes"])
         latencies = " · ".join(
             f"{label} {times[name]:.2f}" for name, label in _LATENCIES if name in times
         )
@@ -90,14 +93,14 @@ class CallView:
         self._console.print(row)
 
 
-def _event(entry: Entry) -> str:
-    """A call event in words."""
-    match entry:
-        case {"kind": "silence", "count": int(count), "of": int(of)}:
-            return f"silence for {entry['seconds']:.0f} s ({count} of {of})"
-        case {"kind": "keypad", "lk.pii.keys": str(keys)}:
+def _told(event: GraphTold) -> str:
+    """What the graph was told, in words."""
+    match event["told"]:
+        case {"kind": "silence", "count": int(count), "of": int(of), "seconds": seconds}:
+            return f"silence for {seconds:.0f} s ({count} of {of})"
+        case {"kind": "keypad", "keys": str(keys)}:
             return f"keys: {keys}"
-        case {"kind": "limit_near"}:
-            return f"the call has to end in {entry['seconds_left']:.0f} s"
+        case {"kind": "limit_near", "seconds_left": seconds}:
+            return f"the call has to end in {seconds:.0f} s"
         case _:
-            return str(entry.get("kind"))
+            return event["kind"]

@@ -1,4 +1,4 @@
-"""A call that was had, written down so that it can be had again and edited into a test."""
+"""Write a recorded call as a transcript, which can be replayed and edited into a test."""
 
 from __future__ import annotations
 
@@ -7,11 +7,17 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from lastword.events import Event
 from lastword.private_files import private_file
 from lastword.testing.wording import words_of
 from lastword.untrusted.bounded_input import write_yaml
 
 Entry = Mapping[str, Any]
+_LIMITS: Mapping[str, dict[str, Any]] = {
+    "max_duration": {"time_up": True},
+    "silence": {"silence": None},
+}
+"""The turn for each limit that ends a call, by the ending's reason."""
 _WORDS_BEFORE_A_CUT = 4
 """So many of the agent's last words say where the caller broke in."""
 
@@ -21,7 +27,7 @@ def write_transcript(
     metadata: Mapping[str, Any],
     began: datetime,
     caller: Sequence[Entry],
-    worker: Sequence[Entry],
+    worker: Sequence[Event],
 ) -> Path:
     """Write a call as a transcript.
 
@@ -30,18 +36,22 @@ def write_transcript(
         metadata: the dispatch's.
         began: when, in local time; the graph's dates are those of that day.
         caller: what the caller's side reported; ``t`` is in seconds on the machine's clock.
-        worker: the call's journal; ``at`` is in seconds on the same clock.
+        worker: the call's events; ``at`` is in seconds on the same clock.
 
     Raises:
         UnwritableFile: it cannot be written.
     """
-    ended = next(entry for entry in reversed(worker) if entry["event"] == "call_ended")
+    ended = next(event for event in reversed(worker) if event["event"] == "call_ended")
     content: dict[str, Any] = {
         "graph": metadata.get("graph"),
         "metadata": {key: value for key, value in metadata.items() if key != "graph"},
         "clock": f"{began:%Y-%m-%d %H:%M}",
         "turns": turns_of(caller, worker),
-        "ended": {key: ended[key] for key in ("ended_by", "reason", "outcome")},
+        "ended": {
+            "ended_by": ended["ended_by"],
+            "reason": ended["reason"],
+            "outcome": ended["outcome"],
+        },
     }
     given = {key: value for key, value in content.items() if value is not None}
     with private_file(path) as file:
@@ -49,7 +59,7 @@ def write_transcript(
     return path
 
 
-def turns_of(caller: Sequence[Entry], worker: Sequence[Entry]) -> list[dict[str, Any]]:
+def turns_of(caller: Sequence[Entry], worker: Sequence[Event]) -> list[dict[str, Any]]:
     """The turns of a call, in the order in which they began."""
     turns: list[dict[str, Any]] = []
     for _, turn in sorted([*_of_caller(caller), *_of_worker(worker)], key=lambda pair: pair[0]):
@@ -73,28 +83,35 @@ def _of_caller(entries: Sequence[Entry]) -> Iterator[tuple[float, dict[str, Any]
             yield entry["t"], {"caller": entry["text"]}
 
 
-def _of_worker(entries: Sequence[Entry]) -> Iterator[tuple[float, dict[str, Any]]]:
-    for entry in entries:
-        match entry:
-            case {"event": "spoken", "seconds": seconds, "at": at}:
-                turn = {"agent": entry["lk.pii.words"], "nodes": entry["nodes"]}
-                yield (
-                    at - seconds,
-                    {**turn, **({"interrupted": True} if entry["interrupted"] else {})},
-                )
-            case {"event": "heard", "at": at} if words_of(entry["lk.pii.words"]):
-                yield at, {"heard": entry["lk.pii.words"]}
-            case {"event": "call_event", "kind": "silence", "seconds": seconds, "at": at}:
-                yield at, {"silence": seconds}
-            case {"event": "call_event", "kind": "limit_near", "seconds_left": left, "at": at}:
-                yield at, {"limit_near": left}
-            case {"event": "call_event", "kind": "keypad", "at": at}:
-                yield at, {"keypad": entry["lk.pii.keys"]}
-            case {"event": "ending", "source": "limit", "reason": "max_duration", "at": at}:
-                yield at, {"time_up": True}
-            case {"event": "ending", "source": "limit", "reason": "silence", "at": at}:
-                yield at, {"silence": None}
-            case {"event": "call_ended", "ended_by": "caller", "at": at}:
-                yield at, {"hangs_up": True}
+def _of_worker(events: Sequence[Event]) -> Iterator[tuple[float, dict[str, Any]]]:
+    for event in events:
+        at = event["at"]
+        match event["event"]:
+            case "agent_said":
+                turn = {"agent": event["words"], "nodes": event["nodes"]}
+                cut = {"interrupted": True} if event["interrupted"] else {}
+                yield at - event["seconds"], {**turn, **cut}
+            case "caller_said":
+                if words_of(event["words"]):
+                    yield at, {"heard": event["words"]}
+            case "graph_told":
+                yield from ((at, turn) for turn in _told(event["told"]))
+            case "ending":
+                if event["source"] == "limit" and event["reason"] in _LIMITS:
+                    yield at, dict(_LIMITS[event["reason"]])
+            case "call_ended":
+                if event["ended_by"] == "caller":
+                    yield at, {"hangs_up": True}
             case _:
                 continue
+
+
+def _told(event: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """The turn for a call event; none for a kind that transcripts do not have."""
+    match event:
+        case {"kind": "silence", "seconds": seconds}:
+            yield {"silence": seconds}
+        case {"kind": "limit_near", "seconds_left": seconds}:
+            yield {"limit_near": seconds}
+        case {"kind": "keypad", "keys": keys}:
+            yield {"keypad": keys}

@@ -3,29 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Mapping
-from typing import Any
 
 from rich.text import Text
 
+from lastword.events import AgentSaid, CallerSaid, CallMoment, EndingDecided
 from lastword.terminal import SafeConsole
 from lastword.testing.replay import Played, Replayed
+from lastword.testing.reply import End, Reply
 from lastword.testing.script_view import told
 from lastword.testing.stage.view import CallView
-from lastword.testing.transcripts.transcript import (
-    CallerSays,
-    Keypad,
-    LimitNear,
-    Silence,
-    TimeUp,
-    Voicemail,
-)
+from lastword.testing.transcripts.transcript import CallerSays, Silence
 from lastword.untrusted.printable import lines_of, one_line
 
 WORD_SECONDS = 0.35
 """How long a word takes: about 170 words a minute, as offline voices speak."""
-
-Entry = Mapping[str, Any]
 
 
 class ReplayView:
@@ -44,58 +35,70 @@ class ReplayView:
 
     async def show(self, played: Played) -> None:
         """Show an exchange."""
-        for entry, seconds in self._entries(played):
-            if "t" in entry:
-                self._view.caller(entry)
-            else:
-                self._view.worker(entry)
-            self._now += seconds
-            if self._in_real_time:
-                await asyncio.sleep(seconds)
+        trigger = played.exchange.trigger
+        if isinstance(trigger, CallerSays):
+            await self._caller_said(trigger)
+        elif trigger is not None:
+            self._view.line(self._now, told(trigger)[1])
+            silence = trigger.silence if isinstance(trigger, Silence) else 0.0
+            await self._pass(silence)
+        if played.reply.said or played.reply.nodes:
+            await self._agent_said(played.reply)
+        if played.reply.end is not None:
+            self._ending(played.reply.end, is_over=played.reply.is_over)
 
-    def _entries(self, played: Played) -> Iterator[tuple[Entry, float]]:
-        """The journal's entries that a call would have written, and how long each takes."""
-        reply, trigger = played.reply, played.exchange.trigger
-        match trigger:
-            case CallerSays(caller=words):
-                yield (
-                    {"event": "line_started", "t": self._now, "text": told(trigger)[1]},
-                    _spoken(words),
-                )
-                if trigger.heard is not None:
-                    heard = {"event": "heard", "lk.pii.words": trigger.heard, "metrics": {}}
-                    yield {**heard, "at": self._now}, 0.0
-            case Silence() | LimitNear() | TimeUp() | Voicemail() | Keypad():
-                seconds = trigger.silence if isinstance(trigger, Silence) else 0.0
-                yield {"event": "happened", "at": self._now, "what": told(trigger)[1]}, seconds
-            case None:
-                pass
-            case _:
-                yield {"event": "happened", "at": self._now, "what": told(trigger)[1]}, 0.0
-        if reply.said or reply.nodes:
-            seconds = _spoken(reply.said)
-            yield {**_said(played, seconds), "at": self._now + seconds}, seconds
-        if reply.end is not None:
-            end = {"ended_by": reply.end.ended_by, "reason": reply.end.reason}
-            source = reply.end.source or reply.end.ended_by
-            yield {"event": "ending", "at": self._now, "source": source, **end}, 0.0
-            if reply.is_over:
-                yield {"event": "hanging_up", "at": self._now, **end}, 0.0
+    async def _caller_said(self, turn: CallerSays) -> None:
+        line = {"event": "line_started", "t": self._now, "text": told(turn)[1]}
+        self._view.caller(line)
+        await self._pass(_speaking_seconds(turn.caller))
+        if turn.heard is not None:
+            moment = self._moment()
+            self._view.worker(
+                CallerSaid(event="caller_said", **moment, words=turn.heard, metrics={})
+            )
+
+    async def _agent_said(self, reply: Reply) -> None:
+        seconds = _speaking_seconds(reply.said)
+        said = AgentSaid(
+            event="agent_said",
+            **self._moment(seconds),
+            words=reply.said,
+            nodes=reply.nodes,
+            interrupted=False,
+            seconds=seconds,
+            metrics={"llm_node_ttft": reply.seconds},
+        )
+        self._view.worker(said)
+        await self._pass(seconds)
+
+    def _ending(self, end: End, *, is_over: bool) -> None:
+        ending = EndingDecided(
+            event="ending",
+            **self._moment(),
+            phase="ending",
+            why="",
+            ended_by=end.ended_by,
+            reason=end.reason,
+            outcome=end.outcome,
+            source=end.source or end.ended_by,
+        )
+        self._view.worker(ending)
+        if is_over:
+            self._view.line(self._now, f"hanging up, ended by {end.ended_by}")
+
+    def _moment(self, later: float = 0.0) -> CallMoment:
+        """A moment of the replayed call, which has a monotonic time only."""
+        return CallMoment(call="", time="", at=self._now + later)
+
+    async def _pass(self, seconds: float) -> None:
+        """Let the time pass that something takes."""
+        self._now += seconds
+        if self._in_real_time:
+            await asyncio.sleep(seconds)
 
 
-def _spoken(words: str) -> float:
+def _speaking_seconds(words: str) -> float:
     return len(words.split()) * WORD_SECONDS
-
-
-def _said(played: Played, seconds: float) -> dict[str, Any]:
-    return {
-        "event": "spoken",
-        "lk.pii.words": played.reply.said,
-        "nodes": played.reply.nodes,
-        "interrupted": False,
-        "seconds": seconds,
-        "metrics": {"llm_node_ttft": played.reply.seconds},
-    }
 
 
 def _show_forgotten(done: Replayed, console: SafeConsole) -> None:

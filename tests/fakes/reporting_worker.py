@@ -1,4 +1,4 @@
-"""The real worker as a process, and the journals of its calls as they are written."""
+"""The real worker as a process, and the events of its calls as it reports them."""
 
 from __future__ import annotations
 
@@ -11,46 +11,47 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from lastword.events import LOGGER_NAME
+from lastword.events import read_event
 from lastword.settings import inherited_environment
 from lastword.testing.stage.livekit_server import LocalServer
 from lastword.testing.stage.parts import Part, json_line, running_part
 from lastword.testing.stage.stage import WORKER_PROCESS
 from tests import PROJECT_ROOT
+from tests.fakes.strangers_graph import REPORTS
 
-Entry = Mapping[str, Any]
+Reported = Mapping[str, Any]
 
 
-class WrittenJournal:
-    """What the worker has written of one call, in its order."""
+class ReportedEvents:
+    """What the worker has reported of one call, in order: events, and what a test's graph adds."""
 
     def __init__(self) -> None:
-        self.entries: list[Entry] = []
-        self._written = asyncio.Condition()
+        self.recorded: list[Reported] = []
+        self._came = asyncio.Condition()
 
-    async def add(self, entry: Entry) -> None:
-        async with self._written:
-            self.entries.append(entry)
-            self._written.notify_all()
+    async def add(self, event: Reported) -> None:
+        async with self._came:
+            self.recorded.append(event)
+            self._came.notify_all()
 
     @property
-    def events(self) -> list[str]:
-        return [entry["event"] for entry in self.entries]
+    def names(self) -> list[str]:
+        return [event["event"] for event in self.recorded]
 
-    async def until(self, event: str, seconds: float = 30, *, times: int = 1) -> Entry:
-        """Wait until there have been so many entries of that kind; returns the last of these."""
-        async with asyncio.timeout(seconds), self._written:
-            await self._written.wait_for(lambda: self.events.count(event) >= times)
-        return [entry for entry in self.entries if entry["event"] == event][times - 1]
+    async def until(self, name: str, seconds: float = 30, *, times: int = 1) -> Reported:
+        """Wait until ``name`` was reported ``times`` times; returns the last of these events."""
+        async with asyncio.timeout(seconds), self._came:
+            await self._came.wait_for(lambda: self.names.count(name) >= times)
+        return [event for event in self.recorded if event["event"] == name][times - 1]
 
 
-class JournalledWorker:
+class ReportingWorker:
     """A worker that is registered; ``pids`` are the processes of its jobs, by call."""
 
     def __init__(self, part: Part) -> None:
         self.part = part
         self.registered = asyncio.Event()
-        self.calls: defaultdict[str, WrittenJournal] = defaultdict(WrittenJournal)
+        self.calls: defaultdict[str, ReportedEvents] = defaultdict(ReportedEvents)
         self.pids: dict[str, int] = {}
         self.log: list[str] = []
         """All lines that it has written."""
@@ -59,22 +60,23 @@ class JournalledWorker:
         async for line in self.part.lines():
             self.log.append(line)
             entry = json_line(line)
-            if entry.get("message") == "registered worker":
+            event: Reported = read_event(line) or (entry if entry.get("name") == REPORTS else {})
+            if event.get("event") == "worker_registered":
                 self.registered.set()
-            if entry.get("name") == LOGGER_NAME and "event" in entry:
-                self.pids.setdefault(entry["call"], entry.get("pid", 0))
-                await self.calls[entry["call"]].add(entry)
+            elif "call" in event:
+                self.pids.setdefault(event["call"], entry["pid"])
+                await self.calls[event["call"]].add(event)
 
 
 @asynccontextmanager
-async def journalled_worker(
+async def reporting_worker(
     server: LocalServer,
     graph: str,
     folder: Path,
     *options: str,
     agent: str = "lastword",
     settings: Mapping[str, str] | None = None,
-) -> AsyncIterator[JournalledWorker]:
+) -> AsyncIterator[ReportingWorker]:
     """Run the worker for the graph ``graph`` (``module:name``), with ``options`` of LiveKit's.
 
     Args:
@@ -104,7 +106,7 @@ async def journalled_worker(
     )
     command = [sys.executable, "-m", WORKER_PROCESS, "lastword.worker", *options]
     async with running_part("the worker", command, env=env) as part, asyncio.TaskGroup() as tasks:
-        worker = JournalledWorker(part)
+        worker = ReportingWorker(part)
         reading = tasks.create_task(worker.read())
         async with asyncio.timeout(30):
             await worker.registered.wait()
