@@ -17,6 +17,7 @@ import typer
 
 from lastword.dispatch import read_dispatch
 from lastword.errors import LastwordError
+from lastword.extras import needs
 from lastword.settings import make_checkpoints_strict, read_settings
 from lastword.terminal import SafeConsole, print_error, print_safe_logs
 from lastword.untrusted.printable import without_secrets
@@ -52,6 +53,7 @@ def call(
     ] = None,
 ) -> None:
     """Make a whole call on this machine: local server, worker, simulated caller."""
+    needs("lastword call", "offline")
     from lastword.private_files import private_file
     from lastword.tools.rehearsal.command import Rehearsal, rehearse
 

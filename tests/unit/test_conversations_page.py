@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 from lastword.graphs_config import load_graph
-from lastword.testing.replay import Manner, replay
+from lastword.testing.replay import Manner, run_transcript
 from lastword.testing.transcripts.transcript import STEPS, AtMost, Ended, ModelAnswer, Transcript
 from lastword.testing.transcripts.transcript_file import read_transcript
 from tests import PROJECT_ROOT
@@ -62,6 +62,6 @@ async def test_the_conversation_in_the_readme_goes_as_it_is_written(tmp_path: Pa
     path.write_text(block)
     transcript = read_transcript(path)
     graph = load_graph(transcript.graph or "", PROJECT_ROOT / "langgraph.json")
-    done = await replay(transcript, graph, Manner())
+    done = await run_transcript(transcript, graph, Manner())
     assert done.faults == []
     assert f"{len(FILES)} conversations in" in readme

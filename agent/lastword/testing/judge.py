@@ -10,6 +10,7 @@ from livekit.agents.voice.run_result import ChatMessageEvent, RunResult
 
 from graphs.chat_models import ChatModelSettings
 from lastword.errors import SettingsError
+from lastword.extras import needs
 
 Judge = Callable[[str, str], Awaitable[str]]
 """Told what the agent has said and what was meant, says what is wrong; "" for nothing."""
@@ -22,7 +23,8 @@ def make_judge(model: str | None = None) -> Judge:
         model: its name; default: the chat model of the settings.
 
     Raises:
-        SettingsError: neither key nor server is set, or the extra is not installed.
+        SettingsError: neither key nor server is set.
+        MissingExtra: the client of OpenAI's interface is not installed.
     """
     settings = ChatModelSettings()
     if not (settings.openai_api_key or settings.openai_base_url):
@@ -30,10 +32,9 @@ def make_judge(model: str | None = None) -> Judge:
             "--lastword-judge asks a real model: set OPENAI_API_KEY, or OPENAI_BASE_URL for a "
             "server of your own"
         )
-    try:
-        from livekit.plugins import openai  # noqa: PLC0415 - an extra
-    except ImportError as error:
-        raise SettingsError("--judge needs an extra: install lastword[judge]") from error
+    needs("--lastword-judge", "openai")
+    from livekit.plugins import openai  # noqa: PLC0415 - an extra
+
     key = settings.openai_api_key
     name = model or settings.model
 

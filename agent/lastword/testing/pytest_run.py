@@ -67,11 +67,14 @@ class ConversationRun:
 
     def have(self, transcript: Transcript) -> Replayed:
         """Have a conversation."""
-        from lastword.testing.replay import replay
+        from lastword.testing.replay import run_transcript
 
         graph = self.graph(transcript.graph)
         manner = self.manner(transcript, graph.name)
         if manner.level == "room":
+            from lastword.extras import needs
+
+            needs("a conversation in a room", "offline")
             from lastword.testing.levels.room_call import out_of_reach
 
             if (why := out_of_reach(transcript)) is not None:
@@ -79,7 +82,7 @@ class ConversationRun:
             portal, stage = self._in_room()
             done = portal.call(stage.have, transcript, graph.name, manner)
         else:
-            done = asyncio.run(replay(transcript, graph, manner))
+            done = asyncio.run(run_transcript(transcript, graph, manner))
         self.saw(graph.name, [one.reply for one in done.played], done.taken)
         return done
 

@@ -27,7 +27,7 @@ from lastword.bridge.run_pointer import RunPointer
 from lastword.call import Call
 from lastword.events import LOGGER_NAME
 from lastword.graphs_config import CallGraph
-from lastword.memory.graph_memory import Memory
+from lastword.memory.database import Memory
 from lastword.providers.voices import Voices
 from lastword.settings import Settings, read_settings
 from lastword.testing.coverage import GraphShape, WayRecorder, shape_of

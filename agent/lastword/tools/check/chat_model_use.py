@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import ast
 import inspect
+import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from langchain.chat_models import init_chat_model
 from langchain_core.language_models import BaseChatModel
 from langchain_core.output_parsers import JsonOutputParser, PydanticOutputParser
 from langchain_core.runnables import (
@@ -189,13 +189,18 @@ def _made(call: ast.Call, function: Function, depth: int) -> ChatModelUse | None
     if isinstance(maker, type):
         is_model = issubclass(maker, BaseChatModel)
         return ChatModelUse(kind=maker).tagged(tags) if is_model else None
-    if maker is init_chat_model:
+    if maker is not MISSING and maker is of_langchain("chat_models", "init_chat_model"):
         return ChatModelUse().tagged(tags)
     made_by = read_function(maker) if maker is not MISSING else None
     if made_by is None or not made_by.is_own or made_by.tree is None:
         return None
     returns = (one.value for one in ast.walk(made_by.tree) if isinstance(one, ast.Return))
     return _first_of([one for one in returns if one is not None], made_by, depth)
+
+
+def of_langchain(module: str, name: str) -> object:
+    """What LangChain calls so; None while the project has not imported it: it need not be there."""
+    return getattr(sys.modules.get(f"langchain.{module}"), name, None)
 
 
 def _arguments(call: ast.Call, function: Function) -> tuple[list[object], dict[str, object]]:

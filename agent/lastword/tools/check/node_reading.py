@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MethodType
 
-from langchain.agents.structured_output import ProviderStrategy
 from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.prompts import BasePromptTemplate
 from langchain_core.runnables import Runnable
@@ -16,7 +15,7 @@ from langgraph.pregel.protocol import PregelProtocol
 from langgraph.types import interrupt
 
 from lastword import signals
-from lastword.tools.check.chat_model_use import ChatModelUse, model_in
+from lastword.tools.check.chat_model_use import ChatModelUse, model_in, of_langchain
 from lastword.tools.check.functions import Function, Missing, read_function, resolve
 from lastword.tools.check.gotos import NOWHERE, Gotos, gotos
 from lastword.tools.check.replies import Request, requests
@@ -144,7 +143,7 @@ class _Walk:
                 self.uses.append((found, place))
                 self.speaks = True
                 self._prompts(value, place)
-            elif isinstance(value, ProviderStrategy):
+            elif type(value) is of_langchain("agents.structured_output", "ProviderStrategy"):
                 self.uses.append((ChatModelUse(output="json"), place))
             elif inner is not None and inner.is_own:
                 self.follow(value, place)
