@@ -35,6 +35,7 @@ _SPELLINGS = {
     "3-Clause BSD License": "BSD-3-Clause",
     "Apache 2.0": "Apache-2.0",
     "Apache License, Version 2.0": "Apache-2.0",
+    "Apache Software License": "Apache-2.0",
     "BSD": "BSD-3-Clause",
     "BSD 3-Clause License": "BSD-3-Clause",
     "BSD License": "BSD-3-Clause",
@@ -62,6 +63,15 @@ REVIEWED = {
         "The wheel has no licence text. `libespeak-ng` is eSpeak NG, which its own project offers "
         "under the GPL, version 3 or later"
     ),
+    "forbiddenfruit": (
+        "One of the two, as you choose (`COPYING` and `COPYING.mit` in its `.dist-info`); "
+        "`langgraph dev` needs it"
+    ),
+    "langgraph-api": (
+        "The server of `langgraph dev`. The Elastic License 2.0 (`LICENSE` in its `.dist-info`) "
+        "allows no hosted service made of it, and no change to its licence keys"
+    ),
+    "langgraph-runtime-inmem": "A part of `langgraph dev`; the wheel has no licence text",
     "livekit": (
         "WebRTC and what it is built from: `livekit/rtc/resources/LICENSE.md` has the licences. "
         "FFmpeg is among it, for which that file has the texts of the GPL and the LGPL"
@@ -76,6 +86,7 @@ REVIEWED = {
         "`GPL-3.0-or-later WITH GCC-exception-3.1` and libquadmath `LGPL-2.1-or-later`"
     ),
     "orjson": "Parts of it are under the MPL (`LICENSE-MPL-2.0` in its `.dist-info`)",
+    "pathspec": "The MPL 2.0 (`LICENSE` in its `.dist-info`); `langgraph dev` needs it",
     "pillow": "`LICENSE` in its `.dist-info` has the licences of the libraries",
     "psycopg": "The client of PostgreSQL (`LICENSE.txt` in its `.dist-info`)",
     "psycopg-binary": (

@@ -14,6 +14,7 @@ from typing import Annotated, Any, Literal, TypeVar
 import typer
 
 from lastword.dispatch import read_dispatch
+from lastword.extras import needs
 from lastword.settings import make_checkpoints_strict, read_settings
 from lastword.terminal import SafeConsole, run_command
 
@@ -50,6 +51,7 @@ def call(
     ] = None,
 ) -> None:
     """Make a whole call on this machine: local server, worker, simulated caller."""
+    needs("lastword call", "offline")
     from lastword.private_files import private_file
     from lastword.tools.rehearsal.command import Rehearsal, rehearse
 

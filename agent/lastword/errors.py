@@ -1,6 +1,7 @@
 """The errors a user can meet, as a tree.
 
 LastwordError
+├── MissingExtra         a command or a setting needs an extra that is not installed
 ├── SettingsError        a setting is missing, half-set or wrong
 │   └── DeclarationError what pyproject.toml declares about graphs is of another form
 ├── GraphError           a graph cannot be loaded
@@ -28,6 +29,7 @@ exit with 1.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from lastword.untrusted.printable import excerpt, public_url, quoted, without_secrets
@@ -50,6 +52,16 @@ class LastwordError(Exception):
                 excerpt(sentence, _LONGEST_MESSAGE),
                 *(f"  {excerpt(line, _LONGEST_MESSAGE)}" for line in lines),
             ]
+        )
+
+
+class MissingExtra(LastwordError):
+    """``what`` needs extras that are not installed; the message has the command that helps."""
+
+    def __init__(self, what: str, extras: Sequence[str]) -> None:
+        self.extras = tuple(extras)
+        super().__init__(
+            f'{what} needs more than the plain install: pip install "lastword[{",".join(extras)}]"'
         )
 
 

@@ -29,6 +29,33 @@ from typing import (
     get_type_hints,
 )
 
+__all__ = [
+    "EVENTS",
+    "AgentSaid",
+    "CallEnded",
+    "CallRefused",
+    "CallStarted",
+    "CallerJoined",
+    "CallerSaid",
+    "EndedBy",
+    "EndingCalledOff",
+    "EndingDecided",
+    "Event",
+    "EventStream",
+    "FarewellPlayed",
+    "FarewellState",
+    "GraphAnswered",
+    "GraphTold",
+    "HangUpFailed",
+    "HangingUp",
+    "LineGone",
+    "Personal",
+    "Subscriber",
+    "WorkerRegistered",
+    "log_event",
+    "read_event",
+]
+
 T = TypeVar("T")
 PERSONAL = "personal"
 Personal: TypeAlias = Annotated[T, PERSONAL]

@@ -23,6 +23,32 @@ from langgraph.runtime import get_runtime
 # pydantic and Studio read these types, and refuse typing.TypedDict before Python 3.12.
 from typing_extensions import TypedDict, TypeIs
 
+__all__ = [
+    "DEFAULT_REASON",
+    "END_NODE",
+    "END_TOKEN",
+    "EVENT_KEY",
+    "CallContext",
+    "CallEvent",
+    "CallPolicy",
+    "CallState",
+    "EndCallSignal",
+    "Ending",
+    "EndingCancelled",
+    "EndingSource",
+    "Keypad",
+    "LimitNear",
+    "Opening",
+    "SaySignal",
+    "Silence",
+    "Voicemail",
+    "end_call",
+    "is_end_call",
+    "is_say",
+    "say",
+    "turn_certain",
+]
+
 END_NODE = "end"
 END_TOKEN = "<end>"  # noqa: S105 - a word of the conversation, not a secret
 DEFAULT_REASON = "completed"

@@ -44,9 +44,10 @@ from lastword.hangup.phases import Limits
 from lastword.jobs.job_pulse import JobPulse, pulse_pipe
 from lastword.jobs.lost_jobs import LostReason, WatchfulServer
 from lastword.jobs.worker_log import ignore_strangers_streams, keep_content_out_of_logs
-from lastword.memory.graph_memory import Memory, open_for_call, prepare_memory
+from lastword.memory.database import Memory
+from lastword.memory.graph_memory import open_for_call, prepare_memory
 from lastword.private_files import file_name
-from lastword.providers.voices import Voices, make_voices
+from lastword.providers.voices import Voices, check_voices, make_voices
 from lastword.room.call_agent import CallAgent, SpeechTap
 from lastword.room.presence import Presence, connect
 from lastword.room.session import start_in
@@ -70,11 +71,13 @@ def make_worker(
 
     Raises:
         SettingsError: LiveKit's settings are missing, or the models' keys are half-set.
+        MissingExtra: the models that the settings choose are not installed.
         GraphError: a graph of ``langgraph.json`` does not load, or is not served behind its URL.
         MemoryUnavailable: the graphs' memory cannot be reached.
     """
     keep_content_out_of_logs()
     url, key, secret = settings.livekit()
+    check_voices(settings)
     _log.info(settings.announcement())
     graphs = load_all(settings.graphs_config, settings.graph_url)
     check_graph(settings.graph, graphs, settings.graphs_config)

@@ -31,7 +31,7 @@ from lastword.testing.cassette import (
 )
 from lastword.testing.judge import judged_by, make_judge
 from lastword.testing.project_under_test import ProjectUnderTest
-from lastword.testing.replay import Manner, Replayed, replay
+from lastword.testing.replay import Manner, Replayed, run_transcript
 from lastword.testing.transcripts.transcript_file import read_transcript
 from tests.fakes.openai_server import FakeOpenAI, fake_openai
 
@@ -77,7 +77,7 @@ async def replayed(
     path = folder / "hello.yaml"
     await asyncio.to_thread(path.write_text, text)
     transcript = await asyncio.to_thread(read_transcript, path)
-    return await replay(transcript, graph, manner or Manner())
+    return await run_transcript(transcript, graph, manner or Manner())
 
 
 def whys(done: Replayed) -> str:

@@ -12,7 +12,7 @@ from langgraph.graph import MessagesState, StateGraph
 
 from lastword.graphs_config import CallGraph
 from lastword.signals import CallPolicy
-from lastword.testing.replay import Manner, Replayed, replay
+from lastword.testing.replay import Manner, Replayed, run_transcript
 from lastword.testing.transcripts.transcript import Level
 from lastword.testing.transcripts.transcript_file import read_transcript
 
@@ -44,7 +44,7 @@ async def had(folder: Path, turns: str, level: Level, graph: CallGraph | None = 
     await asyncio.to_thread(path.write_text, f"turns:\n{turns}")
     transcript = await asyncio.to_thread(read_transcript, path)
     async with asyncio.timeout(30):
-        return await replay(transcript, graph or talker(), Manner(level=level))
+        return await run_transcript(transcript, graph or talker(), Manner(level=level))
 
 
 def faults(done: Replayed) -> list[tuple[int, str]]:

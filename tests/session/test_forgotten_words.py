@@ -17,7 +17,7 @@ from langgraph.types import interrupt
 from lastword.graphs_config import CallGraph
 from lastword.signals import CallPolicy, end_call, say
 from lastword.terminal import SafeConsole
-from lastword.testing.replay import Manner, Replayed, replay
+from lastword.testing.replay import Manner, Replayed, run_transcript
 from lastword.testing.transcripts.transcript import Level
 from lastword.testing.transcripts.transcript_file import read_transcript
 from lastword.tools.replay.view import show_verdict
@@ -84,7 +84,7 @@ async def one_turn(folder: Path, graph: CallGraph, level: Level) -> Replayed:
     await asyncio.to_thread(path.write_text, "turns:\n- caller: An apple.\n")
     transcript = await asyncio.to_thread(read_transcript, path)
     async with asyncio.timeout(30):
-        return await replay(transcript, graph, Manner(level=level))
+        return await run_transcript(transcript, graph, Manner(level=level))
 
 
 def forgotten(done: Replayed) -> list[tuple[str, str]]:

@@ -16,8 +16,9 @@ from langgraph.checkpoint.base import empty_checkpoint
 from langgraph.checkpoint.postgres.aio import AsyncPostgresSaver
 
 from lastword.errors import MemoryUnavailable
-from lastword.memory.graph_memory import PREPARE_LOCK, open_for_call, open_memory, prepare_memory
+from lastword.memory.graph_memory import open_for_call, open_memory, prepare_memory
 from lastword.memory.memory_url import read_memory_url
+from lastword.memory.postgres import PREPARE_LOCK
 from tests.fakes.postgres import LocalPostgres
 
 WORKERS = 4

@@ -24,7 +24,8 @@ from livekit.agents.voice.run_result import RunResult
 
 from lastword.bridge import GraphLLM
 from lastword.hangup.call_end import CallEnd
-from lastword.memory.graph_memory import Memory, open_memory, prepare_memory
+from lastword.memory.database import Memory
+from lastword.memory.graph_memory import open_memory, prepare_memory
 from lastword.memory.memory_url import read_memory_url
 from lastword.signals import CallPolicy
 from lastword.testing.stage.parts import running_part

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from lastword.graphs_config import load_graph
 from lastword.testing.project_under_test import read_project_under_test
-from lastword.testing.replay import Manner, replay
+from lastword.testing.replay import Manner, run_transcript
 from lastword.testing.transcripts.transcript import STEPS, AtMost, Ended, ModelAnswer, Transcript
 from lastword.testing.transcripts.transcript_file import read_transcript
 from tests import PROJECT_ROOT
@@ -64,6 +64,6 @@ async def test_the_conversation_in_the_readme_goes_as_it_is_written(tmp_path: Pa
     transcript = read_transcript(path)
     config = PROJECT_ROOT / "langgraph.json"
     graph = load_graph(transcript.graph or "", config)
-    done = await replay(transcript, graph, Manner(project=read_project_under_test(config)))
+    done = await run_transcript(transcript, graph, Manner(project=read_project_under_test(config)))
     assert done.faults == []
     assert f"{len(FILES)} conversations in" in readme

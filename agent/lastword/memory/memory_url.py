@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from lastword.errors import SettingsError
+from lastword.extras import needs
 
 WAYS_OUT = (
     "write sqlite:///calls/memory.sqlite3 (four slashes: an absolute path) or "
@@ -44,12 +45,15 @@ def read_memory_url(url: str) -> MemoryPlace:
 
     Raises:
         SettingsError: it cannot be used; the message quotes no part that may hold a password.
+        MissingExtra: the database's client is not installed.
     """
     scheme, colon, rest = url.partition("://")
     match scheme:
         case "sqlite" if colon:
+            needs("LASTWORD_GRAPH_MEMORY=sqlite:...", "sqlite")
             return _sqlite_file(rest)
         case "postgresql" | "postgres" if colon:
+            needs("LASTWORD_GRAPH_MEMORY=postgresql:...", "postgres")
             return _postgres_database(url)
         case _ if colon and scheme.replace("+", "").isalnum():
             raise _wrong(f"has the scheme {scheme!r}")

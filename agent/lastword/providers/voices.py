@@ -7,8 +7,8 @@ from typing import Any
 
 from livekit.agents import TurnHandlingOptions, stt, tts, vad
 
-from lastword.errors import SettingsError
-from lastword.providers import production, turn_taking
+from lastword.extras import needs
+from lastword.providers import turn_taking
 from lastword.settings import Settings
 
 
@@ -26,24 +26,34 @@ class Voices:
 TYPED = Voices("typed", turn_handling=TurnHandlingOptions(turn_detection=None))
 
 
+def check_voices(settings: Settings) -> None:
+    """Check that the chosen set of models can be built, without building it.
+
+    Raises:
+        SettingsError: keys are half-set.
+        MissingExtra: the set is not installed.
+    """
+    if settings.chosen_providers() == "production":
+        needs("the production set (Deepgram and Cartesia)", "deepgram", "cartesia")
+    elif settings.providers == "offline":
+        needs("LASTWORD_PROVIDERS=offline", "offline")
+    else:
+        needs("the offline set, which is used as no keys are set,", "offline")
+
+
 def make_voices(settings: Settings) -> Voices:
     """Build the models of the chosen set; loads local models, so call it before the call.
 
     Raises:
-        SettingsError: keys are half-set, or the offline set is not installed.
+        SettingsError, MissingExtra: as ``check_voices``.
     """
-    if settings.chosen_providers() == "production":
-        return _production(settings)
-    try:
-        return _offline()
-    except ImportError as error:
-        raise SettingsError(
-            f"no keys are set and the offline set is not installed ({error.name} is missing): "
-            "install lastword[offline], or set the keys in .env.example"
-        ) from error
+    check_voices(settings)
+    return _production(settings) if settings.chosen_providers() == "production" else _offline()
 
 
 def _production(settings: Settings) -> Voices:
+    from lastword.providers import production  # noqa: PLC0415 - an extra
+
     return Voices(
         name="production",
         stt=production.production_stt(settings),

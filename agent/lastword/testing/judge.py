@@ -9,6 +9,7 @@ from livekit.agents import NOT_GIVEN, llm
 from livekit.agents.voice.run_result import ChatMessageEvent, RunResult
 
 from lastword.errors import SettingsError
+from lastword.extras import needs
 from lastword.settings import read_settings
 
 Judge = Callable[[str, str], Awaitable[str]]
@@ -22,7 +23,8 @@ def make_judge(model: str | None = None) -> Judge:
         model: its name; default: ``LASTWORD_JUDGE_MODEL``.
 
     Raises:
-        SettingsError: neither key nor server is set, or the extra is not installed.
+        SettingsError: neither key nor server is set.
+        MissingExtra: the client of OpenAI's interface is not installed.
     """
     settings = read_settings()
     if not (settings.openai_api_key or settings.openai_base_url):
@@ -30,10 +32,9 @@ def make_judge(model: str | None = None) -> Judge:
             "--lastword-judge asks a real model: set OPENAI_API_KEY, or OPENAI_BASE_URL for a "
             "server of your own"
         )
-    try:
-        from livekit.plugins import openai  # noqa: PLC0415 - an extra
-    except ImportError as error:
-        raise SettingsError("--judge needs an extra: install lastword[judge]") from error
+    needs("--lastword-judge", "openai")
+    from livekit.plugins import openai  # noqa: PLC0415 - an extra
+
     key = settings.openai_api_key
     name = model or settings.judge_model
 

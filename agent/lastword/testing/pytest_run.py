@@ -67,12 +67,15 @@ class ConversationRun:
         return hasattr(self._config, "workerinput")
 
     def have(self, transcript: Transcript, level: Level) -> Replayed:
-        """Have a conversation at ``level``."""
-        from lastword.testing.replay import replay
+        """Run a conversation at ``level``."""
+        from lastword.testing.replay import run_transcript
 
         graph = self.graph(transcript.graph)
         manner = self.manner(transcript, graph.name, level)
         if manner.level == "room":
+            from lastword.extras import needs
+
+            needs("a conversation in a room", "offline")
             from lastword.testing.levels.room_call import out_of_reach
 
             if (why := out_of_reach(transcript)) is not None:
@@ -80,7 +83,7 @@ class ConversationRun:
             portal, stage = self._in_room()
             done = portal.call(stage.have, transcript, graph.name, manner)
         else:
-            done = asyncio.run(replay(transcript, graph, manner))
+            done = asyncio.run(run_transcript(transcript, graph, manner))
         self.saw(graph.name, [one.reply for one in done.played], done.taken)
         return done
 

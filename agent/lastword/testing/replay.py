@@ -11,12 +11,12 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-import time_machine
 from langchain_core.callbacks import BaseCallbackHandler
 from langchain_core.language_models import BaseChatModel
 
 from lastword.dispatch import read_dispatch_of
 from lastword.errors import ConversationError
+from lastword.extras import needs
 from lastword.graphs_config import CallGraph
 from lastword.testing.cassette import Cassette, cassette_path, read_cassette
 from lastword.testing.chat_models import asking, models_of
@@ -94,16 +94,21 @@ class Manner:
         return {**await asyncio.to_thread(self.project.call_context, folder), **self.context}
 
 
-async def replay(
-    transcript: Transcript, graph: CallGraph, manner: Manner, show: Show | None = None
+async def run_transcript(
+    transcript: Transcript, graph: CallGraph, manner: Manner | None = None, show: Show | None = None
 ) -> Replayed:
-    """Have the conversation in this process: at the levels ``graph`` and ``session``.
+    """Run a conversation in this process: at the level ``graph`` or ``session``.
 
-    ``show`` is told of every exchange when it is over.
+    Args:
+        transcript: the conversation.
+        graph: the graph and its policy.
+        manner: how it is run; default: with the graph alone.
+        show: called with every exchange when it is over.
 
     Raises:
-        TranscriptError, MetadataError: as ``had``.
+        TranscriptError, MetadataError, MissingExtra: as ``had``.
     """
+    manner = manner or Manner()
     done = Replayed(transcript, manner.level)
     async with had(transcript, graph, manner) as (call, answers):
         await _Conversation(done, answers, manner, show).have(call)
@@ -145,10 +150,17 @@ async def had(
 def as_written(
     transcript: Transcript, answers: ModelAnswers, models: Sequence[BaseChatModel]
 ) -> Iterator[None]:
-    """Give this process the clock of a transcript, and its chat models the answers."""
+    """Give this process the clock of a transcript, and its chat models the answers.
+
+    Raises:
+        MissingExtra: it has a clock, and what moves the process's time is not installed.
+    """
     with ExitStack() as around:
         around.enter_context(asking(answers, models))
         if transcript.clock is not None:
+            needs("a conversation with a `clock`", "testing")
+            import time_machine  # noqa: PLC0415 - an extra
+
             around.enter_context(time_machine.travel(transcript.clock.astimezone(), tick=True))
         yield
 

@@ -23,18 +23,19 @@ from livekit.agents import (
     utils,
 )
 from livekit.agents import cli as livekit_cli
-from prompt_toolkit import PromptSession
 from rich.text import Text
 
 from lastword.call import Call
 from lastword.dispatch import Dispatch
 from lastword.errors import AudioDeviceMissing
 from lastword.events import EventStream, log_event
+from lastword.extras import needs
 from lastword.graphs_config import check_server, choose_graph, graph_specs, load_graph
 from lastword.hangup.call_end import CallEnd
-from lastword.memory.graph_memory import Memory, open_memory, prepare_memory
+from lastword.memory.database import Memory
+from lastword.memory.graph_memory import open_memory, prepare_memory
 from lastword.memory.memory_url import MemoryPlace
-from lastword.providers.voices import TYPED
+from lastword.providers.voices import TYPED, check_voices
 from lastword.room.call_agent import CallAgent
 from lastword.room.session import start_in
 from lastword.settings import Settings, environment_without_keys
@@ -69,7 +70,10 @@ async def talk_typed(
     Raises:
         GraphError: the graph does not load, or is not served behind its URL.
         MemoryUnavailable: the graphs' memory cannot be opened.
+        MissingExtra: there is a terminal, and what reads lines from it is not installed.
     """
+    if sys.stdin.isatty():
+        needs("lastword talk at a terminal", "testing")
     name = choose_graph(graph, settings.graph, known=graph_specs(settings.graphs_config))
     call_id = utils.shortuuid("typed-call-")
     call_graph = load_graph(name, settings.graphs_config, settings.graph_url)
@@ -157,6 +161,8 @@ async def _read_line() -> str:
     """Read a line of the user's; "" when there is none any more."""
     try:
         if sys.stdin.isatty():
+            from prompt_toolkit import PromptSession  # noqa: PLC0415 - an extra
+
             line: str = await PromptSession[str]().prompt_async("you> ")
         else:
             line = await asyncio.to_thread(sys.stdin.readline)
@@ -171,8 +177,10 @@ def talk_aloud(settings: Settings, graph: str | None, metadata: str) -> None:
     Raises:
         AudioDeviceMissing: the machine lacks one of the two, or PortAudio.
         SettingsError: the models' keys are half-set.
+        MissingExtra: the models are not installed.
         MemoryUnavailable: the graphs' memory cannot be reached.
     """
+    check_voices(settings)
     check_audio_devices()
     name = choose_graph(graph, settings.graph, known=graph_specs(settings.graphs_config))
     load_graph(name, settings.graphs_config, settings.graph_url)

@@ -23,7 +23,7 @@ from lastword.bridge.chat_items import RunPointer
 from lastword.call import Call
 from lastword.events import CallMoment, GraphAnswered, log_event, moment
 from lastword.graphs_config import CallGraph
-from lastword.memory.graph_memory import Memory
+from lastword.memory.database import Memory
 from lastword.providers.voices import Voices
 from lastword.settings import Settings, read_settings
 from lastword.testing.chat_models import models_of

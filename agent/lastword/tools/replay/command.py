@@ -9,12 +9,12 @@ from pathlib import Path
 
 from lastword.dispatch import read_dispatch_of
 from lastword.errors import ConversationError
+from lastword.extras import needs
 from lastword.graphs_config import CallGraph, check_graph, choose_graph, graph_specs, load_graph
 from lastword.settings import Settings, offline_answers
 from lastword.terminal import SafeConsole
-from lastword.testing.levels.room_call import out_of_reach, room_stage
 from lastword.testing.project_under_test import read_project_under_test
-from lastword.testing.replay import Manner, Replayed, replay
+from lastword.testing.replay import Manner, Replayed, run_transcript
 from lastword.testing.stage.view import CallView
 from lastword.testing.transcripts.transcript import Level, Transcript
 from lastword.testing.transcripts.transcript_file import read_transcript
@@ -54,7 +54,7 @@ async def replay_file(request: ReplayRequest, settings: Settings, console: SafeC
     else:
         view = ReplayView(console, in_real_time=request.in_real_time)
         graph = await asyncio.to_thread(_load, name, settings.graphs_config, asks_model)
-        done = await replay(transcript, graph, manner, view.show)
+        done = await run_transcript(transcript, graph, manner, view.show)
     show_verdict(done, console)
     return 0 if done.passed else 1
 
@@ -72,8 +72,12 @@ def _read(request: ReplayRequest, config: Path) -> tuple[Transcript, str]:
             f"{request.path} is not for the level {request.level}, only for "
             f"{', '.join(transcript.levels)}: choose one with --level"
         )
-    if request.level == "room" and (why := out_of_reach(transcript)) is not None:
-        raise ConversationError(f"{request.path}: {why}; leave it to the other levels")
+    if request.level == "room":
+        needs("a conversation in a room", "offline")
+        from lastword.testing.levels.room_call import out_of_reach  # noqa: PLC0415 - an extra
+
+        if (why := out_of_reach(transcript)) is not None:
+            raise ConversationError(f"{request.path}: {why}; leave it to the other levels")
     known = graph_specs(config)
     name = choose_graph(request.graph, transcript.graph, known=known)
     check_graph(name, list(known), config)
@@ -84,5 +88,7 @@ def _read(request: ReplayRequest, config: Path) -> tuple[Transcript, str]:
 async def _in_a_room(
     transcript: Transcript, graph: str, manner: Manner, settings: Settings, console: SafeConsole
 ) -> Replayed:
+    from lastword.testing.levels.room_call import room_stage  # noqa: PLC0415 - an extra
+
     async with room_stage(settings, console.print) as stage:
         return await stage.have(transcript, graph, manner, CallView(console))

@@ -1,0 +1,55 @@
+"""A SQLite file as the graphs' memory; its client comes with the extra ``sqlite``."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import aiosqlite
+from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
+
+from lastword.memory.database import Busy
+from lastword.memory.memory_types import StateSerializer
+from lastword.memory.memory_url import SqliteFile
+from lastword.private_files import keep_database_private
+
+BUSY_SECONDS = 5.0
+"""How long a write waits for another process's write into the same SQLite file."""
+
+
+class SqliteDatabase:
+    """A file that all job processes of one machine write."""
+
+    errors = (sqlite3.Error,)
+
+    def __init__(self, file: SqliteFile) -> None:
+        self._path = file.path
+
+    @asynccontextmanager
+    async def open(self) -> AsyncIterator[AsyncSqliteSaver]:
+        """Open it for one call."""
+        await asyncio.to_thread(keep_database_private, self._path)
+        async with aiosqlite.connect(self._path, timeout=BUSY_SECONDS) as connection:
+            # In WAL mode, which the saver sets, NORMAL may lose the last writes in a power cut but
+            # never breaks the file; FULL would wait for the disk at every step of the graph.
+            await connection.execute("PRAGMA synchronous=NORMAL")
+            saver = AsyncSqliteSaver(connection, serde=StateSerializer())
+            await saver.setup()
+            yield saver
+
+    async def prepare(self) -> None:
+        """Make the tables.
+
+        Raises:
+            Busy: another process writes to the file.
+        """
+        try:
+            async with self.open():
+                pass
+        except sqlite3.OperationalError as error:
+            # A new file's change to WAL does not wait for another writer as everything later does.
+            if error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY:
+                raise Busy(str(error)) from error
+            raise
