@@ -6,7 +6,7 @@ UV_VERSION := 0.13.9
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help call talk test check audit bench-hangup studio clean
+.PHONY: help call talk test test-livekit check audit bench-hangup studio clean
 
 help:  ## Show the commands
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1  #/p' $(MAKEFILE_LIST) | awk -F'#' '{printf "%-21s%s\n", $$1, $$2}'
@@ -28,15 +28,12 @@ talk: $(READY)  ## Talk to a graph yourself (GRAPH=, AUDIO=1 for microphone and 
 
 test: $(READY)  ## Run every test, the real-room ones included (ARGS= chooses some)
 	@$(BIN)/python -m lastword.testing.stage.livekit_server
-ifdef ARGS
-	@$(BIN)/pytest $(ARGS)
-else
-	@$(BIN)/pytest tests/unit tests/conversations tests/session -n 2 --dist worksteal \
-		--must-run unit,conversations,session --lastword-graph-coverage --lastword-fail-under-edges 100
-	@$(BIN)/pytest tests/studio tests/room --must-run studio,room
-	@$(BIN)/pytest -q tests/conversations --lastword-level session
-	@$(BIN)/pytest -q tests/conversations --lastword-level room -m aloud -n 2
-endif
+	@$(if $(ARGS),$(BIN)/pytest $(ARGS),$(BIN)/python -m tests.run)
+
+test-livekit: $(READY)  ## Test what LiveKit does by itself; .ci/run does when its versions change
+	@$(BIN)/python -m lastword.testing.stage.livekit_server
+	@$(BIN)/pytest tests/livekit
+	@$(BIN)/python -m tests.livekit.stamp --write
 
 check: $(READY)  ## Lint, format, types, the sample graphs, import rules
 	@$(BIN)/ruff check .

@@ -1,10 +1,12 @@
-"""What every level has in common: how long it took, and that it ran at all."""
+"""What every level has in common: how long it took, and what failed in it."""
 
 from __future__ import annotations
 
 import asyncio
-from collections import Counter, defaultdict
+import json
+from collections import defaultdict
 from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import pytest
@@ -12,12 +14,24 @@ import pytest
 from tests.fakes.postgres import LocalPostgres, running_postgres
 
 TESTS = Path(__file__).parent
-LEVELS = ("unit", "conversations", "session", "studio", "room")
-_seconds: defaultdict[str, float] = defaultdict(float)
-_ran: Counter[str] = Counter()
+FOLDERS = ("unit", "conversations", "session", "studio", "room", "livekit")
+CONVERSATIONS = {"session": "conversations in sessions", "room": "conversations in rooms"}
+"""Levels of transcripts, but for that of the graph alone, which has the folder's name."""
 
 
-def level(path: Path) -> str:
+@dataclass
+class Figures:
+    """What happened at one level; skipped tests did not run."""
+
+    ran: int = 0
+    seconds: float = 0.0
+    failed: list[str] = field(default_factory=list)
+
+
+_levels: defaultdict[str, Figures] = defaultdict(Figures)
+
+
+def folder(path: Path) -> str:
     return path.relative_to(TESTS).parts[0]
 
 
@@ -30,42 +44,45 @@ def pytest_configure() -> None:
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
-        "--must-run",
-        type=lambda names: names.split(","),
-        default=[],
-        metavar="LEVEL,LEVEL",
-        help="fail when one of these levels of the tests ran nothing",
+        "--levels-file", type=Path, metavar="FILE", help="write the figures of the levels as JSON"
     )
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Run the levels one after the other, the quick ones first; random order within each."""
-    items.sort(key=lambda item: LEVELS.index(level(item.path)))
+    """Run the levels one after the other, the quick ones first; random order within each.
+
+    A test that is marked ``long`` begins before the others of its level.
+    """
+    for item in items:
+        name = CONVERSATIONS.get(getattr(item, "level", ""), folder(item.path))
+        item.user_properties.append(("level", name))
+    items.sort(
+        key=lambda item: (FOLDERS.index(folder(item.path)), not item.get_closest_marker("long"))
+    )
 
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
-    name = level(TESTS.parent / report.location[0])
-    _seconds[name] += report.duration
-    if report.when == "call" and not report.skipped:
-        _ran[name] += 1
+    crashed = folder(TESTS.parent / report.location[0])  # xdist reports for a process that died
+    figures = _levels[str(dict(report.user_properties).get("level", crashed))]
+    figures.seconds += report.duration
+    figures.ran += report.when == "call" and not report.skipped
+    if report.failed:
+        figures.failed.append(report.nodeid)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     terminalreporter.section("levels")
-    for name in LEVELS:
-        if _ran[name]:
-            terminalreporter.write_line(f"{name:8} {_ran[name]:4} tests {_seconds[name]:8.1f} s")
+    for name, figures in _levels.items():
+        if figures.ran:
+            terminalreporter.write_line(f"{name:26} {figures.ran:4} tests {figures.seconds:8.1f} s")
 
 
 @pytest.hookimpl(trylast=True)
 def pytest_sessionfinish(session: pytest.Session) -> None:
+    file = session.config.getoption("--levels-file")
     is_xdist_worker = hasattr(session.config, "workerinput")
-    if is_xdist_worker or session.config.option.collectonly:
-        return
-    empty = [name for name in session.config.getoption("--must-run") if not _ran[name]]
-    if empty and session.exitstatus == 0:
-        session.exitstatus = pytest.ExitCode.NO_TESTS_COLLECTED
-        print(f"\nno test ran in level {', '.join(empty)}")  # noqa: T201 - pytest's own output
+    if file is not None and not is_xdist_worker:
+        file.write_text(json.dumps({name: asdict(figures) for name, figures in _levels.items()}))
 
 
 @pytest.fixture(scope="session")

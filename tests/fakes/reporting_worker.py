@@ -108,7 +108,7 @@ async def reporting_worker(
     async with running_part("the worker", command, env=env) as part, asyncio.TaskGroup() as tasks:
         worker = ReportingWorker(part)
         reading = tasks.create_task(worker.read())
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             await worker.registered.wait()
         yield worker
         reading.cancel()

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 import soundfile
 from livekit import api, rtc
 from numpy.typing import NDArray
@@ -183,6 +184,7 @@ async def answer_and_hang_up(
         return agent.sent
 
 
+@pytest.mark.alone
 @steady
 async def test_a_call_is_reported_measured_and_recorded_on_both_sides(
     server: LocalServer, room: str, tmp_path: Path
@@ -222,6 +224,7 @@ async def test_a_call_is_reported_measured_and_recorded_on_both_sides(
     assert abs(in_recording - gone_after) < 0.1
 
 
+@pytest.mark.alone
 @steady
 async def test_turns_come_after_silence_and_events_follow_the_clock(
     server: LocalServer, room: str
@@ -235,6 +238,7 @@ async def test_turns_come_after_silence_and_events_follow_the_clock(
     assert abs(finished["t"] - started["t"] - len(babble("hello there")) / RATE) < 0.1
 
 
+@pytest.mark.alone
 @steady
 async def test_a_caller_told_to_stop_leaves_its_recording(
     server: LocalServer, room: str, tmp_path: Path

@@ -1,0 +1,1 @@
+"""What LiveKit does by itself; Lastword rests on it."""

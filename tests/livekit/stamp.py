@@ -1,0 +1,55 @@
+"""With which versions of LiveKit the tests of this folder passed last.
+
+``python -m tests.livekit.stamp`` says whether these versions are the present ones: exit code 0 when
+they are, 1 when the tests are to run again. With ``--write`` it notes the present ones, which
+``make test-livekit`` does after the tests have passed.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from hashlib import sha256
+from pathlib import Path
+
+from tests import PROJECT_ROOT
+
+STAMP = Path("tests/livekit/passed_with.txt")
+LOCKS = (Path("uv.lock"), Path("agent/lastword/testing/stage/go/go.sum"))
+"""They pin livekit-agents, livekit-rtc and livekit-api, and livekit-server."""
+
+
+def present(project: Path) -> str:
+    """The hashes of ``LOCKS``, one a line, as ``sha256sum`` prints them."""
+    hashes = (f"{sha256((project / lock).read_bytes()).hexdigest()}  {lock}\n" for lock in LOCKS)
+    return "".join(hashes)
+
+
+def changed(project: Path) -> list[str]:
+    """The locks that are not what the tests passed with."""
+    stamp = project / STAMP
+    passed_with = stamp.read_text().splitlines() if stamp.exists() else []
+    return [
+        line.partition("  ")[2] for line in present(project).splitlines() if line not in passed_with
+    ]
+
+
+def main(project: Path, arguments: Sequence[str]) -> int:
+    """Compare or write; returns the exit code."""
+    if "--write" in arguments:
+        (project / STAMP).write_text(present(project))
+        sys.stdout.write(f"noted in {STAMP}: commit it\n")
+        return 0
+    if names := changed(project):
+        sys.stdout.write(
+            f"{', '.join(names)}: not what LiveKit's own behaviour was tested with last\n"
+        )
+        return 1
+    sys.stdout.write(
+        f"LiveKit's own behaviour was tested with the present versions ({STAMP}): not again\n"
+    )
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(PROJECT_ROOT, sys.argv[1:]))

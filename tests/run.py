@@ -1,0 +1,171 @@
+"""All levels of the tests, as ``make test`` runs them: ``python -m tests.run``.
+
+Tests in a real room mostly wait, and those that measure a call are disturbed by work beside them.
+So the measuring ones run first and alone, and the quick levels run at a lower priority beside the
+rest. A run of pytest that fails does not keep the others from running; the exit code is 1 then.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import signal
+import sys
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from tests import PROJECT_ROOT
+
+QUICK = (
+    *("tests/unit", "tests/conversations", "tests/session", "-n", "2", "--dist", "worksteal"),
+    *(
+        "--lastword-level",
+        "graph,session",
+        "--lastword-graph-coverage",
+        "--lastword-fail-under-edges",
+        "100",
+    ),
+)
+LEVELS = (
+    *("unit", "conversations", "conversations in sessions", "session", "studio", "room"),
+    "conversations in rooms",
+)
+"""As ``tests/conftest.py`` names them. A level in which no test ran fails the whole."""
+NICE = "5"
+"""Of a run that yields: beside a process of priority 0 it gets a quarter of a processor, so that it
+goes on beside busy ones."""
+KILL_AFTER = 15.0
+"""Seconds that an interrupted run has to end what it has started."""
+_LINE_LIMIT = 2**20
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run of pytest; one that ``yields`` has a lower priority than the others."""
+
+    name: str
+    arguments: Sequence[str]
+    yields: bool = False
+
+
+STAGES = (
+    [Run("alone", ["tests/room", "-m", "alone"])],
+    [
+        Run(
+            "room",
+            [
+                "tests/studio",
+                "tests/room",
+                "-m",
+                "not alone",
+                "-n",
+                "2",
+                *("--dist", "loadfile", "--no-loadscope-reorder"),
+            ],
+        ),
+        Run("aloud", ["tests/conversations", "--lastword-level", "room", "-m", "aloud"]),
+        Run("quick", QUICK, yields=True),
+    ],
+)
+"""Runs of one stage run at the same time."""
+
+
+@dataclass
+class Result:
+    """What a run, or several of them, came to."""
+
+    broken: list[str] = field(default_factory=list)
+    """Runs that failed for another reason than a test: one sentence each."""
+    levels: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """Per level, as ``tests/conftest.py`` writes them: ``ran``, ``seconds``, ``failed``."""
+
+    def add(self, levels: Mapping[str, Mapping[str, Any]]) -> None:
+        """Add the levels of another run."""
+        for name, figures in levels.items():
+            sums = self.levels.setdefault(name, {"ran": 0, "seconds": 0.0, "failed": []})
+            for key, value in figures.items():
+                sums[key] = sums[key] + value
+
+    @property
+    def failed(self) -> list[str]:
+        """What failed, one line each; nothing when all is well."""
+        tests = [test for figures in self.levels.values() for test in figures["failed"]]
+        ran = {name for name, figures in self.levels.items() if figures["ran"]}
+        empty = [f"no test ran in level {name}" for name in LEVELS if name not in ran]
+        return [*tests, *self.broken, *empty]
+
+    def summary(self, seconds: float) -> str:
+        """The table that is printed last, and below it what failed."""
+        lines = [f"{'level':26} {'tests':>6} {'failed':>6} {'seconds':>8}"]
+        for name, figures in self.levels.items():
+            counts = f"{figures['ran']:6} {len(figures['failed']):6}"
+            lines.append(f"{name:26} {counts} {figures['seconds']:8.1f}")
+        lines += [f"FAILED {what}" for what in self.failed]
+        end = "something failed" if self.failed else "all passed"
+        return "\n".join(["", *lines, f"{end}, {seconds:.0f} s", ""])
+
+
+async def execute(run: Run, folder: Path, result: Result) -> None:
+    """Run pytest, print its lines, and add what it came to to ``result``."""
+    report = folder / f"{run.name}.json"
+    command = [sys.executable, "-m", "pytest", *run.arguments, f"--levels-file={report}"]
+    process = await asyncio.create_subprocess_exec(
+        *(["nice", "-n", NICE] if run.yields else []),
+        *command,
+        cwd=PROJECT_ROOT,
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+        start_new_session=True,
+        limit=_LINE_LIMIT,
+    )
+    if run.yields:
+        with suppress(OSError):  # where Linux shares the processor by session, not by process
+            Path(f"/proc/{process.pid}/autogroup").write_text(NICE)  # noqa: ASYNC240 - no disk
+    try:
+        await _print_lines(run, process)
+        code = await process.wait()
+    finally:
+        await _end(process)
+    levels = json.loads(report.read_text()) if report.exists() else {}
+    result.add(levels)
+    if code != 0 and not any(figures["failed"] for figures in levels.values()):
+        result.broken.append(f"the run {run.name!r}: exit code {code}, see its lines above")
+
+
+async def _print_lines(run: Run, process: asyncio.subprocess.Process) -> None:
+    if process.stdout is None:
+        return
+    async for raw in process.stdout:
+        sys.stdout.write(f"{run.name:6}| {raw.decode(errors='replace')}")
+        sys.stdout.flush()
+
+
+async def _end(process: asyncio.subprocess.Process) -> None:
+    """End a run that was interrupted; pytest ends its servers at SIGINT."""
+    for how in (signal.SIGINT, signal.SIGKILL):
+        if process.returncode is None:
+            process.send_signal(how)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(process.wait(), KILL_AFTER)
+
+
+async def main(stages: Sequence[Sequence[Run]] = STAGES) -> int:
+    """Run the stages one after the other; returns the exit code."""
+    began, result = time.monotonic(), Result()
+    with tempfile.TemporaryDirectory(prefix="lastword-tests-") as folder:
+        for stage in stages:
+            async with asyncio.TaskGroup() as tasks:
+                for run in stage:
+                    tasks.create_task(execute(run, Path(folder), result))
+    sys.stdout.write(result.summary(time.monotonic() - began))
+    return 1 if result.failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(asyncio.run(main()))
