@@ -120,7 +120,7 @@ def check(
         Literal["text", "json"], typer.Option("--format", help="For people, or for machines.")
     ] = "text",
 ) -> None:
-    """Read graphs without running them: whether calls can end, and only speech is spoken.
+    """Read graphs without running them, and say what would go wrong in their calls.
 
     Their modules are imported, which runs the code in them: check only code that you trust.
     Exits with 1 when there is something to mend.
