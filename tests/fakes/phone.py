@@ -16,6 +16,7 @@ from livekit.agents.voice import io
 from livekit.agents.voice.run_result import RunResult
 
 from lastword.call import Call
+from lastword.clock import Clock
 from lastword.dispatch import read_dispatch
 from lastword.graphs_config import CallGraph
 from lastword.hangup.call_end import CallEnd
@@ -76,6 +77,7 @@ async def phone_call(
     caller: str = "caller",
     voice: tts.TTS[Any] | None = None,
     subtitles: io.TextOutput | None = None,
+    clock: Clock | None = None,
 ) -> AsyncIterator[Phone]:
     """Call a graph; the block begins when the opening, if there is one, has been spoken.
 
@@ -88,6 +90,7 @@ async def phone_call(
         caller: identity of the caller.
         voice: speaks for the agent; without one ``FakeTTS``.
         subtitles: get the agent's words as they are passed on.
+        clock: of the call; without one the event loop's.
     """
     policy = policy or CallPolicy(first_speaker="caller", tail=0)
     events, mouth, line = RecordingEvents(), FakeAudioOutput(), FakeLine()
@@ -98,6 +101,7 @@ async def phone_call(
         events=events,
         voices=replace(voices, tts=voice or FakeTTS()),
         memory=memory,
+        clock=clock,
     )
     ready = asyncio.Event()
 
