@@ -1,4 +1,4 @@
-"""What a real chat model has answered, kept beside a transcript and given again."""
+"""A cassette: the recorded answers of a chat model, kept beside a transcript."""
 
 from __future__ import annotations
 
@@ -24,17 +24,19 @@ from lastword.untrusted.printable import excerpt
 
 ENDING = ".cassette.yaml"
 MAX_SIZE = 8 * MIB
-"""Each question holds the whole conversation until then: a hundred of them, of 80 KiB each."""
+"""Bytes: room for a hundred questions of 80 KiB, as each contains the conversation so far."""
 _ABOUT = (
-    "# What the graph's chat model has answered, recorded with --lastword-record. A question that\n"
-    "# is not here is reported, not made up: record anew, or correct the prompt.\n"
+    "# Answers of the graph's chat model, recorded with --lastword-record. A request that is not
+"
+    "# in this file fails the test: record again, or correct the prompt.
+"
 )
 _ROLES = {"human": "caller", "ai": "agent"}
 
 
 @dataclass(frozen=True)
 class ModelRequest:
-    """A question to a chat model: the messages as text, and the schemas of its tools by name."""
+    """A request to a chat model: the messages as text, and the schemas of its tools by name."""
 
     node: str
     asked: str
@@ -42,18 +44,18 @@ class ModelRequest:
 
     @property
     def key(self) -> str:
-        """The same for the same messages and tools, whichever model is asked."""
+        """A hash of the messages and tools; the model does not count."""
         what = json.dumps([self.asked, self.tools], sort_keys=True)
         return hashlib.sha256(what.encode()).hexdigest()[:16]
 
 
 def read_request(node: str, prompt: str, model: str) -> ModelRequest:
-    """Read a question as LangChain hands it to a cache.
+    """Read a request from the arguments that LangChain passes to a cache.
 
     Args:
-        node: whose model is asked.
+        node: the name of the graph's node that makes the request.
         prompt: the messages, in LangChain's JSON.
-        model: the model and what it is called with, in LangChain's text for caches.
+        model: the model and its parameters, in LangChain's text for caches.
     """
     try:
         messages = [one["kwargs"] for one in json.loads(prompt)]
@@ -74,7 +76,7 @@ def _line(message: Mapping[str, Any]) -> str:
 
 
 def _tools(model: str) -> dict[str, Any]:
-    """Names and parameters of the tools, from a text that is a list of pairs."""
+    """Names and parameters of the tools; the end of ``model`` is the repr of a list of pairs."""
     try:
         params = dict(ast.literal_eval(model.rpartition("---")[2]))
     except (ValueError, SyntaxError, TypeError):
@@ -84,11 +86,11 @@ def _tools(model: str) -> dict[str, Any]:
 
 
 class Cassette:
-    """The answers to one conversation's questions, in the order in which they were given.
+    """The recorded answers of one conversation, in their order.
 
     Args:
-        path: of the file; it is written by ``save``.
-        entries: as in the file; without them it is new.
+        path: the file that ``save`` writes.
+        entries: the content of the file; empty for a new cassette.
     """
 
     def __init__(self, path: Path, entries: Sequence[Mapping[str, Any]] = ()) -> None:
@@ -97,7 +99,11 @@ class Cassette:
         self._used: set[int] = set()
 
     def find(self, request: ModelRequest) -> AIMessage | None:
-        """The answer to ``request``; of several to the same question the first not yet given."""
+        """Return the answer to ``request``, or None.
+
+        When the same request was recorded several times, each call returns the next answer, and
+        the last one again at the end.
+        """
         same = [at for at, entry in enumerate(self._entries) if entry["key"] == request.key]
         if not same:
             return None
@@ -106,7 +112,7 @@ class Cassette:
         return _message(self._entries[at]["answer"])
 
     def add(self, request: ModelRequest, answer: AIMessage) -> None:
-        """Keep an answer."""
+        """Record an answer."""
         calls = [{"name": one["name"], "args": one["args"]} for one in answer.tool_calls]
         self._entries.append(
             {
@@ -119,7 +125,7 @@ class Cassette:
         )
 
     def difference(self, request: ModelRequest) -> str:
-        """How ``request`` differs from the recorded question that is most like it, as a diff."""
+        """A diff between ``request`` and the recorded request that is most like it."""
         if not self._entries:
             return "nothing is recorded"
         nearest = max(
@@ -134,11 +140,11 @@ class Cassette:
 
     @property
     def has_answers(self) -> bool:
-        """Whether there is anything in it."""
+        """Whether any answer is recorded."""
         return bool(self._entries)
 
     def save(self) -> None:
-        """Write the file; what was there stays whole until then."""
+        """Write the file; the old one is replaced only when the new one is complete."""
         text = write_yaml({"answers": self._entries})
         written = self.path.with_suffix(".new")
         written.write_text(_ABOUT + text, encoding="utf-8")
@@ -146,7 +152,7 @@ class Cassette:
 
 
 def cassette_path(transcript: Path) -> Path:
-    """Where the cassette of a transcript lies: beside it."""
+    """The path of a transcript's cassette, which is in the same folder."""
     return transcript.with_name(transcript.stem + ENDING)
 
 
@@ -177,7 +183,7 @@ def read_cassette(path: Path) -> Cassette:
     """Read a cassette.
 
     Raises:
-        TranscriptError: it is not one.
+        TranscriptError: the file cannot be read, or is not of the cassette's shape.
     """
     try:
         _, content = read_yaml(read_text(path, MAX_SIZE), controls=True)
@@ -202,7 +208,7 @@ def _message(answer: Mapping[str, Any]) -> AIMessage:
 
 
 def model_message(says: str, calls: Sequence[tuple[str, Mapping[str, Any]]]) -> AIMessage:
-    """An answer as a model gives it."""
+    """Make the message of an answer, with ids as a model sets them."""
     made = [tool_call(name=name, args=dict(args), id=f"call_{uuid4().hex}") for name, args in calls]
     # LangChain adds a cost to the usage of what comes from a cache; alone it would be no usage.
     nothing = UsageMetadata(input_tokens=0, output_tokens=0, total_tokens=0)

@@ -1,15 +1,15 @@
-"""Which chat models there are in this process, and the cache that LangChain asks for each answer.
+"""The seam through which a test answers for the chat models of a graph.
 
-LangChain has one public place where the answer to a question can come from somewhere else than the
-model: its cache (``set_llm_cache``, or the model's own field ``cache``). ``invoke`` and ``ainvoke``
-of every chat model ask it first. ``stream`` and ``astream`` do not, but a model whose public field
-``disable_streaming`` is set turns them into ``invoke`` and ``ainvoke``. So a conversation sets a
-cache and these two fields, and puts back what was there. No class of LangChain's is changed, and
-what a model asks over HTTP does not matter.
+LangChain has one public place where an answer can come from elsewhere than the model: the cache
+(``set_llm_cache``, or the model's own field ``cache``). ``invoke`` and ``ainvoke`` of every chat
+model look there first. ``stream`` and ``astream`` do not, but a model with the public field
+``disable_streaming`` turns them into ``invoke`` and ``ainvoke``. So a conversation sets a cache and
+these two fields, and restores them at its end. No class of LangChain is patched, and the provider
+of the model does not matter.
 
-Not reached that way is only the stream of a model that is made while the graph runs. It cannot be
-told from other questions before it is sent; ``ModelAnswers`` sees that it was not asked, and the
-conversation fails.
+One request cannot be answered this way: a stream of a model that is created while the graph runs.
+``ModelAnswers`` is also a callback of the run; it notices an answer that did not come from it, and
+the conversation fails.
 """
 
 from __future__ import annotations
@@ -35,32 +35,32 @@ _found: WeakKeyDictionary[Any, Sequence[BaseChatModel]] = WeakKeyDictionary()
 
 
 class Answers(Protocol):
-    """Where the answers to the questions of a conversation come from."""
+    """The source of the answers in one conversation."""
 
     on_change: Callable[[], None]
-    """Called whenever other models than before may be concerned."""
+    """Called whenever the result of ``concern`` may have changed."""
 
     def concern(self, kind: str) -> bool:
-        """Whether a question to a model of this type (LangChain's ``_llm_type``) comes here."""
+        """Whether requests to a model of this type (LangChain's ``_llm_type``) must come here."""
 
     def lookup(self, node: str, prompt: str, llm_string: str) -> RETURN_VAL_TYPE | None:
-        """The answer; None lets the model give it."""
+        """Return the answer, or None to let the model answer."""
 
     def update(self, node: str, prompt: str, llm_string: str, answer: RETURN_VAL_TYPE) -> None:
-        """The model has given this answer."""
+        """The model itself has given this answer."""
 
 
 def kind_in(llm_string: str) -> str:
-    """The model's type in LangChain's text for caches; "" where it is not in there."""
+    """The model's type in LangChain's text for caches; "" when the text does not have it."""
     found = re.search(r"'_type', '([^']*)", llm_string)
     return found[1] if found else ""
 
 
 def models_of(graph: Any) -> Sequence[BaseChatModel]:
-    """The chat models that were in this process when ``graph`` was first asked about.
+    """All chat models that existed in this process at the first call for ``graph``.
 
-    Nothing says which of them a graph asks, or keeps where, so Python's collector is asked for all
-    of them. That takes about 50 ms, and is done once for each graph.
+    Nothing tells which models a graph uses and where it keeps them, so all are collected from
+    Python's garbage collector. That takes about 50 ms; the result is kept for each graph.
     """
     if graph not in _found:
         _found[graph] = [one for one in gc.get_objects() if issubclass(type(one), BaseChatModel)]
@@ -69,11 +69,12 @@ def models_of(graph: Any) -> Sequence[BaseChatModel]:
 
 @contextmanager
 def asking(answers: Answers, models: Sequence[BaseChatModel]) -> Iterator[None]:
-    """Let graphs that run in this process get their models' answers from ``answers``.
+    """Ask ``answers`` first for every model request of the graphs that run in this process.
 
     Args:
-        answers: asked first for every question that a graph's run asks.
-        models: those whose streams and whose questions past the global cache come there too.
+        answers: the source of the answers.
+        models: the models that are prepared for it: streams, and requests that skip the global
+            cache, come to ``answers`` too.
 
     Raises:
         ConversationError: another conversation is open in this process.
@@ -108,17 +109,17 @@ def asking(answers: Answers, models: Sequence[BaseChatModel]) -> Iterator[None]:
 
 
 class _ConversationCache(BaseCache):
-    """Gives the answers of a conversation, and else what the cache that was there gives."""
+    """Asks the conversation for an answer, else the cache that was set before (``own``)."""
 
     def __init__(self, answers: Answers, own: BaseCache | None) -> None:
         self._answers = answers
         self._own = own
 
     def _node(self, llm_string: str) -> str | None:
-        """The node whose question it is; None when it is none of the conversation's.
+        """The node that makes the request; None when it does not concern the conversation.
 
-        What the test itself asks, such as a judge, is not. A question from a thread that has lost
-        its context is: it is better refused than sent.
+        Requests of the test itself, such as a judge's, do not. A request from a thread without a
+        context does: to refuse it is better than to send it.
         """
         if not self._answers.concern(kind_in(llm_string)):
             return None
@@ -129,7 +130,7 @@ class _ConversationCache(BaseCache):
 
     @override
     def lookup(self, prompt: str, llm_string: str) -> RETURN_VAL_TYPE | None:
-        """The answer; None lets the model give it."""
+        """Return the answer, or None to let the model answer."""
         node = self._node(llm_string)
         if node is not None:
             return self._answers.lookup(node, prompt, llm_string)
@@ -137,7 +138,7 @@ class _ConversationCache(BaseCache):
 
     @override
     def update(self, prompt: str, llm_string: str, return_val: RETURN_VAL_TYPE) -> None:
-        """Keep what a model has answered."""
+        """Record what a model has answered."""
         node = self._node(llm_string)
         if node is not None:
             self._answers.update(node, prompt, llm_string, return_val)
@@ -146,7 +147,7 @@ class _ConversationCache(BaseCache):
 
     @override
     def clear(self, **kwargs: Any) -> None:
-        """Clear the cache that was there."""
+        """Clear the cache that was set before."""
         if self._own is not None:
             self._own.clear(**kwargs)
 

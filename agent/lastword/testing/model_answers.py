@@ -1,7 +1,7 @@
-"""What chat models answer while a conversation is replayed: the file, a cassette, or themselves.
+"""What chat models answer in a conversation: from the transcript, a cassette, or by themselves.
 
-A model that needs nobody (LangChain's fakes, and what the project names as ``offline_models``) goes
-on answering by itself; any other is asked only with ``live`` or ``records``.
+An offline model (LangChain's fakes, and what the project names as ``offline_models``) answers by
+itself when nothing else does; any other model is asked only with ``live`` or ``records``.
 """
 
 from __future__ import annotations
@@ -22,21 +22,21 @@ from lastword.testing.chat_models import kind_in
 from lastword.testing.transcripts.transcript import ModelAnswer
 
 FAKES = ("fake", "generic-fake-chat-model", "parrot-fake-chat-model")
-"""How the types of LangChain's own fakes begin."""
+"""Prefixes of the types of LangChain's own fakes."""
 
 
 class ModelBroke(Exception):
-    """A chat model fails because the transcript says so."""
+    """A chat model fails because the transcript makes it fail."""
 
 
 class ModelAnswers(BaseCallbackHandler):
-    """The answers of one conversation. It must be among the callbacks of the graph's runs.
+    """The model answers of one conversation; must be among the callbacks of the graph's runs.
 
     Args:
-        cassette: recorded answers; when there is one, nothing else answers but the transcript.
-        records: let the models answer, and keep what they say in ``cassette``.
-        live: let the models answer; neither transcript nor cassette is looked at.
-        offline: types of the project's models that answer by themselves.
+        cassette: the recorded answers; with a cassette no model answers by itself.
+        records: let the models answer, and record their answers in ``cassette``.
+        live: let the models answer; transcript and cassette are ignored.
+        offline: the types (LangChain's ``_llm_type``) of the project's offline models.
     """
 
     run_inline = True
@@ -59,40 +59,40 @@ class ModelAnswers(BaseCallbackHandler):
         self._passed: set[str | None] = set()
         self.on_change: Callable[[], None] = lambda: None
         self.refused = False
-        """Whether there was ever a question without an answer."""
+        """Whether any request was refused."""
         self.missing: list[str] = []
-        """Questions to which there was no answer, as sentences."""
+        """A sentence for each refused request since the list was last cleared."""
 
     def expect(self, answers: Sequence[ModelAnswer]) -> None:
-        """Set what is answered next, before anything else."""
+        """Set the written answers for the next requests; they come first."""
         self._written = [] if self._live else list(answers)
         self.on_change()
 
     @property
     def left(self) -> Sequence[ModelAnswer]:
-        """Written answers that nobody has asked for."""
+        """Written answers that no request has used."""
         return self._written
 
     def concern(self, kind: str) -> bool:
-        """Whether a question to a model of this type (LangChain's ``_llm_type``) comes here."""
+        """Whether requests to a model of this type (LangChain's ``_llm_type``) must come here."""
         if self._live and not self._records:
             return kind in self._offline
-        return bool(self._written) or self._cassette is not None or not self._needs_nobody(kind)
+        return bool(self._written) or self._cassette is not None or not self._is_offline(kind)
 
-    def _needs_nobody(self, kind: str) -> bool:
+    def _is_offline(self, kind: str) -> bool:
         return kind in self._offline or kind.startswith(FAKES)
 
     def lookup(self, node: str, prompt: str, llm_string: str) -> RETURN_VAL_TYPE | None:
-        """The answer; None lets the model give it.
+        """Return the answer, or None to let the model answer.
 
         Args:
-            node: whose model is asked.
+            node: the name of the node that makes the request.
             prompt: the messages, as LangChain gives them to a cache.
             llm_string: the model and its parameters, as LangChain gives them to a cache.
 
         Raises:
-            ModelBroke: the transcript says so.
-            ConversationError: there is no answer.
+            ModelBroke: the transcript makes the model fail.
+            ConversationError: the request is refused, as there is no answer.
         """
         request, kind = read_request(node, prompt, llm_string), kind_in(llm_string)
         if self._live:
@@ -108,7 +108,7 @@ class ModelAnswers(BaseCallbackHandler):
             return None
         if self._cassette is not None:
             return self._recorded(self._cassette, request)
-        if self._needs_nobody(kind):
+        if self._is_offline(kind):
             return None
         raise self._unanswered(
             f"the graph asks its chat model in node {node!r}, and nothing says what it "
@@ -146,7 +146,7 @@ class ModelAnswers(BaseCallbackHandler):
         return error
 
     def update(self, node: str, prompt: str, llm_string: str, answer: RETURN_VAL_TYPE) -> None:
-        """Keep what a model has answered, when that is wanted."""
+        """A model has answered; record the answer if it is to be recorded."""
         for generation in answer:
             if not isinstance(generation, ChatGeneration):
                 continue
@@ -156,7 +156,7 @@ class ModelAnswers(BaseCallbackHandler):
                 self._cassette.add(request, generation.message)  # type: ignore[arg-type]
 
     def keep(self) -> None:
-        """Write what was recorded; a conversation in which a question was refused keeps nothing."""
+        """Write the cassette; after a refused request nothing is written."""
         cassette = self._cassette if self._records and not self.refused else None
         if cassette is not None and cassette.has_answers:
             cassette.save()
@@ -172,16 +172,16 @@ class ModelAnswers(BaseCallbackHandler):
         invocation_params: Mapping[str, Any] | None = None,
         **kwargs: Any,
     ) -> None:
-        """A model is asked; remember it when the question must come here."""
+        """A request starts; remember it when it must come here."""
         if self.concern(str((invocation_params or {}).get("_type", ""))):
             self._asked[run_id] = str((metadata or {}).get("langgraph_node", "unknown"))
 
     @override
     def on_llm_end(self, response: LLMResult, *, run_id: UUID, **kwargs: Any) -> None:
-        """A model has answered.
+        """A request has its answer.
 
         Raises:
-            ConversationError: its question should have come here, and did not.
+            ConversationError: the request should have come here, and did not.
         """
         node = self._asked.pop(run_id, None)
         given = [

@@ -1,4 +1,4 @@
-"""What a graph does while it answers, as far as its stream of words does not tell."""
+"""What a graph does during a turn besides speaking: the tools it calls, its state, the time."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from lastword.testing.reply import ToolUse
 
 
 class ToolWatch(BaseCallbackHandler):
-    """Notes the tools that a graph calls, in the order in which they begin."""
+    """Records the tools that a graph calls, in the order in which they start."""
 
     run_inline = True
 
@@ -30,25 +30,25 @@ class ToolWatch(BaseCallbackHandler):
         inputs: dict[str, Any] | None = None,
         **kwargs: Any,  # noqa: ARG002
     ) -> None:
-        """A tool begins."""
+        """A tool starts."""
         args = {name: value for name, value in (inputs or {}).items() if _is_json(value)}
         self._used.append(ToolUse(str(serialized.get("name")), args))
 
     def take(self) -> list[ToolUse]:
-        """The tools since this was asked last."""
+        """Return the tools that were called since the last call of this method."""
         used, self._used = self._used, []
         return used
 
 
 def _is_json(value: object) -> bool:
-    """What LangGraph puts in by itself, such as a runtime, is no argument of the model's."""
+    """Whether the model can have given the value; LangGraph adds others, such as a runtime."""
     return isinstance(value, str | int | float | bool | list | dict | None)
 
 
 async def state_at(
     graph: PregelProtocol[Any, Any, Any, Any], thread_id: str, checkpoint_id: str | None
 ) -> Mapping[str, Any] | None:
-    """The graph's state at a checkpoint; None when there is none."""
+    """The graph's state at a checkpoint; None when ``checkpoint_id`` is None."""
     if checkpoint_id is None:
         return None
     place = {"thread_id": thread_id, "checkpoint_ns": "", "checkpoint_id": checkpoint_id}
@@ -57,12 +57,12 @@ async def state_at(
 
 
 class Stopwatch:
-    """Seconds since it was made."""
+    """Measures the time since it was made."""
 
     def __init__(self) -> None:
         self._began = time.perf_counter()
 
     @property
     def seconds(self) -> float:
-        """So far."""
+        """Seconds since the stopwatch was made."""
         return time.perf_counter() - self._began
