@@ -1,7 +1,7 @@
-"""pytest over a copy of the project, forked from a process that has imported the libraries once.
+"""pytest in another project, forked from a process that has imported the libraries once.
 
 Importing LiveKit, LangGraph and pytest takes seconds. ``lastword`` and ``graphs`` are imported in
-the fork, from the copy.
+the fork: a project may have copies of its own.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ LIBRARIES = [
 ]
 OWN = ("lastword", "graphs")
 WRONG_SOURCES = 70
-"""The exit code of a run that has imported one of ``OWN`` from elsewhere than its project."""
+"""The exit code of a run that has not imported one of its project's own packages."""
 SECONDS = 100.0
 """How long one run may take."""
 _parent = multiprocessing.get_context("forkserver")
@@ -31,19 +31,25 @@ _parent.set_forkserver_preload(LIBRARIES)
 
 @dataclass(frozen=True)
 class Ran:
-    """A finished run: its exit code, and what it wrote to both outputs."""
+    """What a command has printed, and its exit code."""
 
-    returncode: int | None
-    output: str
+    code: int | None
+    printed: str
 
 
-def run_pytest(project: Path, *arguments: str) -> Ran:
-    """Run pytest with ``arguments`` in ``project``, whose packages lie in ``agent/`` and in it.
+def run_pytest(project: Path, *arguments: str, sources: Sequence[Path]) -> Ran:
+    """Run pytest with ``arguments`` in ``project``.
 
-    A run that takes longer than ``SECONDS`` is killed; its ``returncode`` is negative.
+    Args:
+        project: the folder in which it runs.
+        arguments: of pytest.
+        sources: folders that are looked in first for what is imported; ``OWN`` packages that are
+            there must be imported from there, or the exit code is ``WRONG_SOURCES``.
+
+    A run that takes longer than ``SECONDS`` is killed; its ``code`` is negative.
     """
     log = project / "pytest.log"
-    process = _parent.Process(target=_run, args=(project, arguments, log))
+    process = _parent.Process(target=_run, args=(project, arguments, sources, log))
     process.start()
     try:
         process.join(SECONDS)
@@ -53,20 +59,20 @@ def run_pytest(project: Path, *arguments: str) -> Ran:
     return Ran(process.exitcode, log.read_text())
 
 
-def _run(project: Path, arguments: Sequence[str], log: Path) -> None:
+def _run(project: Path, arguments: Sequence[str], sources: Sequence[Path], log: Path) -> None:
     with log.open("wb") as file:
         for stream in (1, 2):
             os.dup2(file.fileno(), stream)
     os.chdir(project)
-    sys.path[:0] = [str(project / "agent"), str(project)]
-    options = ["--disable-plugin-autoload", "-p", "lastword.testing.pytest_plugin"]
-    code = pytest.main([*options, *arguments])
-    wrong = [name for name in OWN if not _is_from(project, name)]
-    sys.stdout.write(f"not from {project}: {wrong}\n" if wrong else "")
+    os.environ["COLUMNS"] = "100"  # noqa: TID251 - pytest reads it here
+    sys.path[:0] = [str(source) for source in sources]
+    code = pytest.main(list(arguments))
+    wrong = [source / name for source in sources for name in OWN if not _is_used(source / name)]
+    sys.stdout.write(f"imported from elsewhere: {wrong}\n" if wrong else "")
     sys.exit(WRONG_SOURCES if wrong else code)
 
 
-def _is_from(project: Path, name: str) -> bool:
-    """Whether the package ``name`` has been imported from ``project``."""
-    where = getattr(sys.modules.get(name), "__file__", None)
-    return where is not None and Path(where).is_relative_to(project)
+def _is_used(package: Path) -> bool:
+    """Whether a package has been imported from here, if it is here."""
+    where = getattr(sys.modules.get(package.name), "__file__", None)
+    return not package.is_dir() or (where is not None and Path(where).is_relative_to(package))

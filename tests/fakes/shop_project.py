@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lastword.settings import inherited_environment
+from tests.fakes.forked_pytest import Ran, run_pytest
 
 GRAPH = '''
 """A shop that sells one thing."""
@@ -64,14 +65,6 @@ CHEAP = BUYS.replace("five", "two").replace("Somebody buys", "An apple is cheap"
 
 
 @dataclass(frozen=True)
-class Ran:
-    """What a command has printed, and its exit code."""
-
-    code: int
-    printed: str
-
-
-@dataclass(frozen=True)
 class Project:
     """A folder with a graph and conversations."""
 
@@ -86,7 +79,7 @@ class Project:
 
     def pytest(self, *arguments: str) -> Ran:
         """Run pytest as the project's developer does."""
-        return command(self.folder, "-m", "pytest", "-p", "no:randomly", *arguments)
+        return run_pytest(self.folder, "-p", "no:randomly", *arguments, sources=[self.folder])
 
 
 def command(folder: Path, *arguments: str) -> Ran:

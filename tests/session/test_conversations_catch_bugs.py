@@ -21,7 +21,13 @@ def ran(bug: Bug, folder: Path) -> Ran:
     project = copy_project(folder, bug.conversation)
     for change in bug.changes:
         change.make(project, bug.name)
-    return run_pytest(project, "-q", "-x", "tests/conversations", "--lastword-level", bug.level)
+    options = ("-q", "-x", "--disable-plugin-autoload", "-p", "lastword.testing.pytest_plugin")
+    return run_pytest(
+        project,
+        *options,
+        *("tests/conversations", "--lastword-level", bug.level),
+        sources=[project / "agent", project],
+    )
 
 
 def copy_project(folder: Path, conversation: str) -> Path:
@@ -40,18 +46,18 @@ def copy_project(folder: Path, conversation: str) -> Path:
 @pytest.mark.parametrize("bug", BUGS, ids=lambda bug: bug.name)
 def test_a_conversation_catches_the_bug(bug: Bug, tmp_path: Path) -> None:
     run = ran(bug, tmp_path)
-    assert run.returncode == pytest.ExitCode.TESTS_FAILED, run.output
+    assert run.code == pytest.ExitCode.TESTS_FAILED, run.printed
     where = rf"{re.escape(bug.conversation)}\.yaml:\d+: "
-    assert re.search(where, run.output), run.output
-    faults = re.findall(r"^[> ] {1,4}\d+  ([a-z_.]+): ", run.output, re.MULTILINE)
-    assert bug.field in faults, run.output
+    assert re.search(where, run.printed), run.printed
+    faults = re.findall(r"^[> ] {1,4}\d+  ([a-z_.]+): ", run.printed, re.MULTILINE)
+    assert bug.field in faults, run.printed
 
 
 @pytest.mark.parametrize("bug", [NO_BUG, NO_BUG_IN_A_SESSION], ids=lambda bug: bug.level)
 def test_without_a_bug_it_passes(bug: Bug, tmp_path: Path) -> None:
     run = ran(bug, tmp_path)
-    assert run.returncode == pytest.ExitCode.OK, run.output
-    assert "1 passed" in run.output
+    assert run.code == pytest.ExitCode.OK, run.printed
+    assert "1 passed" in run.printed
 
 
 def test_a_bug_whose_place_is_gone_is_named(tmp_path: Path) -> None:

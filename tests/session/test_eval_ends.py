@@ -144,15 +144,15 @@ def break_down(said: Sequence[str]) -> str:
 
 
 @pytest.mark.parametrize(
-    ("answer", "why"),
-    [(break_down, "ConnectionError: the model is down"), (hang, "TimeoutError")],
+    ("answer", "turn_timeout", "why"),
+    [(break_down, 30, "ConnectionError: the model is down"), (hang, 0.05, "TimeoutError")],
 )
 @pytest.mark.parametrize("max_failures", [1, 3])
 async def test_a_case_that_fails_is_told_with_its_error_and_is_never_right(
-    answer: Answer, why: str, max_failures: int
+    answer: Answer, turn_timeout: float, why: str, max_failures: int
 ) -> None:
     cases = [case("a", "end", "break"), case("b", "continue", "break")]
-    graph = graph_of(answer, turn_timeout=0.05, max_failures=max_failures)
+    graph = graph_of(answer, turn_timeout=turn_timeout, max_failures=max_failures)
     found = await decisions(graph, cases)
     assert [(one.verdict, one.why) for one in found] == [("failed", why)] * 2
 

@@ -14,7 +14,8 @@ from lastword.terminal import SafeConsole
 from lastword.testing.transcripts.transcript import Level
 from lastword.tools.replay.command import ReplayRequest, replay_file
 from tests import PROJECT_ROOT
-from tests.fakes.shop_project import Ran, command
+from tests.fakes.forked_pytest import Ran
+from tests.fakes.shop_project import command
 
 CONFIRMED = PROJECT_ROOT / "tests" / "conversations" / "appointment" / "confirmed.yaml"
 

@@ -47,7 +47,10 @@ def test_what_makes_programs_run_is_handed_on_and_nothing_else() -> None:
 
 
 def environment_of(pid: int) -> str:
-    return Path(f"/proc/{pid}/environ").read_text()
+    """The environment of a process, which is empty for a moment while its program is loaded."""
+    while not (found := Path(f"/proc/{pid}/environ").read_text()):
+        pass
+    return found
 
 
 @asynccontextmanager

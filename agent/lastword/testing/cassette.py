@@ -26,10 +26,8 @@ ENDING = ".cassette.yaml"
 MAX_SIZE = 8 * MIB
 """Bytes: room for a hundred questions of 80 KiB, as each contains the conversation so far."""
 _ABOUT = (
-    "# Answers of the graph's chat model, recorded with --lastword-record. A request that is not
-"
-    "# in this file fails the test: record again, or correct the prompt.
-"
+    "# Answers of the graph's chat model, recorded with --lastword-record. A request that is not\n"
+    "# in this file fails the test: record again, or correct the prompt.\n"
 )
 _ROLES = {"human": "caller", "ai": "agent"}
 
