@@ -12,7 +12,7 @@ import pytest
 from tests.fakes.postgres import LocalPostgres, running_postgres
 
 TESTS = Path(__file__).parent
-LEVELS = ("unit", "conversations", "session", "studio", "room")
+LEVELS = ("unit", "conversations", "session", "studio", "room", "wheel")
 _seconds: defaultdict[str, float] = defaultdict(float)
 _ran: Counter[str] = Counter()
 
