@@ -14,7 +14,7 @@ import pytest
 from tests.fakes.postgres import LocalPostgres, running_postgres
 
 TESTS = Path(__file__).parent
-FOLDERS = ("unit", "conversations", "session", "studio", "room", "livekit")
+FOLDERS = ("unit", "conversations", "session", "studio", "room", "wheel", "livekit")
 CONVERSATIONS = {"session": "conversations in sessions", "room": "conversations in rooms"}
 """Levels of transcripts, but for that of the graph alone, which has the folder's name."""
 

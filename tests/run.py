@@ -33,7 +33,7 @@ QUICK = (
 )
 LEVELS = (
     *("unit", "conversations", "conversations in sessions", "session", "studio", "room"),
-    "conversations in rooms",
+    *("conversations in rooms", "wheel"),
 )
 """As ``tests/conftest.py`` names them. A level in which no test ran fails the whole."""
 NICE = "5"
@@ -71,6 +71,7 @@ STAGES = (
         Run("aloud", ["tests/conversations", "--lastword-level", "room", "-m", "aloud"]),
         Run("quick", QUICK, yields=True),
     ],
+    [Run("wheel", ["tests/wheel"])],
 )
 """Runs of one stage run at the same time."""
 

@@ -1,4 +1,4 @@
-"""``python -m agent`` is ``lastword``."""
+"""``python -m lastword`` runs the command ``lastword``."""
 
 from lastword.cli import main
 

@@ -1,4 +1,4 @@
-"""The ``lastword`` command: arguments only; what they do is elsewhere.
+"""The ``lastword`` command: arguments only; ``lastword.tools`` has what the commands do.
 
 Each command imports what it needs when it runs: LiveKit and LangGraph take seconds.
 """
@@ -13,20 +13,20 @@ from typing import Annotated, Any, Literal, TypeVar
 
 import typer
 
+import lastword
 from lastword.dispatch import read_dispatch
 from lastword.extras import needs
 from lastword.settings import make_checkpoints_strict, read_settings
 from lastword.terminal import SafeConsole, run_command
 
 app = typer.Typer(
-    help="A LiveKit voice agent whose LangGraph graph decides when to hang up.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_show_locals=False,
 )
 
 eval_app = typer.Typer(
-    help="Measure decisions of a graph on labelled conversations.", no_args_is_help=True
+    help="Measure a graph's decisions on labelled conversations.", no_args_is_help=True
 )
 app.add_typer(eval_app, name="eval")
 
@@ -35,22 +35,39 @@ MetadataOption = Annotated[str, typer.Option(help="JSON that is sent with the di
 _Result = TypeVar("_Result")
 
 
+def _print_version(*, wanted: bool) -> None:
+    if wanted:
+        SafeConsole().print(f"lastword {lastword.__version__}", highlight=False)
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    *,
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", is_eager=True, callback=_print_version, help="Print the version."
+        ),
+    ] = False,
+) -> None:
+    """A LiveKit voice agent whose LangGraph graph decides when to hang up."""
+
+
 @app.command()
 def call(
     graph: GraphOption = None,
     script: Annotated[
         str | None,
-        typer.Option(
-            help="What the caller says: a YAML file, or the name of one of the project's."
-        ),
+        typer.Option(help="The caller script: a YAML file, or the name of one of the project's."),
     ] = None,
     metadata: MetadataOption = "",
     port: Annotated[int | None, typer.Option(help="Port of the local LiveKit server.")] = None,
     picture: Annotated[
-        Path | None, typer.Option(help="Also write what the terminal shows to this SVG file.")
+        Path | None, typer.Option(help="Also save the terminal output as this SVG file.")
     ] = None,
 ) -> None:
-    """Make a whole call on this machine: local server, worker, simulated caller."""
+    """Run a whole call on this machine: LiveKit server, worker and simulated caller."""
     needs("lastword call", "offline")
     from lastword.private_files import private_file
     from lastword.tools.rehearsal.command import Rehearsal, rehearse
@@ -72,7 +89,7 @@ def talk(
     metadata: MetadataOption = "",
     audio: Annotated[bool, typer.Option(help="Use microphone and loudspeaker.")] = False,
 ) -> None:
-    """Talk to a graph yourself: typed lines, or microphone and loudspeaker."""
+    """Talk to a graph: by typing, or with microphone and loudspeaker."""
     from lastword.tools.talk import talk_aloud, talk_typed
 
     settings = read_settings()
@@ -85,21 +102,23 @@ def talk(
 
 @app.command()
 def replay(
-    file: Annotated[Path, typer.Argument(help="A transcript: YAML, as make call writes it.")],
+    file: Annotated[
+        Path, typer.Argument(help="A transcript, such as `lastword call` writes (YAML).")
+    ],
     level: Annotated[
         Literal["graph", "session", "room"],
         typer.Option(help="The graph alone, a LiveKit session, or a real room with real audio."),
     ] = "graph",
     graph: GraphOption = None,
     real_time: Annotated[
-        bool, typer.Option("--real-time", help="Take as long as the words would.")
+        bool, typer.Option("--real-time", help="Show the conversation at the speed of speech.")
     ] = False,
-    live: Annotated[bool, typer.Option("--live", help="Let the real chat model answer.")] = False,
+    live: Annotated[bool, typer.Option("--live", help="Ask the real chat model.")] = False,
     record: Annotated[
-        bool, typer.Option("--record", help="As --live, and keep its answers in a cassette.")
+        bool, typer.Option("--record", help="As --live, and save the answers in a cassette.")
     ] = False,
 ) -> None:
-    """Have a written or recorded conversation again, and see whether it goes as it is written."""
+    """Replay a written or recorded conversation, and check what it expects."""
     from lastword.tools.replay.command import ReplayRequest, replay_file
 
     request = ReplayRequest(file, level, graph, real_time, live, record)
@@ -111,19 +130,19 @@ def replay(
 def check(
     graphs: Annotated[
         list[str] | None,
-        typer.Argument(metavar="GRAPH", help="Names in langgraph.json; default: all."),
+        typer.Argument(metavar="GRAPH", help="Names in langgraph.json. Default: all."),
     ] = None,
     config: Annotated[
-        Path | None, typer.Option(help="The langgraph.json, if it is elsewhere.")
+        Path | None, typer.Option(help="Path of langgraph.json, if it is not here.")
     ] = None,
     form: Annotated[
-        Literal["text", "json"], typer.Option("--format", help="For people, or for machines.")
+        Literal["text", "json"], typer.Option("--format", help="Output for people or for programs.")
     ] = "text",
 ) -> None:
-    """Read graphs without running them, and say what would go wrong in their calls.
+    """Find mistakes in graphs without running them, such as a call that cannot end.
 
-    Their modules are imported, which runs the code in them: check only code that you trust.
-    Exits with 1 when there is something to mend.
+    The graphs' modules are imported, which runs their top-level code: check only code that you
+    trust. The exit code is 1 when there are findings.
     """
     from lastword.tools.check import check_graphs
     from lastword.tools.check.view import as_json, show
@@ -142,13 +161,18 @@ def check(
     add_help_option=False,
 )
 def worker(context: typer.Context) -> None:
-    """Run the worker: ``worker start`` in production, ``worker dev`` with reload.
+    """Run the worker: `worker start` in production, `worker dev` with reload.
 
-    The words after ``worker`` are LiveKit's own; ``worker --help`` lists them.
+    The arguments after `worker` are those of LiveKit Agents; `worker --help` lists them.
     """
-    from lastword.worker import run_worker
+    from livekit.agents import AgentServer
 
-    run_worker(*context.args)
+    from lastword.worker import run_app, run_worker
+
+    if not context.args or "--help" in context.args:
+        run_app(AgentServer(), context.args)
+    else:
+        run_worker(*context.args)
 
 
 @eval_app.command()
@@ -158,8 +182,8 @@ def ends(
     history: Annotated[
         Literal["given", "replayed"],
         typer.Option(
-            help="given: the graph gets what both sides have said; "
-            "replayed: the caller's lines are said again, and the graph answers them."
+            help="given: the graph gets the words of both sides; "
+            "replayed: it gets the caller's words and answers them itself."
         ),
     ] = "given",
     metadata: MetadataOption = "",
@@ -167,33 +191,34 @@ def ends(
         str | None, typer.Option(help="Set LASTWORD_CHAT_MODEL, for graphs that read it.")
     ] = None,
     against: Annotated[
-        str | None, typer.Option(help="Another graph, on the same cases, side by side.")
+        str | None, typer.Option(help="Compare with another graph on the same cases.")
     ] = None,
     against_model: Annotated[
         str | None,
-        typer.Option(help="As --model, on the same cases in a process of its own, side by side."),
+        typer.Option(help="Compare with another chat model, set as by --model."),
     ] = None,
-    parallel: Annotated[int, typer.Option(min=1, help="So many cases at once.")] = 4,
+    parallel: Annotated[int, typer.Option(min=1, help="Number of cases to run at once.")] = 4,
     limit: Annotated[
-        int | None, typer.Option(min=1, help="Only so many cases, spread over the file.")
+        int | None, typer.Option(min=1, help="Run at most this many cases, spread over the file.")
     ] = None,
     category: Annotated[
-        list[str] | None, typer.Option(help="Only cases of this category; can be repeated.")
+        list[str] | None, typer.Option(help="Run only cases of this category. Can be repeated.")
     ] = None,
     json_file: Annotated[
-        Path | None, typer.Option("--json", help="Write figures and all cases to this file.")
+        Path | None, typer.Option("--json", help="Write the figures and all cases to this file.")
     ] = None,
     out: Annotated[
         Path | None, typer.Option(help="Write the report to this file as Markdown.")
     ] = None,
     fail_under_precision: Annotated[
-        float | None, typer.Option(min=0, max=1, help="Exit 1 when precision is below (0 to 1).")
+        float | None,
+        typer.Option(min=0, max=1, help="Exit with 1 below this precision (0 to 1)."),
     ] = None,
     fail_under_recall: Annotated[
-        float | None, typer.Option(min=0, max=1, help="Exit 1 when recall is below (0 to 1).")
+        float | None, typer.Option(min=0, max=1, help="Exit with 1 below this recall (0 to 1).")
     ] = None,
 ) -> None:
-    """Is the decision to hang up right? Labelled conversations are run through a graph."""
+    """Measure how often a graph hangs up when it should, on labelled conversations."""
     from lastword.tools.evaluation.ends import EndsRequest, measure_ends
 
     request = EndsRequest(
@@ -221,13 +246,13 @@ def ends(
 
 
 async def until_signalled(work: Coroutine[Any, Any, _Result]) -> _Result:
-    """Run ``work``; SIGTERM cancels it like Ctrl-C does, so that it ends what it has started."""
+    """Run ``work``; SIGTERM cancels it like Ctrl-C does, so that it stops what it has started."""
     if (this := asyncio.current_task()) is not None:
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, this.cancel)
     return await work
 
 
 def main(run: Callable[[], object] = app) -> None:
-    """Run the command; a mistake of the user's is one sentence and exit code 1."""
+    """Run the command; a user's mistake is printed as one sentence, with exit code 1."""
     make_checkpoints_strict()
     run_command(run)

@@ -6,6 +6,7 @@ import json
 import re
 import subprocess
 import sys
+import tomllib
 from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
@@ -102,6 +103,13 @@ def test_documents_use_public_names_only(document: Path) -> None:
             assert name in import_module(module).__all__
 
 
-def test_every_extra_is_one_of_the_package() -> None:
-    toml = (PROJECT_ROOT / "pyproject.toml").read_text()
-    assert all(re.search(rf"^{extra} = \[", toml, re.MULTILINE) for extra in EXTRAS)
+def test_the_extras_are_those_of_the_project_and_of_the_page_about_them() -> None:
+    toml = tomllib.loads((PROJECT_ROOT / "pyproject.toml").read_text())
+    extras = toml["project"]["optional-dependencies"]
+    assert set(EXTRAS) == set(extras) - {"studio", "production", "dev"}
+    page = (PROJECT_ROOT / "docs" / "install.md").read_text()
+    rows = re.findall(r"^\| `(\w+)` \| .* \| (.*) \|$", page.partition("## Size")[0], re.MULTILINE)
+    assert [name for name, _ in rows] == list(extras)
+    for name, brings in rows:
+        wanted = {re.split(r"[\[~>=]", one)[0] for one in extras[name]} - {"lastword"}
+        assert wanted <= set(re.findall(r"`([\w-]+)", brings))

@@ -1,6 +1,8 @@
-"""Transcripts as tests: pytest collects them, and each is an item.
+"""The pytest plugin: a transcript is a test, and a fixture gives conversations in Python.
 
-Nothing of LiveKit or LangGraph is imported before a conversation is to be had.
+pytest loads it in every project in which Lastword is installed. So it imports nothing of LiveKit
+or LangGraph before a conversation runs, and every option, setting and fixture of it carries the
+product's name.
 """
 
 from __future__ import annotations
@@ -26,7 +28,7 @@ if TYPE_CHECKING:
     from lastword.testing.transcripts.transcript import Level, Transcript
 
 CASSETTE = ".cassette.yaml"
-"""As in ``lastword.testing.cassette``, which is not imported for every run of pytest."""
+"""As in ``lastword.testing.cassette``, which this module does not import."""
 FOLDER = "tests/conversations"
 LEVELS: tuple[Level, ...] = ("graph", "session", "room")
 _PLUGIN = "lastword-conversations"
@@ -42,7 +44,7 @@ def _levels(names: str) -> list[Level]:
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Options and settings of conversations."""
+    """Add the options and settings."""
     group = parser.getgroup("lastword", "Lastword: conversations as tests")
     group.addoption(
         "--lastword-level",
@@ -55,15 +57,15 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption(
         "--lastword-live",
         action="store_true",
-        help="let the real chat model answer, not the transcript",
+        help="ask the real chat model instead of taking the recorded answers",
     )
     group.addoption(
         "--lastword-record",
         action="store_true",
-        help="as --lastword-live, and keep its answers in cassettes",
+        help="as --lastword-live, and save the answers in cassettes",
     )
     group.addoption(
-        "--lastword-repeat", type=int, default=1, metavar="N", help="have each conversation N times"
+        "--lastword-repeat", type=int, default=1, metavar="N", help="run each conversation N times"
     )
     group.addoption(
         "--lastword-judge",
@@ -77,18 +79,18 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         metavar="FOLDER",
         nargs="?",
         const="",
-        help="show the nodes, edges and endings that no conversation has taken; with FOLDER, also "
+        help="show the nodes, edges and endings that no conversation took; with FOLDER, also "
         "write them there as Markdown and JSON",
     )
     group.addoption(
         "--lastword-fail-under-edges",
         type=float,
         metavar="PERCENT",
-        help="fail when fewer were taken",
+        help="fail when the conversations took fewer edges",
     )
     parser.addini(
         "lastword_conversations",
-        f"folders whose YAML files are conversations; {FOLDER} by default",
+        f"folders whose YAML files are conversations; default: {FOLDER}",
         "paths",
     )
     parser.addini(
@@ -99,9 +101,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Register what belongs to one run of pytest."""
+    """Register the state of this run of pytest."""
     if config.getoption("--lastword-repeat") < 1:
-        raise pytest.UsageError("--lastword-repeat needs a number from 1 on")
+        raise pytest.UsageError("--lastword-repeat must be 1 or more")
     config.pluginmanager.register(ConversationRun(config), _PLUGIN)
 
 
@@ -110,7 +112,7 @@ def _run(config: pytest.Config) -> ConversationRun:
 
 
 def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
-    """Take a YAML file that lies in a folder of conversations."""
+    """Collect a YAML file in a folder of conversations."""
     if file_path.suffix not in (".yaml", ".yml") or file_path.name.endswith(CASSETTE):
         return None
     folders = parent.config.getini("lastword_conversations") or [parent.config.rootpath / FOLDER]
@@ -122,7 +124,7 @@ def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Col
 
 
 def _printable_names(path: Path, config: pytest.Config) -> dict[str, Any]:
-    """What pytest would call a file, without what would steer the terminal."""
+    """The names that pytest gives a file, without characters that control the terminal."""
     is_inside = path.is_relative_to(config.rootpath)
     shown = path.relative_to(config.rootpath) if is_inside else path
     return {"name": one_line(path.name), "nodeid": one_line(shown.as_posix())}
@@ -132,7 +134,7 @@ class ConversationFile(pytest.File):
     """One transcript."""
 
     def collect(self) -> Iterable[pytest.Item]:
-        """Make an item of it for each level and each repetition."""
+        """Make an item for each level and each repetition."""
         from lastword.testing.transcripts.transcript_file import read_transcript
 
         try:
@@ -151,7 +153,7 @@ class ConversationFile(pytest.File):
 
 
 class ConversationItem(pytest.Item):
-    """A conversation that is to be had at ``level``."""
+    """A conversation as a test at ``level``."""
 
     def __init__(self, *, transcript: Transcript, level: Level, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -165,12 +167,12 @@ class ConversationItem(pytest.Item):
 
     @property
     def location(self) -> tuple[str, int | None, str]:
-        """As pytest has it, but printable."""
+        """The location that pytest prints, made printable."""
         path, line, title = super().location
         return one_line(path), line, title
 
     def runtest(self) -> None:
-        """Have the conversation."""
+        """Run the conversation."""
         done = _run(self.config).have(self.transcript, self.level)
         if not done.passed:
             raise ConversationFailed(done)
@@ -188,12 +190,12 @@ class ConversationItem(pytest.Item):
                 return super().repr_failure(excinfo, style)
 
     def reportinfo(self) -> tuple[Path, int, str]:
-        """Where the conversation stands."""
+        """File, line and title of the conversation."""
         return self.path, 0, one_line(self.transcript.title or self.name)
 
 
 class ConversationFailed(AssertionError):
-    """A conversation did not go as it is written; the message shows where."""
+    """A conversation did not go as written; the message shows where."""
 
     def __init__(self, done: Replayed) -> None:
         from lastword.testing.script_view import script_of
@@ -214,9 +216,9 @@ def _short(path: Path) -> Path:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, Any, Any]:
-    """Keep what callers and graphs have said from steering the terminal that shows a failure.
+    """Make a failure's report printable, so that no words in it control the terminal.
 
-    It may be in the error of a graph, in its log, and in what it has printed.
+    The words of callers and graphs may be in a graph's error, in its log, and in what it printed.
     """
     report = yield
     fixtures = getattr(item, "fixturenames", ())
@@ -230,8 +232,10 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, Any, Any]:
 
 @pytest.fixture
 def lastword_conversation(request: pytest.FixtureRequest) -> Conversations:
-    """Have a conversation in Python; give the graph's name, and ``metadata`` and ``clock`` as in
-    a transcript, ``context`` for keys of the graph's own, and use it with ``async with``.
+    """Run a conversation in Python, in a LiveKit session without sound; use it with ``async with``.
+
+    Its arguments: the graph's name (default: the first in ``langgraph.json``), ``metadata`` and
+    ``clock`` as in a transcript, and ``context`` with keys for the graph's runtime context.
     """
     from lastword.testing.conversation import converse
 
@@ -255,14 +259,14 @@ def lastword_conversation(request: pytest.FixtureRequest) -> Conversations:
 
 
 class Hooks:
-    """What a project's ``conftest.py`` may say about its conversations."""
+    """Hooks for a project's ``conftest.py``."""
 
     @pytest.hookspec
     def pytest_lastword_context(self, transcript: Transcript | None) -> dict[str, Any]:
-        """Keys of the graph's runtime context for this conversation (None: one in Python)."""
+        """Keys of the graph's runtime context; ``transcript`` is None for one in Python."""
         raise NotImplementedError
 
 
 def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
-    """Make the hooks known."""
+    """Add the hooks."""
     pluginmanager.add_hookspecs(Hooks)

@@ -1,6 +1,6 @@
-"""One run of pytest: its graphs, how conversations are had in it, and what they have shown.
+"""One run of pytest: its graphs, how its conversations run, and which edges they took.
 
-As the plugin, it imports nothing of LiveKit or LangGraph before a conversation is to be had.
+Like the plugin, it imports nothing of LiveKit or LangGraph before a conversation runs.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _TAKEN = "lastword_taken"
 
 
 class ConversationRun:
-    """One run of pytest, in one of its processes."""
+    """The state of one run of pytest, in one process."""
 
     def __init__(self, config: pytest.Config) -> None:
         self._config = config
@@ -88,7 +88,7 @@ class ConversationRun:
         return done
 
     def graph(self, name: str | None) -> CallGraph:
-        """A graph by its name; the first of ``langgraph.json`` without one."""
+        """Load a graph; without a name, the first of ``langgraph.json``."""
         from lastword.graphs_config import choose_graph, graph_specs, load_graph
         from lastword.settings import offline_answers
 
@@ -121,9 +121,9 @@ class ConversationRun:
         )
 
     def saw(self, graph: str, replies: Sequence[Reply], taken: Taken | None = None) -> None:
-        """Keep what a conversation has shown of ``graph``; ``taken`` in another process.
+        """Record the edges that a conversation took; ``taken`` if it ran in another process.
 
-        Forgotten words are warnings of pytest, which ``filterwarnings`` can turn into errors.
+        Forgotten words become warnings of pytest, which ``filterwarnings`` can turn into errors.
         """
         for words in (one for reply in replies for one in reply.forgotten):
             warnings.warn(words, stacklevel=2)
@@ -151,7 +151,7 @@ class ConversationRun:
         return self._judge
 
     def _in_room(self) -> tuple[BlockingPortal, RoomStage]:
-        """The server and the worker of this run, which are started when they are needed first."""
+        """The server and the worker of this run; started on first use."""
         if self._room is None:
             from anyio.from_thread import start_blocking_portal
 
@@ -175,7 +175,7 @@ class ConversationRun:
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, node: Any, error: object) -> None:  # noqa: ARG002 - xdist's
-        """A process of xdist is done: what its conversations have shown."""
+        """Take over the edges that a process of xdist recorded."""
         from lastword.testing.coverage import Taken
 
         for graph, text in getattr(node, "workeroutput", {}).get(_TAKEN, {}).items():
@@ -183,7 +183,7 @@ class ConversationRun:
 
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
-        """Close the room; in a process of xdist, hand over what was shown."""
+        """Close the room; a process of xdist hands over the edges that it recorded."""
         self._around.close()
         if not self._covers:
             return
@@ -231,7 +231,7 @@ class ConversationRun:
         return shape_of(name, loaded.graph, loaded.policy, endings)
 
     def coverages(self) -> list[Coverage]:
-        """What was taken of every graph of ``langgraph.json``."""
+        """The coverage of every graph in ``langgraph.json``."""
         from lastword.graphs_config import graph_specs
         from lastword.testing.coverage import Coverage
 
