@@ -10,7 +10,7 @@ from typing import Literal
 
 from lastword.settings import environment_without_keys, inherited_environment
 from tests import PROJECT_ROOT
-from tests.fakes.shop_project import Ran
+from tests.fakes.forked_pytest import Ran
 
 Kind = Literal["wheel", "editable"]
 
