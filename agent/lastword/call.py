@@ -32,7 +32,6 @@ from lastword.hangup.closing import Closing
 from lastword.hangup.end_call import end_call_tool
 from lastword.hangup.hang_up import Line, surely
 from lastword.hangup.limit_watch import LimitWatch
-from lastword.hangup.limits import Due
 from lastword.hangup.phases import Limits
 from lastword.hangup.playout import Playout
 from lastword.providers.voices import Voices
@@ -129,10 +128,6 @@ class Call:
         """End the call now; without effect when it has ended already."""
         self.closing.cut_short(end)
 
-    async def reach(self, limit: Due) -> None:
-        """Do what is due at a limit now: tell the graph, or end the call."""
-        await self._limit_watch.reach(limit)
-
     @property
     def ended(self) -> bool:
         """Whether the call is over; its line may still be up."""
@@ -191,7 +186,7 @@ class Call:
         await start(self.session, self._agent)
 
     async def _tell_of_keys(self, event: CallEvent) -> None:
-        """Who presses a key does not want to hear the rest of the sentence."""
+        """A key press interrupts the agent, like speech."""
         if self.session.current_speech is not None:
             await self.session.interrupt()
         await self.graph_llm.tell(event)

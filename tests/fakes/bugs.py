@@ -1,4 +1,4 @@
-"""Bugs that people make in a graph or in the bridge, and the conversation that catches each."""
+"""Bugs that people make in a graph, the bridge or the end of a call, and what catches each."""
 
 from __future__ import annotations
 
@@ -58,6 +58,10 @@ _WIRING = "graphs/appointment/graph.py"
 _ANSWER = "agent/lastword/bridge/answer.py"
 _HISTORY = "agent/lastword/bridge/history.py"
 _CLOSERS = "agent/lastword/hangup/closers.py"
+_CLOSING = "agent/lastword/hangup/closing.py"
+_GUARD = "agent/lastword/hangup/farewell_guard.py"
+_LIMITS = "agent/lastword/hangup/limits.py"
+_LIMIT_WATCH = "agent/lastword/hangup/limit_watch.py"
 
 ENDINGS = (
     _bug(
@@ -221,4 +225,67 @@ TURNS = (
     ),
 )
 
-BUGS = (*ENDINGS, *TURNS)
+RULES = (
+    _bug(
+        "a silent caller is reminded once too often",
+        (_LIMITS, "times.reminders >= policy", "times.reminders > policy"),
+        "appointment/silent-to-the-end",
+        "agent",
+    ),
+    _bug(
+        "the end is near only when it is there",
+        (_LIMITS, "_ends_at(policy, times) - policy.limit_warning, ", "_ends_at(policy, times), "),
+        "survey/time-is-short-then-up",
+        "turns",
+    ),
+    _bug(
+        "a limit's farewell is not spoken",
+        (_LIMIT_WATCH, "            if limit.farewell:", "            if not limit.farewell:"),
+        "reception/time-is-short-then-up",
+        "agent",
+    ),
+    _bug(
+        "a key does not count as a sign of the caller",
+        (
+            _LIMIT_WATCH,
+            "        self._caller_is_there()\n        if self._stop",
+            "        if self._stop",
+        ),
+        "appointment/words-begin-the-silence-anew",
+        "says",
+    ),
+    _bug(
+        "words over the farewell for silence do not keep the call",
+        (
+            _GUARD,
+            '            case "words":\n                return True',
+            '            case "words":\n                return False',
+        ),
+        "appointment/answers-over-the-silence-farewell",
+        "agent",
+    ),
+    _bug(
+        "a new request over the farewell is not heard",
+        (_GUARD, "return not self._says_goodbye(event)", "return False"),
+        "appointment/request-over-the-farewell",
+        "agent",
+    ),
+    _bug(
+        "the closing hangs up twice",
+        (
+            _CLOSING,
+            "        removed = await hang_up(lines)",
+            "        await hang_up(lines)\n        removed = await hang_up(lines)",
+        ),
+        "appointment/confirmed",
+        "ended",
+    ),
+    _bug(
+        "nobody hangs up after the tail",
+        (_CLOSING, "        if wake is not None:", "        if wake is None:"),
+        "appointment/confirmed",
+        "turns",
+    ),
+)
+
+BUGS = (*ENDINGS, *TURNS, *RULES)

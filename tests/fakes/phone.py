@@ -16,6 +16,7 @@ from livekit.agents.voice import io
 from livekit.agents.voice.run_result import RunResult
 
 from lastword.call import Call
+from lastword.clock import Clock
 from lastword.dispatch import read_dispatch
 from lastword.graphs_config import CallGraph
 from lastword.hangup.call_end import CallEnd
@@ -73,6 +74,7 @@ async def phone_call(
     call_id: str = "call-under-test",
     voice: tts.TTS[Any] | None = None,
     subtitles: io.TextOutput | None = None,
+    clock: Clock | None = None,
 ) -> AsyncIterator[Phone]:
     """Call a graph; the block begins when the opening, if there is one, has been spoken.
 
@@ -84,6 +86,7 @@ async def phone_call(
         call_id: name of the call.
         voice: speaks for the agent; without one ``SilentVoice``.
         subtitles: get the agent's words as they are passed on.
+        clock: of the call; without one the event loop's.
     """
     policy = policy or CallPolicy(first_speaker="caller", tail=0)
     journal, mouth, line = KeptJournal(), Mouth(), FakeLine()
@@ -94,6 +97,7 @@ async def phone_call(
         journal=journal,
         voices=replace(voices, tts=voice or SilentVoice()),
         memory=memory,
+        clock=clock,
     )
     ready = asyncio.Event()
 

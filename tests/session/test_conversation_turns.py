@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from pathlib import Path
 from typing import Any
 
@@ -83,6 +84,48 @@ async def test_p10_a_turn_that_cannot_be_had_is_a_fault_of_its_line(
 ) -> None:
     done = await had(tmp_path, turns, level)
     assert faults(done) == found
+
+
+HASTY = CallPolicy(first_speaker="caller", silence_timeout=4, max_duration=60, limit_warning=20)
+
+
+@BOTH
+@pytest.mark.parametrize(
+    ("turns", "why"),
+    [
+        ("- silence: 3\n", "nothing happens in 3 seconds of silence"),
+        ("- silence: 3\n- silence: 1\n", "nothing happens in 3 seconds"),
+        ("- silence: 9\n", "two things in 9 seconds of silence; write a `silence` for each"),
+        ("- limit_near: 30\n", "not told that 30 seconds are left: .* limit_warning is 20"),
+        ("- limit_near: 20\n- limit_near: 10\n", "not told that 10 seconds are left: it is told o"),
+    ],
+)
+async def test_p11_a_turn_that_the_limits_of_the_call_contradict_is_a_fault(
+    tmp_path: Path, turns: str, why: str, level: Level
+) -> None:
+    done = await had(tmp_path, turns, level, talker(HASTY))
+    [fault] = done.faults
+    assert fault.field == "turns"
+    assert re.search(why, fault.why)
+
+
+@BOTH
+@pytest.mark.parametrize(
+    "turns",
+    [
+        "- silence:\n- silence:\n- silence:\n- agent: I cannot hear you, ...\n",
+        "- silence: 5\n- silence: 5\n- silence: 5\n",
+        "- silence: 7\n- caller: one\n- silence: 4\n",
+        "- limit_near: 20\n- silence: 4\n- caller: one\n- time_up: true\n",
+        "- caller: one\n- limit_near: 12.5\n",
+        "- keypad: '12'\n- keypad: '3#'\n- silence: 4\n",
+    ],
+)
+async def test_p11_time_that_passes_as_it_does_in_a_call_is_no_fault(
+    tmp_path: Path, turns: str, level: Level
+) -> None:
+    done = await had(tmp_path, turns, level, talker(HASTY))
+    assert faults(done) == []
 
 
 @BOTH

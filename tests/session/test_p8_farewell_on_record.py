@@ -6,8 +6,8 @@ lets the speech end like any other. (Who presses or says something calls the far
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, Literal
 
 import pytest
@@ -15,8 +15,8 @@ from langchain_core.messages import AIMessage
 from langgraph.graph import START, MessagesState, StateGraph
 from langgraph.pregel import Pregel
 
-from lastword.hangup.limits import TimeUp
 from lastword.signals import CallPolicy
+from lastword.testing.virtual_clock import VirtualClock
 from tests.fakes.phone import Phone, phone_call
 from tests.fakes.polite_graph import polite_graph
 
@@ -57,6 +57,7 @@ MEANWHILE: dict[str, tuple[Deed, str]] = {
     "nothing happens": (nothing, "played"),
 }
 POLICY = CallPolicy(first_speaker="caller", tail=0)
+SHORT = replace(POLICY, silence_timeout=None, first_words_timeout=None, max_duration=60.0)
 
 
 async def farewell_on_record(phone: Phone) -> str:
@@ -89,9 +90,10 @@ async def test_p8_what_happens_to_the_voice_during_the_farewell(what: str) -> No
 @pytest.mark.parametrize("what", MEANWHILE)
 async def test_p8_what_happens_to_the_voice_during_a_limits_farewell(what: str) -> None:
     deed, found = MEANWHILE[what]
-    async with phone_call(polite_graph([]), POLICY) as phone, asyncio.TaskGroup() as tasks:
+    clock = VirtualClock()
+    async with phone_call(polite_graph([]), SHORT, clock=clock) as phone:
         phone.mouth.hold = True
-        tasks.create_task(phone.call.reach(TimeUp("max_duration", "Time is up.")))
+        await clock.advance(60)
         await phone.mouth.captured.wait()
         deed(phone)
         phone.mouth.release()

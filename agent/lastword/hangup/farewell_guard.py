@@ -1,4 +1,4 @@
-"""The caller's voice over a farewell: what it says may call the hang-up off."""
+"""Listens to the caller during a farewell; what the caller says may call the hang-up off."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ from lastword.hangup.playout import Playout
 from lastword.signals import CallPolicy
 
 StoppedBy = Literal["new_request", "any", "never", "words"]
-"""What calls a farewell off: those of ``CallPolicy.farewell_interruption``, and any words at all,
-which is so for the farewell of a caller who had said none."""
+"""What calls a farewell off: as ``CallPolicy.farewell_interruption``, or "words": any words, for
+the farewell of a caller who had said none."""
 
 UNSETTLED_WORDS = 3
 """The last words of a transcript that is not final: "by the" may become "bye then", and "have a
@@ -35,7 +35,7 @@ _log = logging.getLogger("lastword.hangup")
 
 
 def limit_stopped_by(limit: TimeUp, policy: CallPolicy) -> StoppedBy:
-    """What calls the farewell of a limit off: words that are no silence any more, else nothing."""
+    """What calls the farewell of a limit off: any words if it was for silence, else nothing."""
     is_kept = limit.for_silence and policy.farewell_interruption != "never"
     return "words" if is_kept else "never"
 
@@ -48,15 +48,15 @@ def guarded(
     policy: CallPolicy,
     stopped_by: StoppedBy,
 ) -> Iterator[Callable[[], None]]:
-    """Do with the caller's voice over the farewell ``speech`` what is to be done.
+    """Listen to the caller during the farewell ``speech``, and call it off if the policy says so.
 
-    Gives what stops the farewell and calls the hang-up off at once.
+    Yields a function that stops the farewell and calls the hang-up off at once.
     """
     listener = _Listener(speech, farewell, policy, stopped_by)
     session.on("user_input_transcribed", listener.heard)
     session.on("user_state_changed", listener.user_state)
     session.on("error", listener.error)
-    if stopped_by != "words":  # a sound that was there in the silence before is none of words
+    if stopped_by != "words":  # a sound that began in the silence before has had no words
         listener.sound(speaking=session.user_state == "speaking")
     try:
         yield listener.stop
@@ -90,7 +90,7 @@ async def follow(
 
 
 class _Listener:
-    """Hears what the caller says over one farewell."""
+    """Listens to the caller during one farewell."""
 
     def __init__(
         self,
@@ -105,7 +105,7 @@ class _Listener:
         self._is_closer: Callable[[str, str], bool] = policy.is_closer or is_closer
 
     def error(self, event: ErrorEvent) -> None:
-        """Take that a model has failed; without a voice the farewell is not heard."""
+        """A model has failed; without a voice the farewell is not heard."""
         if isinstance(event.error, tts.TTSError) and not event.error.recoverable:
             self._farewell.has_no_voice = True
 
@@ -113,12 +113,12 @@ class _Listener:
         self.sound(speaking=event.new_state == "speaking")
 
     def sound(self, *, speaking: bool) -> None:
-        """Take that the caller makes a sound, or is silent."""
+        """The caller begins or stops making a sound."""
         if self._stopped_by != "never":
             self._farewell.makes_sound(speaking=speaking)
 
     def heard(self, event: UserInputTranscribedEvent) -> None:
-        """Take a transcript; the turn of one that does not call the farewell off is dropped."""
+        """A transcript has come; LiveKit drops its turn unless the farewell is called off."""
         words = event.transcript.strip()
         if self._speech.interrupted or not split_words(words):  # "..." is noise, written down
             return
@@ -131,7 +131,7 @@ class _Listener:
         self.stop()
 
     def stop(self) -> None:
-        """Stop the farewell, and call the hang-up off."""
+        """Stop the farewell and call the hang-up off."""
         self._speech.allow_interruptions = True
         self._speech.interrupt()
         self._farewell.call_off()

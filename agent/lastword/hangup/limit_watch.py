@@ -1,4 +1,4 @@
-"""Watches one call's limits: tells the graph first, and ends the call for certain."""
+"""Watches one call's limits: tells the graph first, then ends the call."""
 
 from __future__ import annotations
 
@@ -34,11 +34,11 @@ from lastword.signals import CallPolicy, LimitNear, Silence
 _log = logging.getLogger("lastword.hangup")
 
 _CLOCK_STEP = 0.001
-"""Seconds that are waited at least: an event loop may wake a little before the time it was told."""
+"""Seconds; the shortest wait. An event loop may call a timer a little before its time."""
 
 
 class LimitWatch:
-    """The limits of one call, from the moment when the caller has joined.
+    """Enforces the limits of one call from the moment when the caller has joined.
 
     Args:
         session: whose words and silences are watched.
@@ -90,17 +90,17 @@ class LimitWatch:
                 if what is None:
                     await self._wait(next_look(self._policy, times))
                 else:
-                    await self.reach(what)
+                    await self._reach(what)
 
-    async def reach(self, what: Due) -> None:
-        """Do what is due at a limit; returns when the graph is told, or the call over or kept."""
+    async def _reach(self, what: Due) -> None:
+        """Do what is due; returns when the graph is told, or the call over or kept."""
         if isinstance(what, TimeUp):
             await self._end(what)
         else:
             await self._tell(what)
 
     def key_pressed(self) -> None:
-        """Take that the caller has pressed a key, which keeps a call as words do."""
+        """The caller has pressed a key, which keeps a call as words do."""
         self._caller_is_there()
         if self._stop_farewell is not None and not self._closing.is_decided:
             self._stop_farewell()
@@ -128,7 +128,7 @@ class LimitWatch:
             answer.add_done_callback(self._warning_over)
 
     def _warning_over(self, answer: SpeechHandle) -> None:
-        """A warning that the caller has spoken over is given again in the next quiet moment."""
+        """Give a warning again in the next quiet moment if the caller has spoken over it."""
         if answer.interrupted:
             self._warned, self._again = False, True
             self._changed.set()
@@ -234,7 +234,7 @@ class LimitWatch:
             self._caller_is_there()
 
     def _caller_is_there(self) -> None:
-        """Take that the caller has said a word, or pressed a key: silence is counted anew."""
+        """The caller has said a word or pressed a key: silence is counted anew."""
         self._has_spoken = True
         self._reminders, self._quiet_from = 0, self._now()
         self._changed.set()

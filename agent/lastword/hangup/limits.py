@@ -1,4 +1,4 @@
-"""What a call's limits ask for: pure code, from what is so now to what is due.
+"""Decides what is due at a call's limits; pure code, without a clock.
 
 The policy's numbers are those of ``CallPolicy``; all times are in seconds on one monotonic clock.
 """
@@ -29,13 +29,14 @@ Due = Silence | LimitNear | TimeUp
 
 @dataclass(frozen=True)
 class CallTimes:
-    """What is so.
+    """The state of a call as far as its limits depend on it; times in seconds on one clock.
 
-    ``joined``: when the caller joined; ``quiet_since``: since when nobody has said a word although
-    it is somebody's turn (None: the agent speaks or thinks, or an operator is asked); ``sounding``:
-    the caller makes a sound that is no word so far; ``has_spoken``: somebody has said a word.
-    ``answering``: an answer is being made and not yet heard; ``again``: the warning was given, and
-    spoken over; ``sound_ended``: when the caller's last sound did, whose words may still come.
+    ``joined``: when the caller joined. ``quiet_since``: since when nobody has said a word (None:
+    the agent speaks or thinks, or an operator is asked). ``sounding``: the caller makes a sound in
+    which no word was recognised so far. ``has_spoken``: somebody has said a word. ``reminders``:
+    how often the graph was told of this silence. ``warned``: the graph was told that the end is
+    near; ``again``: the caller has spoken over its answer. ``answering``: an answer is being made
+    and not yet heard. ``sound_ended``: when the caller's last sound ended; words may follow.
     """
 
     now: float
@@ -51,7 +52,7 @@ class CallTimes:
 
 
 def due(policy: CallPolicy, times: CallTimes) -> Due | None:
-    """What is to be done now, the most urgent first."""
+    """Return what is due now; of several the most urgent. None: nothing."""
     if times.now >= _ends_at(policy, times):
         return TimeUp("max_duration", policy.limit_farewell)
     if times.now >= _first_words_by(policy, times):
@@ -72,7 +73,7 @@ def due(policy: CallPolicy, times: CallTimes) -> Due | None:
 
 
 def next_look(policy: CallPolicy, times: CallTimes) -> float:
-    """When something may be due if nothing else happens; infinity: never."""
+    """Return when something is due if nothing else happens; infinity: never."""
     return min(
         _ends_at(policy, times),
         _first_words_by(policy, times),
@@ -95,7 +96,7 @@ def _first_words_by(policy: CallPolicy, times: CallTimes) -> float:
 
 
 def _warning_at(policy: CallPolicy, times: CallTimes) -> float:
-    """The first quiet moment in the time of the warning; in its second half there is no waiting."""
+    """The first quiet moment in the warning time; in its second half, at once."""
     if times.warned or policy.max_duration is None:
         return inf
     if times.answering:
@@ -107,7 +108,7 @@ def _warning_at(policy: CallPolicy, times: CallTimes) -> float:
 
 
 def _silence_at(policy: CallPolicy, times: CallTimes) -> float:
-    """Silence is of words. A sound gives them once more the time to come, and no longer."""
+    """A sound without words doubles the timeout at most: silence means that no words come."""
     if policy.silence_timeout is None or times.quiet_since is None:
         return inf
     latest = times.quiet_since + 2 * policy.silence_timeout

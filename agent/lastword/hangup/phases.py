@@ -1,6 +1,6 @@
-"""The end of a call as a table: its phases, and what is so when it goes from one to the next.
+"""The end of a call as a table: its phases, and the conditions that lead from one to the next.
 
-Pure code, and level-triggered: the table looks at what is, never at an edge that may have passed.
+Pure code, and level-triggered: the table looks at facts that hold now, never at past events.
 ``closing`` keeps the facts, asks the table whenever one of them changes, and does what it says.
 """
 
@@ -45,7 +45,7 @@ class Limits:
 
 @dataclass(frozen=True)
 class Facts:
-    """What is so; all times in seconds on one monotonic clock.
+    """The facts about one call; all times in seconds on one monotonic clock.
 
     ``since`` is when the present phase began. ``voice`` says since when the caller has been making
     a sound, ``unheard`` when a sound ended whose words have not come; None: there is none.

@@ -100,9 +100,12 @@ class Conversation:
         """Hang up as the caller."""
         await self._exchange(HangsUp(hangs_up=True), None, ())
 
-    async def is_silent(self, seconds: float = 10.0, *, model: Answers = ()) -> RunResult[Any]:
-        """Say nothing for so long that the worker notices."""
-        return await self._turn(Silence(silence=seconds), None, model)
+    async def is_silent(
+        self, seconds: float | None = None, *, model: Answers = ()
+    ) -> RunResult[Any]:
+        """Say nothing for so many seconds; None: until the worker notices."""
+        silence = Silence() if seconds is None else Silence(silence=seconds)
+        return await self._turn(silence, None, model)
 
     async def presses(self, keys: str, *, model: Answers = ()) -> RunResult[Any]:
         """Press keys of the telephone."""

@@ -34,11 +34,11 @@ async def pass_time(turn: Timed, on: SessionCall) -> None:
                 on.call.keypad.press(key)
             await _until(acts, on, on.clock.time() + PAUSE_SECONDS)
         case LimitNear(limit_near=seconds):
-            await on.clock.leap_to(_duration(turn, on.policy) - seconds)
+            await on.clock.leap_to(_duration(on.policy) - seconds)
         case TimeUp():
-            await on.clock.leap_to(_duration(turn, on.policy))
+            await on.clock.leap_to(_duration(on.policy))
     if not any(_is_meant(turn, act) for act in acts()):
-        raise ConversationError(f"line {turn.line}: {_why_not(turn, on.policy)}")
+        raise ConversationError(_why_not(turn, on.policy))
 
 
 def acts_in(entries: Sequence[Entry]) -> Sequence[Entry]:
@@ -62,9 +62,9 @@ async def _until(acts: Callable[[], Sequence[Entry]], on: SessionCall, end: floa
         await on.clock.advance_to(due)
 
 
-def _duration(turn: LimitNear | TimeUp, policy: CallPolicy) -> float:
+def _duration(policy: CallPolicy) -> float:
     if policy.max_duration is None:
-        raise ConversationError(f"line {turn.line}: calls of this graph may last for ever")
+        raise ConversationError("calls of this graph may last for ever")
     return policy.max_duration
 
 

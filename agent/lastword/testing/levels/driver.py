@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Awaitable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any
 
@@ -19,8 +19,8 @@ from lastword.errors import ConversationError
 from lastword.graphs_config import CallGraph
 from lastword.hangup.call_end import CallEnd
 from lastword.testing.levels.call_time import Timed, acts_in, pass_time, silence_seconds
-from lastword.testing.levels.journal_reading import Entry, end_of, ending_in
-from lastword.testing.levels.session_call import SessionCall
+from lastword.testing.levels.journal_reading import end_of, ending_in
+from lastword.testing.levels.session_call import SessionCall, first_done
 from lastword.testing.observed import Stopwatch
 from lastword.testing.reply import End, Reply
 from lastword.testing.transcripts.transcript import (
@@ -57,7 +57,6 @@ class CallDriver:
         self._ended: asyncio.Queue[tuple[RunPointer, float]] = asyncio.Queue()
         self._watch = Stopwatch()
         self._pending: asyncio.Future[Any] | None = None
-        self._mark = 0
         self._call.graph_llm.on("run_ended", self._run_ended)
 
     @property
@@ -125,14 +124,14 @@ class CallDriver:
     async def _time_passes(self, turn: Timed, cut: Cut | None) -> Reply:
         """Move the clock, and hear what the call does by itself."""
         began = self._on.clock.time()
-        with self._speeches() as speeches:
+        with self._on.speeches() as speeches:
             await pass_time(turn, self._on)
-            speech = await self._first(speeches.get(), self._farewell_played(), self._on.running)
+            speech = await first_done(speeches.get(), self._on.farewell_played(), self._on.running)
         if isinstance(speech, SpeechCreatedEvent):
-            by_limit = any(fields.get("source") == "limit" for _, fields in acts_in(self._news))
+            by_limit = any(fields.get("source") == "limit" for _, fields in acts_in(self._on.news))
             reply = await self._answer(speech.speech_handle, cut, runs=not by_limit)
         else:  # a limit's farewell without a word
-            await self._come_to_the_end()
+            await self._on.come_to_the_end()
             reply = await self._reply(None)
         if isinstance(turn, Silence) and cut is None and not reply.is_over:
             await self._rest_of(turn, began)
@@ -142,17 +141,16 @@ class CallDriver:
         """The caller says nothing after the answer either, for the rest of the turn's seconds."""
         seconds = silence_seconds(turn, self._on.policy)
         await self._on.clock.advance_to(began + seconds)
-        if len(acts_in(self._news)) > 1:
+        if len(acts_in(self._on.news)) > 1:
             raise ConversationError(
-                f"line {turn.line}: the call does two things in {seconds:g} seconds of silence; "
+                f"the call does two things in {seconds:g} seconds of silence; "
                 "write a `silence` for each"
             )
 
     def _begin(self, cut: Cut | None) -> None:
         """A new exchange begins; an answer that is to be cut is held."""
-        self._mark = len(self._on.journal.entries)
+        self._on.begin_exchange()
         self._on.hold_answer(cut is not None)
-        self._on.subtitles.wipe()
         self._watch = Stopwatch()
 
     async def _answer(self, answer: Awaitable[Any], cut: Cut | None, *, runs: bool = True) -> Reply:
@@ -164,16 +162,16 @@ class CallDriver:
     ) -> Reply:
         pointer, seconds = None, 0.0
         if runs:
-            ended = self._first(self._ended.get(), pending, self._on.running)
+            ended = first_done(self._ended.get(), pending, self._on.running)
             pointer, seconds = await ended or (None, 0.0)
         if pointer is not None and pointer.get("ending"):
-            await self._first(self._ending_is_known(), self._on.running)
+            await first_done(self._on.ending_known(), self._on.running)
         if cut is not None and cut.over is not None:
-            await self._first(self._on.loudspeaker.captured.wait(), pending)
+            await first_done(self._on.loudspeaker.captured.wait(), pending)
             return replace(await self._cut(pending, pointer, cut, cut.over), seconds=seconds)
-        await self._first(self._farewell_played(), pending, self._on.running)
-        if self._is_ending():
-            await self._come_to_the_end()
+        await first_done(self._on.farewell_played(), pending, self._on.running)
+        if self._on.is_ending:
+            await self._on.come_to_the_end()
             # an opening that ended the call has no result: LiveKit's start was cut short
             seconds_left = _RESULT_SECONDS if self._on.opening.done() else 0.0
             await asyncio.wait({pending}, timeout=seconds_left)
@@ -183,20 +181,6 @@ class CallDriver:
         return replace(
             reply, seconds=seconds, result=result if isinstance(result, RunResult) else None
         )
-
-    async def _come_to_the_end(self) -> None:
-        """Let time pass after the farewell, until the line is down.
-
-        Raises:
-            ConversationError: the call waits for nothing, and does not end.
-        """
-        await self._first(self._farewell_played(), self._on.running)
-        while not self._call.ended:
-            due = self._on.clock.next_at
-            if due is None:
-                raise ConversationError("the farewell was played, and the call does not end")
-            await self._on.clock.advance_to(due)
-        await self._on.running
 
     async def _cut(
         self, pending: asyncio.Future[Any], pointer: RunPointer | None, cut: Cut, over: str
@@ -208,7 +192,7 @@ class CallDriver:
             loudspeaker.hold = False
             raise NotSaid(over, said)
         loudspeaker.heard = heard
-        is_ending = self._is_ending()
+        is_ending = self._on.is_ending
         if isinstance(cut, HangsUp):
             self._call.end(_LEFT)
             await self._on.running
@@ -229,16 +213,16 @@ class CallDriver:
             if event.is_final:
                 understood.set()
 
-        reply = replace(await self._reply(pointer), end=ending_in(self._news))
+        reply = replace(await self._reply(pointer), end=ending_in(self._on.news))
         spoken = self._on.journal.events.count("spoken")
         self._session.on("user_input_transcribed", heard)
         try:
-            with self._speeches() as speeches:
+            with self._on.speeches() as speeches:
                 self._on.recogniser.hear_turn(words)
                 await understood.wait()
-                if self._is_ending():
+                if self._on.is_ending:
                     self._on.loudspeaker.play()
-                    await self._come_to_the_end()
+                    await self._on.come_to_the_end()
                     return replace(reply, said=self._on.subtitles.text.strip(), is_over=True)
                 reply = replace(reply, said=self._on.loudspeaker.heard)
                 await self._on.journal.until("spoken", times=spoken + 1)
@@ -250,59 +234,19 @@ class CallDriver:
             self._session.off("user_input_transcribed", heard)
         return reply
 
-    @contextmanager
-    def _speeches(self) -> Iterator[asyncio.Queue[SpeechCreatedEvent]]:
-        """The speeches that LiveKit makes meanwhile."""
-        created: asyncio.Queue[SpeechCreatedEvent] = asyncio.Queue()
-        self._session.on("speech_created", created.put_nowait)
-        try:
-            yield created
-        finally:
-            self._session.off("speech_created", created.put_nowait)
-
     def _run_ended(self, run: str, pointer: RunPointer) -> None:  # noqa: ARG002 - LiveKit's order
         self._ended.put_nowait((pointer, self._watch.seconds))
 
-    async def _ending_is_known(self) -> None:
-        while not self._is_ending():
-            journal = self._on.journal
-            await journal.until("ending", times=journal.events.count("ending") + 1)
-
-    async def _farewell_played(self) -> None:
-        """Wait until a farewell of this exchange has been played."""
-        journal = self._on.journal
-        before = journal.events[: self._mark].count("farewell_played")
-        await journal.until("farewell_played", times=before + 1)
-
-    @property
-    def _news(self) -> list[Entry]:
-        """The journal since this exchange began."""
-        return list(self._on.journal.entries[self._mark :])
-
-    def _is_ending(self) -> bool:
-        return not self._call.closing.is_talking
-
     async def _reply(self, pointer: RunPointer | None) -> Reply:
-        said = [fields["lk.pii.words"] for name, fields in self._news if name == "spoken"]
+        said = [fields["lk.pii.words"] for name, fields in self._on.news if name == "spoken"]
         return Reply(
             said=" ".join(said),
             nodes=pointer["nodes"] if pointer else (),
             tools=self._on.tools.take(),
             state=await self._on.state_after(pointer),
-            end=self.end or ending_in(self._news),
+            end=self.end or ending_in(self._on.news),
             is_over=self.end is not None,
         )
-
-    async def _first(self, wanted: Awaitable[Any], *others: Awaitable[Any]) -> Any:
-        """What ``wanted`` gives; None when one of ``others`` is done before it."""
-        tasks = [asyncio.ensure_future(one) for one in (wanted, *others)]
-        own = [task for task, one in zip(tasks, (wanted, *others), strict=True) if task is not one]
-        try:
-            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-            return tasks[0].result() if tasks[0].done() else None
-        finally:
-            for task in own:
-                task.cancel()
 
 
 async def _settled(answer: Awaitable[Any]) -> Any:
