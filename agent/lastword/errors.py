@@ -111,7 +111,7 @@ class MemoryUnavailable(LastwordError):
 
 
 class UnwritableFile(LastwordError):
-    """A file or folder that only its owner may read cannot be written; the message gives the reason."""
+    """A private file or folder cannot be written; the message gives the reason."""
 
     def __init__(self, path: Path, error: OSError) -> None:
         file, why = repr(str(path)), error.strerror or error

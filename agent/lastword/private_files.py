@@ -27,12 +27,12 @@ _DEVICE = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)
 def file_name(text: str) -> str:
     """Map ``text``, such as the name of a room, call or graph, to one safe path component.
 
-    An ordinary name is returned unchanged: it consists of ASCII letters, digits and ``_ . + @ = -``,
-    does not begin with ``.``, ``+``, ``@``, ``=`` or ``-``, and does not end with a dot. Any other
-    text becomes its readable characters, ``~`` and a hash of the whole text. An ordinary name has no
-    ``~``, so two texts never share a file (except ordinary names that differ only in case, on a file
-    system that ignores case). The hash has 128 bits, because callers may choose names. The result
-    has at most ``LONGEST_NAME`` bytes.
+    An ordinary name is returned unchanged: it consists of ASCII letters, digits and
+    ``_ . + @ = -``, does not begin with ``.``, ``+``, ``@``, ``=`` or ``-``, and does not end with
+    a dot. Any other text becomes its readable characters, ``~`` and a hash of the whole text. An
+    ordinary name has no ``~``, so two texts never share a file (except ordinary names that differ
+    only in case, on a file system that ignores case). The hash has 128 bits, because
+    callers may choose names. The result has at most ``LONGEST_NAME`` bytes.
     """
     if len(text) <= LONGEST_NAME and _ORDINARY.fullmatch(text) and not _DEVICE.fullmatch(text):
         return text

@@ -57,8 +57,8 @@ class Settings(BaseSettings):
     """Graph for calls whose dispatch names none; default: the first in ``langgraph.json``."""
     graphs_config: Path = Field(Path("langgraph.json"), alias="LASTWORD_GRAPHS_CONFIG")
     graph_url: str | None = Field(None, pattern="^https?://", alias="LASTWORD_GRAPH_URL")
-    """URL of a LangGraph server that runs the graphs of ``langgraph.json``; default: the worker runs
-    them."""
+    """URL of a LangGraph server that runs the graphs of ``langgraph.json``; default: the
+    worker runs them."""
     graph_memory: MemoryPlace | None = Field(None, alias="LASTWORD_GRAPH_MEMORY")
     """Database for the graphs' checkpoints, set as a URL; default: the job process's memory."""
     calls_dir: Path = Field(Path("calls"), alias="LASTWORD_CALLS_DIR")
@@ -207,7 +207,7 @@ def read_settings() -> Settings:
     except ValidationError as error:
         first = error.errors()[0]
         name = str(first["loc"][0]).upper()
-        why = first["msg"].removeprefix("Value error, ")  # pydantic puts this before a validator's message
+        why = first["msg"].removeprefix("Value error, ")  # pydantic adds this prefix
         raise SettingsError(f"{name} is wrong: {why}") from error
 
 
@@ -220,7 +220,7 @@ def environment_without_keys(*more: str) -> dict[str, str]:
     """The environment for a child process that needs no keys: only the allowed variables.
 
     Args:
-        more: names or patterns (``*_PROXY``) of more variables to pass on.
+        more: names or patterns (``*_PROXY``) of additional variables to pass on.
     """
     allowed = (*_WITHOUT_KEYS, *more)
     return {
@@ -235,7 +235,8 @@ def offline_answers() -> Iterator[None]:
     """Set ``LASTWORD_PROVIDERS=offline`` in the block, for graphs that are imported there.
 
     A graph that can answer without its chat model, for example by rules, reads the variable and
-    does so. Conversations are then replayed as written, whatever keys are set. Other graphs ignore it.
+    does so. Conversations are then replayed as written, whatever keys are set. Other graphs ignore
+    the variable.
     """
     environment = os.environ  # noqa: TID251 - graphs read it themselves
     before = environment.get("LASTWORD_PROVIDERS")
@@ -251,7 +252,7 @@ def offline_answers() -> Iterator[None]:
 
 def choose_chat_model(name: str) -> None:
     """Set ``LASTWORD_CHAT_MODEL``, which graphs may read; call it before they are imported."""
-    os.environ["LASTWORD_CHAT_MODEL"] = name  # noqa: TID251 - only this module accesses the environment
+    os.environ["LASTWORD_CHAT_MODEL"] = name  # noqa: TID251 - graphs read it themselves
 
 
 def make_checkpoints_strict() -> None:

@@ -263,15 +263,15 @@ class CallPolicy:
     a closer, such as "bye". ``language`` is "en", "pt-BR" and so on, or "" if unknown. It must
     return at once. None: use Lastword's own word lists."""
     farewell_max_wait: float = 60.0
-    """Longest wait for the farewell to be played; then the call is hung up without it."""
+    """Longest wait for the end of the farewell's playout; after it, the hang-up does not wait."""
 
     silence_timeout: float | None = 10.0
     """After this time without speech from either side, the graph gets a ``silence`` event."""
     silence_reminders: int = 2
     """Number of ``silence`` events; the next silence ends the call (``ended_by``: ``limit``)."""
     silence_farewell: str = "I cannot hear you, so I am hanging up now. Goodbye."
-    """Spoken before the call ends through silence; "" for nothing. If the caller speaks over it, the
-    call continues."""
+    """Spoken before the call ends through silence; "" for nothing. If the caller speaks over it,
+    the call continues."""
     first_words_timeout: float | None = 45.0
     """If neither side has spoken by this time, the call ends, with ``ended_by`` ``limit``."""
     max_duration: float | None = 3600.0

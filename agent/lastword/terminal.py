@@ -34,7 +34,7 @@ class SafeConsole(Console):
         super().__init__(**{"markup": False, "emoji": False, "highlight": False, **options})
 
     def render_str(self, text: str, **options: Any) -> Text:
-        """Convert a string to a ``Text``; escaped already here, so that tables measure it correctly."""
+        """Convert a string to a ``Text``, escaped first, so that tables measure what is printed."""
         return super().render_str(self._printable(text), **options)
 
     def render(
@@ -76,7 +76,7 @@ def run_command(run: Callable[[], object]) -> None:
     except LastwordError as error:
         print_error(f"lastword: {error}")
         raise SystemExit(1) from None
-    except Exception:  # noqa: BLE001 - a fault in Lastword; its traceback may hold a password
+    except Exception:  # noqa: BLE001 - a fault in Lastword; it may quote a caller
         print_error(without_secrets(traceback.format_exc().rstrip()))
         raise SystemExit(1) from None
 

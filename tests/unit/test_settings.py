@@ -53,7 +53,7 @@ def test_offline_can_be_asked_for_with_keys_set() -> None:
 
 
 def test_production_without_keys_says_what_is_missing() -> None:
-    with pytest.raises(SettingsError, match="DEEPGRAM_API_KEY and CARTESIA_API_KEY must be set too"):
+    with pytest.raises(SettingsError, match="DEEPGRAM_API_KEY and CARTESIA_API_KEY must be set"):
         Settings(providers="production").chosen_providers()
 
 
