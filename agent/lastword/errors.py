@@ -116,9 +116,7 @@ class UnwritableFile(LastwordError):
     def __init__(self, path: Path, error: OSError) -> None:
         file, why = repr(str(path)), error.strerror or error
         self.why = f"{file} cannot be written: {why}"
-        super().__init__(
-            f"{file} cannot be written ({why}): correct that, or choose another path"
-        )
+        super().__init__(f"{file} cannot be written ({why}): correct that, or choose another path")
 
 
 class ForeignCheckpoint(MemoryUnavailable):

@@ -111,7 +111,7 @@ def test_a_file_that_is_no_text_is_refused(tmp_path: Path) -> None:
     ("line", "why"),
     [
         ('{"id": ' + "1" * 5000 + "}", "this has the number 1111"),
-        ('{"id": NaN}', "this has NaN, which is no number"),
+        ('{"id": NaN}', "this has NaN, which is not a JSON number"),
         ("[" * 90_000, "this is nested too deeply"),
         ('{"id": "\\ud800"}', "this has the character U+D800"),
         ('{"' + "x" * 9000 + '": 1}', "is missing"),

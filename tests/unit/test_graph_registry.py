@@ -91,7 +91,7 @@ def test_a_broken_graph_is_named_with_its_spec_and_why(tmp_path: Path, spec: str
         ({}, "names no graphs"),
         ({"graphs": {}}, "names"),
         ("[" * 90_000, "is nested too deeply"),
-        ("1" * 5000, "which 64 bits do not hold"),
+        ("1" * 5000, "which does not fit into 64 bits"),
         ('{"graphs": {"\\ud800": "a:b"}}', "has the character U.D800"),
         (" " * (MAX_SIZE + 1), "is too large: 1 MiB"),
     ],

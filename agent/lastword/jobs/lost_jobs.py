@@ -91,9 +91,7 @@ class WatchfulServer(AgentServer):
             for pid in list(pulses.standing_still()):
                 if pid in self._stalled or pid not in map(_pid, self._proc_pool.processes):
                     continue
-                _log.error(
-                    "a job has stalled for %g s; its process is killed", self._stall_seconds
-                )
+                _log.error("a job has stalled for %g s; its process is killed", self._stall_seconds)
                 self._stalled.add(pid)
                 with suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGKILL)

@@ -60,7 +60,7 @@ def _espeak() -> ctypes.CDLL:
     data = espeakng_loader.get_data_path()
     rate = library.espeak_Initialize(_OUTPUT_SYNCHRONOUS, 0, data.encode(), _DONT_EXIT)
     if rate != SAMPLE_RATE:
-        raise RuntimeError(f"espeak-ng does not start with its data in {data!r} (it returned {rate})")
+        raise RuntimeError(f"espeak-ng does not start with its data in {data!r} (got {rate})")
     library.espeak_SetSynthCallback.argtypes = [_CALLBACK]
     library.espeak_SetSynthCallback.restype = None
     return library

@@ -1,13 +1,13 @@
 """The pocketsphinx decoder process.
 
 pocketsphinx holds the interpreter lock (GIL) while it loads (0.5 s) and while it decodes (up to
-0.7 s at a time), so in the agent's process it would interrupt the agent's voice. This file runs as a
-script and imports nothing from the project. It exits when its standard input closes, so it cannot
+0.7 s at a time), so in the agent's process it would interrupt the agent's voice. This file runs as
+a script and imports nothing from the project. It exits when its standard input closes, so it cannot
 outlive its parent process.
 
 Input: ``<kind><length>`` (one byte, little-endian uint32), followed by ``length`` bytes of int16
-samples at 16 kHz. Kind ``A`` adds audio. Kind ``E`` ends the utterance; the answer on standard output
-is one line of text: the words in lower case, or an empty line.
+samples at 16 kHz. Kind ``A`` adds audio. Kind ``E`` ends the utterance; the answer on standard
+output is one line of text: the words in lower case, or an empty line.
 """
 
 from __future__ import annotations

@@ -165,7 +165,7 @@ class SphinxSTT(stt.STT[None]):
 
 
 class SphinxStream(stt.RecognizeStream):
-    """Recognises one caller: sends speech to the decoder as it arrives, and asks for its words at the
+    """Recognises one caller: sends speech to the decoder as it arrives, and reads the words at the
     end of each utterance."""
 
     _stt: SphinxSTT
