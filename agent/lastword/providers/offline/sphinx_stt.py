@@ -165,8 +165,7 @@ class SphinxSTT(stt.STT[None]):
 
 
 class SphinxStream(stt.RecognizeStream):
-    """Recognises one caller: sends speech to the decoder as it arrives, and reads the words at the
-    end of each utterance."""
+    """Recognises one caller: sends speech to the decoder as it arrives, then reads its words."""
 
     _stt: SphinxSTT
 
