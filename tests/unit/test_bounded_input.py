@@ -165,7 +165,7 @@ NO_JSON = [
     ('{"\\udfff": 1}', "has the character U+DFFF"),
     ('["\\u0000"]', "has the character U+0000"),
     ('["\udcff"]', "has the character U+DCFF"),
-    ('"' + "x" * 300_000 + '"', "is too large: 256 KiB"),
+    ('"' + "x" * 300_000 + '"', "is too large: the limit is 256 KiB"),
 ]
 
 
@@ -191,9 +191,9 @@ def test_json_is_read_or_refused_and_what_is_read_is_plain(text: str) -> None:
 @pytest.mark.parametrize(
     ("value", "why"),
     [
-        ({1: "a"}, "has the key 1, which is no text"),
-        ([b"x"], "a value of the type bytes"),
-        ({"a": {"b"}}, "a value of the type set"),
+        ({1: "a"}, "has the key 1, which is not text"),
+        ([b"x"], "a value of type bytes"),
+        ({"a": {"b"}}, "a value of type set"),
         ([10**5000], "which does not fit into 64 bits"),
         ([float("nan")], "has nan, which is not a JSON number"),
     ],

@@ -74,7 +74,7 @@ def test_the_name_of_an_unknown_graph_is_shortened() -> None:
 
 
 def test_metadata_of_a_transcript_is_checked_as_a_dispatchs_is() -> None:
-    with pytest.raises(MetadataError, match="has the key 1, which is no text"):
+    with pytest.raises(MetadataError, match="has the key 1, which is not text"):
         read_dispatch_of({"slots": {1: "ten"}})
 
 

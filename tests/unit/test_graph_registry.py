@@ -93,7 +93,7 @@ def test_a_broken_graph_is_named_with_its_spec_and_why(tmp_path: Path, spec: str
         ("[" * 90_000, "is nested too deeply"),
         ("1" * 5000, "which does not fit into 64 bits"),
         ('{"graphs": {"\\ud800": "a:b"}}', "has the character U.D800"),
-        (" " * (MAX_SIZE + 1), "is too large: 1 MiB"),
+        (" " * (MAX_SIZE + 1), "is too large: the limit is 1 MiB"),
     ],
 )
 def test_a_bad_config_is_one_sentence(tmp_path: Path, content: Any, why: str) -> None:
