@@ -1,6 +1,6 @@
-"""The clock of a call: limits, farewells, tails and key presses are timed by it.
+"""The clock of a call: it times limits, farewells, tails and key presses.
 
-Time-outs of network requests are not: they run on the event loop's own clock.
+Timeouts of network requests use the event loop's own clock instead.
 """
 
 from __future__ import annotations
@@ -13,34 +13,34 @@ from typing import Protocol
 
 
 class Timer(Protocol):
-    """A callback that a clock will call."""
+    """A scheduled callback of a clock."""
 
     def cancel(self) -> object:
-        """Do not call it; no effect after it was called."""
+        """Cancel the callback; no effect after the clock has called it."""
 
 
 class Clock(Protocol):
-    """Monotonic seconds, and callbacks at a time. An asyncio event loop is a clock."""
+    """Monotonic time in seconds, and scheduled callbacks. An asyncio event loop is a clock."""
 
     def time(self) -> float:
-        """Return the time in seconds."""
+        """Return the monotonic time in seconds."""
 
     def call_at(self, when: float, callback: Callable[[], object], /) -> Timer:
-        """Call ``callback`` once, in the event loop's thread, at the time ``when`` or after it."""
+        """Call ``callback`` once at or after ``when``, in the event loop's thread."""
 
 
 @asynccontextmanager
 async def timeout_at(clock: Clock, when: float) -> AsyncIterator[None]:
-    """Bound the block by the time ``when`` of ``clock``; infinity: no bound.
+    """Cancel the block at the time ``when`` of ``clock``; infinity: no limit.
 
     Raises:
-        TimeoutError: the time came first; the block was cancelled.
+        TimeoutError: the block was cancelled.
     """
     if when == inf:
         yield
         return
     async with asyncio.timeout(None) as timeout:
-        timer = clock.call_at(when, lambda: timeout.reschedule(0))  # the past: at once
+        timer = clock.call_at(when, lambda: timeout.reschedule(0))  # a time in the past: at once
         try:
             yield
         finally:

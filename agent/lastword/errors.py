@@ -1,30 +1,30 @@
-"""The errors a user can meet, as a tree.
+"""The errors that Lastword raises for its user, as a tree.
 
 LastwordError
 ├── MissingExtra         a command or a setting needs an extra that is not installed
-├── SettingsError        a setting is missing, half-set or wrong
-│   └── DeclarationError what pyproject.toml declares about graphs is of another form
+├── SettingsError        a setting is missing, incomplete or invalid
+│   └── DeclarationError the declarations about graphs in pyproject.toml have the wrong form
 ├── GraphError           a graph cannot be loaded
-│   ├── UnknownGraph     no such name in langgraph.json
-│   ├── BrokenGraph      the name is there, what it points to does not load
+│   ├── UnknownGraph     langgraph.json has no graph of this name
+│   ├── BrokenGraph      langgraph.json has the name, but its module or variable does not load
 │   └── GraphServerError the server of LASTWORD_GRAPH_URL does not answer, or lacks a graph
 ├── MemoryUnavailable    the memory of LASTWORD_GRAPH_MEMORY cannot be opened or written
-│   └── ForeignCheckpoint a checkpoint in it is in an encoding that LangGraph does not write
-├── UnwritableFile       a file with what people said cannot be written for the owner alone
+│   └── ForeignCheckpoint it holds a checkpoint in an encoding that LangGraph does not write
+├── UnwritableFile       a private file or folder cannot be written
 ├── MetadataError        the dispatch's metadata is not a JSON object
-├── ScriptError          there is no such caller script
-├── TranscriptError      a transcript is not of the documented shape
-├── ConversationError    a conversation cannot be had as it is written
-├── ServerUnavailable    livekit-server is not there and cannot be built, or does not start
+├── ScriptError          a caller script does not exist or cannot be used
+├── TranscriptError      a transcript does not have the documented form
+├── ConversationError    a conversation cannot be run as written
+├── ServerUnavailable    livekit-server is missing and cannot be built, or does not start
 ├── AudioDeviceMissing   no microphone or loudspeaker for ``talk --audio``
-├── CallFailed           a part of a rehearsed call broke; names the part and its last words
-├── NoOpenQuestion       an operator answered a graph that asks nothing
+├── CallFailed           a process of a rehearsed call failed
+├── NoOpenQuestion       an operator answered, but the graph has asked no question
 ├── DatasetError         a file of labelled cases cannot be used
-├── EvaluationFailed     an evaluation has no figures, or cannot write them
-└── BelowThreshold       an evaluation's figure is below what was asked for
+├── EvaluationFailed     an evaluation has no results, or cannot write them
+└── BelowThreshold       a figure of an evaluation is below the required minimum
 
-Each message is one sentence that names the thing and the way out; command lines print it and
-exit with 1.
+Each message is one sentence that names the problem and the way out. Commands print it and exit
+with 1.
 """
 
 from __future__ import annotations
@@ -35,14 +35,14 @@ from pathlib import Path
 from lastword.untrusted.printable import excerpt, public_url, quoted, without_secrets
 
 _LONGEST_MESSAGE = 10_000
-"""Characters of one line."""
+"""Characters per line."""
 
 
 class LastwordError(Exception):
     """Base of every error that Lastword raises for its user.
 
     The first argument is the sentence. The others are lines that are printed below it, such as the
-    last words of a process. Whatever they quote, the message is printable, and each stays a line.
+    last log lines of a process. Each argument is made printable and stays on one line.
     """
 
     def __str__(self) -> str:
@@ -56,21 +56,21 @@ class LastwordError(Exception):
 
 
 class MissingExtra(LastwordError):
-    """``what`` needs extras that are not installed; the message has the command that helps."""
+    """``what`` needs extras that are not installed; the message gives the install command."""
 
     def __init__(self, what: str, extras: Sequence[str]) -> None:
         self.extras = tuple(extras)
         super().__init__(
-            f'{what} needs more than the plain install: pip install "lastword[{",".join(extras)}]"'
+            f'{what} needs an extra of Lastword: pip install "lastword[{",".join(extras)}]"'
         )
 
 
 class SettingsError(LastwordError):
-    """A setting is missing, half-set or wrong; set the variable that the message names."""
+    """A setting is missing, incomplete or invalid; set the variable that the message names."""
 
 
 class DeclarationError(SettingsError):
-    """What ``[tool.lastword.coverage]`` says cannot be read; the message shows its form."""
+    """``[tool.lastword.coverage]`` has the wrong form; the message shows the right one."""
 
     def __init__(self, file: str, why: str) -> None:
         super().__init__(f"{file} {why}")
@@ -81,7 +81,7 @@ class GraphError(LastwordError):
 
 
 class UnknownGraph(GraphError):
-    """``langgraph.json`` has no graph of that name."""
+    """``langgraph.json`` has no graph of this name."""
 
     def __init__(self, name: str, known: list[str], config: str) -> None:
         super().__init__(
@@ -91,7 +91,7 @@ class UnknownGraph(GraphError):
 
 
 class BrokenGraph(GraphError):
-    """``langgraph.json`` names the graph, but what it points to does not load; ``why`` says why."""
+    """A graph of ``langgraph.json`` does not load from its spec; ``why`` is the reason."""
 
     def __init__(self, name: str, spec: str, why: str) -> None:
         self.why = without_secrets(" ".join(why.split()))
@@ -100,35 +100,33 @@ class BrokenGraph(GraphError):
 
 
 class MemoryUnavailable(LastwordError):
-    """The graphs' memory cannot be opened or its tables cannot be made; the message says why."""
+    """The graphs' memory cannot be opened or prepared; the message gives the reason."""
 
     def __init__(self, place: str, why: str) -> None:
         why = without_secrets(" ".join(why.split()))
         super().__init__(
-            f"the graphs' memory {place!r} cannot be used ({why}): see that it "
-            "is there and may be written, or change LASTWORD_GRAPH_MEMORY"
+            f"the graphs' memory {place!r} cannot be used ({why}): check that "
+            "it exists and is writable, or change LASTWORD_GRAPH_MEMORY"
         )
 
 
 class UnwritableFile(LastwordError):
-    """A file or folder cannot be written for the owner alone; the message says why."""
+    """A private file or folder cannot be written; the message gives the reason."""
 
     def __init__(self, path: Path, error: OSError) -> None:
         file, why = repr(str(path)), error.strerror or error
         self.why = f"{file} cannot be written: {why}"
-        super().__init__(
-            f"{file} cannot be written ({why}): make that possible, or choose another place"
-        )
+        super().__init__(f"{file} cannot be written ({why}): correct that, or choose another path")
 
 
 class ForeignCheckpoint(MemoryUnavailable):
-    """A checkpoint is in an encoding that LangGraph does not write; it could run code, unread."""
+    """A checkpoint has an encoding that LangGraph does not write, so it is not read."""
 
     def __init__(self, encoding: str) -> None:
         LastwordError.__init__(
             self,
             f"the graphs' memory holds a value in the encoding {quoted(encoding)}, which LangGraph "
-            "does not write and which is not read, as it could run code: see who can write to the "
+            "does not write; it is not read, because it could run code: check who can write to the "
             "database, and delete the checkpoints of this call",
         )
 
@@ -136,7 +134,7 @@ class ForeignCheckpoint(MemoryUnavailable):
 class GraphServerError(GraphError):
     """The LangGraph server of ``LASTWORD_GRAPH_URL`` does not answer, or lacks a graph.
 
-    The URL is shown without what may be a secret in it.
+    The message shows the URL without the parts that may be secret.
     """
 
     def __init__(self, url: str, why: str) -> None:
@@ -160,18 +158,18 @@ class ScriptError(LastwordError):
 
 
 class TranscriptError(LastwordError):
-    """A transcript is not of the documented shape; the message names file, line and field."""
+    """A transcript does not have the documented form; the message names file, line and field."""
 
     def __init__(self, path: Path, line: int | None, why: str) -> None:
         super().__init__(f"{path}{'' if line is None else f':{line}'}: {why}")
 
 
 class ConversationError(LastwordError):
-    """A conversation cannot be had as it is written; the message says what stands in the way."""
+    """A conversation cannot be run as written; the message gives the reason."""
 
 
 class ServerUnavailable(LastwordError):
-    """livekit-server is not there and cannot be built, or does not start."""
+    """livekit-server is missing and cannot be built, or does not start."""
 
 
 class AudioDeviceMissing(LastwordError):
@@ -179,14 +177,14 @@ class AudioDeviceMissing(LastwordError):
 
 
 class CallFailed(LastwordError):
-    """A part of a rehearsed call broke; the message names the part and its last log lines."""
+    """A process of a rehearsed call failed; the message has its name and its last log lines."""
 
 
 class NoOpenQuestion(LastwordError):
-    """An operator's answer came, but the graph does not wait for one; nothing was done."""
+    """An operator answered, but the graph has asked no question; the answer is ignored."""
 
     def __init__(self) -> None:
-        super().__init__("the graph asks nothing just now, so there is nothing to answer")
+        super().__init__("the graph has no open question, so the answer was ignored")
 
 
 class DatasetError(LastwordError):
@@ -194,14 +192,14 @@ class DatasetError(LastwordError):
 
 
 class EvaluationFailed(LastwordError):
-    """An evaluation has no figures, or cannot write them; the message says why."""
+    """An evaluation has no results, or cannot write them; the message gives the reason."""
 
 
 class BelowThreshold(LastwordError):
-    """A figure of an evaluation is below what was asked for."""
+    """A figure of an evaluation is below the required minimum, or is undefined."""
 
     def __init__(self, name: str, value: float | None, wanted: float) -> None:
-        is_ = "cannot be said" if value is None else f"is {value:.3f}"
+        is_ = "is undefined" if value is None else f"is {value:.3f}"
         super().__init__(
-            f"{name} {is_}, but --fail-under-{name} asks for {wanted:g}: read the wrong cases above"
+            f"{name} {is_}, but --fail-under-{name} requires {wanted:g}: see the wrong cases above"
         )

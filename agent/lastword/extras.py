@@ -1,4 +1,4 @@
-"""The extras of ``pip install "lastword[...]"``, and one sentence for whoever lacks one."""
+"""The extras of ``pip install "lastword[...]"``, and the error when one is not installed."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ EXTRAS = MappingProxyType(
         "testing": ("prompt_toolkit", "time_machine"),
     }
 )
-"""The modules that Lastword imports from each extra; from ``studio`` and the bundles none."""
+"""The modules that Lastword imports from each extra; ``studio`` and the bundles need no entry."""
 
 
 def needs(what: str, *extras: str) -> None:
-    """Check that extras are installed; call it before their modules are imported.
+    """Check that extras are installed; call it before importing their modules.
 
     Args:
-        what: the command, setting or option that needs them, as the user knows it.
+        what: the command, setting or option that needs them, as the user writes it.
         extras: keys of ``EXTRAS``.
 
     Raises:
@@ -39,5 +39,5 @@ def needs(what: str, *extras: str) -> None:
 def _is_installed(module: str) -> bool:
     try:
         return find_spec(module) is not None
-    except ModuleNotFoundError:  # not even the package around it
+    except ModuleNotFoundError:  # the parent package is missing
         return False

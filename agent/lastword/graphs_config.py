@@ -1,4 +1,4 @@
-"""Load graphs by their name in ``langgraph.json``: the same objects that Studio opens."""
+"""Load graphs by their names in ``langgraph.json``: the same objects that Studio opens."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ if TYPE_CHECKING:
 
 POLICY_NAME = "call_policy"
 MAX_SIZE = MIB
-"""Of a ``langgraph.json``; one with a hundred graphs has 10 KiB."""
+"""Largest ``langgraph.json`` in bytes; a file with a hundred graphs has 10 KiB."""
 SERVER_SECONDS = 10.0
-"""How long a LangGraph server may take to answer at start."""
+"""Timeout for the check of a LangGraph server at start."""
 
 
 @dataclass(frozen=True)
 class CallGraph:
-    """A loaded graph: its name, the compiled graph, and how its calls are conducted."""
+    """A loaded graph: its name, the compiled graph, and the policy of its calls."""
 
     name: str
     graph: Pregel[Any, Any, Any, Any] | RemoteGraph
@@ -36,10 +36,10 @@ class CallGraph:
 
 
 def graph_specs(config: Path) -> Mapping[str, str]:
-    """Names and module specs (``package.module:variable``) of the graphs in ``config``.
+    """The graphs in ``config``: each name with its spec (``package.module:variable``).
 
     Raises:
-        GraphError: the file is not there or is not a ``langgraph.json``.
+        GraphError: the file does not exist or is not a ``langgraph.json``.
     """
     try:
         content = read_json(read_text(config, MAX_SIZE), MAX_SIZE)
@@ -59,33 +59,33 @@ def graph_specs(config: Path) -> Mapping[str, str]:
 
 
 def choose_graph(*wanted: str | None, known: Iterable[str]) -> str:
-    """The first name that somebody wants, else the first of the ``known`` ones."""
+    """The first of the ``wanted`` names that is set, else the first of the ``known`` names."""
     return next(name for name in (*wanted, *known) if name)
 
 
 def check_graph(name: str | None, known: Collection[str], config: Path) -> None:
-    """Check that a name that somebody gave is among the ``known`` ones of ``config``.
+    """Check that ``name``, if it is given, is one of the ``known`` names of ``config``.
 
     Raises:
-        UnknownGraph: it is not.
+        UnknownGraph: it is not one of them.
     """
     if name is not None and name not in known:
         raise UnknownGraph(name, list(known), config.name)
 
 
 def load_graph(name: str, config: Path, url: str | None = None) -> CallGraph:
-    """Load one graph, and the ``call_policy`` beside it if its module has one.
+    """Load one graph, and its module's ``call_policy`` if there is one.
 
-    The folder of ``config`` comes first on ``sys.path``, so that the project's own packages are
-    found. With a ``url`` the graph of that name runs on the LangGraph server there; the policy is
-    the module's.
+    The folder of ``config`` is put first on ``sys.path``, so that the project's own packages are
+    found. With a ``url``, the graph runs on the LangGraph server there; the policy still comes from
+    the module.
 
     Raises:
-        UnknownGraph: ``config`` has no graph of that name.
-        BrokenGraph: its module does not import, or what it names is not a compiled graph.
-        GraphServerError: ``url`` cannot be used.
+        UnknownGraph: ``config`` has no graph of this name.
+        BrokenGraph: the module does not import, or its variable is not a compiled graph.
+        GraphServerError: ``url`` is invalid.
     """
-    # LangGraph takes a second to import, and who only asks for names does not need it.
+    # LangGraph takes a second to import, and code that only reads the names does not need it.
     from langgraph.pregel import Pregel  # noqa: PLC0415
     from langgraph.pregel.remote import RemoteGraph  # noqa: PLC0415
 
@@ -96,7 +96,7 @@ def load_graph(name: str, config: Path, url: str | None = None) -> CallGraph:
     spec = specs[name]
     module_name, _, variable = spec.partition(":")
     if not variable or module_name.endswith(".py") or "/" in module_name:
-        raise BrokenGraph(name, spec, "name it by module, as in my_project.graph:graph")
+        raise BrokenGraph(name, spec, "name it by module, such as my_project.graph:graph")
     find_modules_in(config.resolve().parent)
     try:
         module = importlib.import_module(module_name)
@@ -119,7 +119,7 @@ def load_graph(name: str, config: Path, url: str | None = None) -> CallGraph:
 
 
 def load_all(config: Path, url: str | None = None) -> dict[str, CallGraph]:
-    """Load every graph of ``config``, so that a broken one shows before any call is taken."""
+    """Load every graph of ``config``, so that a broken one is found before the first call."""
     return {name: load_graph(name, config, url) for name in graph_specs(config)}
 
 
@@ -127,7 +127,7 @@ def check_server(url: str, names: Iterable[str]) -> None:
     """Check that the LangGraph server at ``url`` answers and serves the graphs ``names``.
 
     Raises:
-        GraphServerError: it does not.
+        GraphServerError: it does not answer, or lacks a graph.
     """
     import httpx  # noqa: PLC0415 - only for graphs behind a URL
     from langgraph_sdk import get_sync_client  # noqa: PLC0415
@@ -145,18 +145,18 @@ def check_server(url: str, names: Iterable[str]) -> None:
 
 
 def _server(url: str) -> tuple[str, dict[str, str]]:
-    """The URL without user and password, and the header that says them instead.
+    """Split a URL into the URL without user and password, and the header that carries them.
 
-    In the URL httpx would put them into its errors and log lines.
+    httpx puts the whole URL into its errors and log lines.
     """
     import httpx  # noqa: PLC0415 - only for graphs behind a URL
 
     try:
         parsed = httpx.URL(url)
-    except httpx.InvalidURL:  # quotes a piece of it
-        raise GraphServerError(url, "has a URL that cannot be understood") from None
+    except httpx.InvalidURL:  # its message quotes a part of the URL
+        raise GraphServerError(url, "has an invalid URL") from None
     if parsed.query or parsed.fragment:
-        raise GraphServerError(url, "has a query or a fragment in its URL, which cannot be sent")
+        raise GraphServerError(url, "has a query or a fragment in its URL, which is not supported")
     if not parsed.userinfo:
         return url, {}
     words = f"{parsed.username}:{parsed.password}".encode()

@@ -1,4 +1,4 @@
-"""Public names of a package that are imported from their modules when they are first used."""
+"""Import the public names of a package from their modules on first use."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from typing import Any
 
 
 def lazy_names(package: str, sources: Mapping[str, str]) -> Callable[[str], Any]:
-    """Make a module's ``__getattr__`` (PEP 562).
+    """Create the ``__getattr__`` of a module (PEP 562).
 
     Args:
         package: name of the module.
-        sources: module of each public name.
+        sources: for each public name, the module that defines it.
     """
 
     def load(name: str) -> Any:

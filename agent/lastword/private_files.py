@@ -1,4 +1,4 @@
-"""Files with people's words or voices: for the owner only, under names that are no paths."""
+"""Write files that hold what people said, readable by their owner only and under safe names."""
 
 from __future__ import annotations
 
@@ -17,22 +17,22 @@ from typing import IO
 from lastword.errors import UnwritableFile
 
 LONGEST_NAME = 200
-"""Bytes of a name from ``file_name``; file systems take 255, so the rest is for suffixes."""
+"""Bytes of a name from ``file_name``; file systems allow 255, and the rest is for suffixes."""
 
 _ORDINARY = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+@=-]*(?<!\.)")
 _DEVICE = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)
-"""Names that Windows keeps for devices, with any suffix."""
+"""Names that Windows reserves for devices, with any suffix."""
 
 
 def file_name(text: str) -> str:
-    """The one path component that stands for ``text``: a room, a call, a graph.
+    """Map ``text``, such as the name of a room, call or graph, to one safe path component.
 
-    An ordinary name (ASCII letters and digits, ``_ . + @ = -``; it neither begins with ``.``,
-    ``+``, ``@``, ``=`` or ``-`` nor ends with a dot) stays as it is. Any other is replaced by what
-    can be read of it, ``~`` and a hash of all of it. ``~`` is in no ordinary name, so two texts
-    never share a file (where the file system ignores case, ordinary names that differ in nothing
-    else do). The hash has 128 bits, because callers may choose names. A component fits into
-    ``LONGEST_NAME`` bytes.
+    An ordinary name is returned unchanged: it consists of ASCII letters, digits and
+    ``_ . + @ = -``, does not begin with ``.``, ``+``, ``@``, ``=`` or ``-``, and does not end with
+    a dot. Any other text becomes its readable characters, ``~`` and a hash of the whole text. An
+    ordinary name has no ``~``, so two texts never share a file (except ordinary names that differ
+    only in case, on a file system that ignores case). The hash has 128 bits, because
+    callers may choose names. The result has at most ``LONGEST_NAME`` bytes.
     """
     if len(text) <= LONGEST_NAME and _ORDINARY.fullmatch(text) and not _DEVICE.fullmatch(text):
         return text
@@ -43,14 +43,13 @@ def file_name(text: str) -> str:
 
 @contextmanager
 def private_file(path: Path) -> Iterator[IO[bytes]]:
-    """Write a file that its owner alone may read, complete or not at all.
+    """Open a temporary file that replaces ``path`` when the block succeeds (mode 0600).
 
-    Missing folders are made for the owner alone too. A file that is there is replaced, whatever its
-    rights; a symbolic link is not followed. A device or a pipe, such as ``/dev/null``, is written
-    to.
+    Missing folders are created with mode 0700. An existing file is replaced whatever its mode. A
+    symbolic link is refused. A device or a pipe, such as ``/dev/null``, is written directly.
 
     Raises:
-        UnwritableFile: it cannot be written.
+        UnwritableFile: the file cannot be written.
     """
     try:
         if _is_stream(path):
@@ -62,7 +61,7 @@ def private_file(path: Path) -> Iterator[IO[bytes]]:
         descriptor, name = tempfile.mkstemp(prefix=".", suffix=".part", dir=path.parent)
         try:
             with os.fdopen(descriptor, "w+b") as file:
-                os.fchmod(descriptor, 0o600)  # a umask may have taken the owner's rights
+                os.fchmod(descriptor, 0o600)  # a umask may have removed the owner's permissions
                 yield file
             Path(name).replace(path)
         except BaseException:
@@ -73,18 +72,17 @@ def private_file(path: Path) -> Iterator[IO[bytes]]:
 
 
 def make_private_folder(folder: Path) -> None:
-    """Make a folder, and those above it, for the owner alone; those that are there stay as they
-    are, as others may need them.
+    """Create a folder and its missing parents with mode 0700; existing folders are not changed.
 
     Raises:
-        UnwritableFile: it cannot be made.
+        UnwritableFile: the folder cannot be created.
     """
     try:
         missing = takewhile(lambda each: not each.exists(), (folder, *folder.parents))
         for each in reversed(list(missing)):
-            with suppress(FileExistsError):  # another process was quicker
+            with suppress(FileExistsError):  # another process has created it
                 each.mkdir(0o700)
-                each.chmod(0o700)  # a umask may have taken the owner's rights
+                each.chmod(0o700)  # a umask may have removed the owner's permissions
         if not folder.is_dir():
             raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
     except OSError as error:
@@ -92,13 +90,13 @@ def make_private_folder(folder: Path) -> None:
 
 
 def keep_database_private(path: Path) -> None:
-    """Let the owner alone read a SQLite file, before it is opened; it is made when it is missing.
+    """Restrict a SQLite file to its owner before it is opened; a missing file is created.
 
-    SQLite gives the files that it puts beside it (``-wal``, ``-shm``, ``-journal``) the same
-    rights; those that are there already are changed too.
+    SQLite creates its companion files (``-wal``, ``-shm``, ``-journal``) with the same permissions.
+    Existing companion files are restricted too.
 
     Raises:
-        UnwritableFile: it cannot be made, is a symbolic link, or is another user's.
+        UnwritableFile: the file cannot be created, is a symbolic link, or belongs to another user.
     """
     make_private_folder(path.parent)
     try:
@@ -111,15 +109,15 @@ def keep_database_private(path: Path) -> None:
 
 
 def _make_empty(path: Path) -> None:
-    # Made under another name: closing a database file, for whatever reason, gives up all locks
-    # that connections in this process have on it (sqlite.org/howtocorrupt.html, 2.2).
+    # It is created under another name, because closing a database file releases all locks that
+    # connections in this process hold on it (sqlite.org/howtocorrupt.html, 2.2).
     descriptor, name = tempfile.mkstemp(prefix=".", suffix=".part", dir=path.parent)
     try:
         os.fchmod(descriptor, 0o600)
         os.close(descriptor)
         path.hardlink_to(name)
     except FileExistsError:
-        pass  # another process was quicker
+        pass  # another process has created it
     except OSError:  # a file system without hard links
         path.touch(0o600)
     finally:
@@ -140,7 +138,7 @@ def _refuse_link(path: Path) -> None:
 
 
 def _is_stream(path: Path) -> bool:
-    """Whether it is a device or a pipe, and of the user or of the system, not somebody else's."""
+    """Whether ``path`` is a device or a pipe that belongs to this user or to root."""
     try:
         found = path.stat()
     except OSError:

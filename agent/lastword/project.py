@@ -1,4 +1,4 @@
-"""A project's ``[tool.lastword]``, read from the pyproject.toml beside its langgraph.json."""
+"""Read ``[tool.lastword]`` from the pyproject.toml in the folder of a project's langgraph.json."""
 
 from __future__ import annotations
 
@@ -20,26 +20,26 @@ _Value = TypeVar("_Value")
 
 @dataclass(frozen=True)
 class Project:
-    """A project's folder and its ``[tool.lastword]``; ``content`` is empty without that table."""
+    """A project's folder and its ``[tool.lastword]`` table; ``content`` is empty without one."""
 
     folder: Path
     content: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def file(self) -> Path:
-        """The pyproject.toml; it may not exist."""
+        """Path of the pyproject.toml; the file may not exist."""
         return self.folder / "pyproject.toml"
 
     def setting(self, key: str, kind: type[_Value], example: str) -> _Value | None:
-        """Read one setting; None when it is not there.
+        """Read one setting; None when it is not set.
 
         Args:
-            key: below ``[tool.lastword]``, with dots: ``"call.scripts"``.
-            kind: what the value must be, such as ``str`` or ``list[str]``.
-            example: a right value in TOML, for the error.
+            key: dotted path below ``[tool.lastword]``: ``"call.scripts"``.
+            kind: type of the value, such as ``str`` or ``list[str]``.
+            example: a valid value in TOML, for the error message.
 
         Raises:
-            SettingsError: the value is of another kind, or something in ``key`` is no table.
+            SettingsError: the value has another type, or a parent in ``key`` is not a table.
         """
         *tables, name = key.split(".")
         found: Any = self.content
@@ -56,11 +56,11 @@ class Project:
         except ValidationError as error:
             where = ".".join(["tool.lastword", *tables])
             raise SettingsError(
-                f"{self.file}: [{where}] {name} must be as in {name} = {example}"
+                f"{self.file}: [{where}] {name} must have the form {name} = {example}"
             ) from error
 
     def path(self, key: str, example: str) -> Path | None:
-        """Read a path, which is relative to the project's folder; None when it is not there.
+        """Read a path relative to the project's folder; None when it is not set.
 
         Raises:
             SettingsError: as for ``setting``.
@@ -69,10 +69,10 @@ class Project:
         return None if given is None else self.folder / given
 
     def load(self, key: str, example: str) -> Any:
-        """Import what a setting names as ``package.module:name``; None when it is not there.
+        """Import the object of a setting ``package.module:name``; None when it is not set.
 
         Raises:
-            SettingsError: as for ``setting``; or it does not import.
+            SettingsError: as for ``setting``, or the object cannot be imported.
         """
         spec = self.setting(key, str, example)
         if spec is None:
@@ -85,15 +85,15 @@ class Project:
             why = " ".join(f"{type(error).__name__}: {error}".split())
             raise SettingsError(
                 f"{self.file}: tool.lastword.{key} = {quoted(spec)} does not load ({why}); name a "
-                f"function by its module, as in {example}"
+                f"function by its module, such as {example}"
             ) from error
 
 
 def read_project(config: Path) -> Project:
-    """Read the pyproject.toml beside ``config``, the ``langgraph.json``; it may not exist.
+    """Read the pyproject.toml in the folder of ``config`` (a ``langgraph.json``); it may not exist.
 
     Raises:
-        SettingsError: it is not TOML, or ``tool.lastword`` is not a table.
+        SettingsError: the pyproject.toml is not valid TOML, or ``tool.lastword`` is not a table.
     """
     folder = config.resolve().parent
     file = folder / "pyproject.toml"

@@ -1,4 +1,4 @@
-"""Everything that can be set, read once at start from the environment and ``.env``."""
+"""The settings, read once at start from the environment and ``.env``."""
 
 from __future__ import annotations
 
@@ -21,23 +21,23 @@ _WITHOUT_KEYS = (
     *("LANG", "LANGUAGE", "LC_*", "TZ"),
     *("TMPDIR", "TEMP", "TMP", "XDG_*"),
     *("PYTHON[A-Z]*", "VIRTUAL_ENV"),
-    *("LD_*", "DYLD_*", "LIVEKIT_LIB_PATH"),  # where libraries are
+    *("LD_*", "DYLD_*", "LIVEKIT_LIB_PATH"),  # paths of shared libraries
     *("SSL_CERT_FILE", "SSL_CERT_DIR"),
 )
-"""Patterns of variables that any process may have: a list of what is allowed, as nobody knows what
-all the keys of a machine are called."""
+"""Patterns of the variables that every child process may get. It is an allow list, because nobody
+knows the names of all the keys on a machine."""
 LEAST_STALL = 2.0
-"""Seconds that two signs of life and two looks at them may take on a busy machine, doubled."""
+"""Seconds: twice the time that two heartbeats and two checks of them may take on a busy machine."""
 _URLS = ("livekit_url", "graph_url", "deepgram_base_url", "cartesia_base_url", "openai_base_url")
 STRICT_CHECKPOINTS = "LANGGRAPH_STRICT_MSGPACK"
-"""LangGraph's own variable."""
+"""LangGraph's own environment variable."""
 
 
 class Settings(BaseSettings):
     """Settings of the worker and of the commands.
 
-    Field names are the variables' names in lower case, unless an alias says otherwise; an
-    explicit argument wins over the environment, the environment over ``.env``.
+    A field's name is the variable's name in lower case, unless it has an alias. An explicit
+    argument takes precedence over the environment, and the environment over ``.env``.
     """
 
     model_config = SettingsConfigDict(
@@ -45,7 +45,7 @@ class Settings(BaseSettings):
         extra="ignore",
         env_ignore_empty=True,
         populate_by_name=True,
-        hide_input_in_errors=True,  # it may be a password, and the error is the cause of ours
+        hide_input_in_errors=True,  # it may be a password, and tracebacks show this error
     )
 
     livekit_url: str | None = None
@@ -54,35 +54,37 @@ class Settings(BaseSettings):
 
     agent_name: str = Field("lastword", alias="LASTWORD_AGENT_NAME")
     graph: str | None = Field(None, alias="LASTWORD_GRAPH")
-    """Graph of a call whose dispatch names none; default: the first in ``langgraph.json``."""
+    """Graph for calls whose dispatch names none; default: the first in ``langgraph.json``."""
     graphs_config: Path = Field(Path("langgraph.json"), alias="LASTWORD_GRAPHS_CONFIG")
     graph_url: str | None = Field(None, pattern="^https?://", alias="LASTWORD_GRAPH_URL")
-    """A LangGraph server that runs the graphs of ``langgraph.json``; default: the worker does."""
+    """URL of a LangGraph server that runs the graphs of ``langgraph.json``; default: the
+    worker runs them."""
     graph_memory: MemoryPlace | None = Field(None, alias="LASTWORD_GRAPH_MEMORY")
-    """Where graphs remember their calls, set as a URL; without it, in the job's process."""
+    """Database for the graphs' checkpoints, set as a URL; default: the job process's memory."""
     calls_dir: Path = Field(Path("calls"), alias="LASTWORD_CALLS_DIR")
-    """Where transcripts and recordings of rehearsed calls go."""
+    """Folder for transcripts and recordings of rehearsed calls."""
     closing_tone: bool = Field(default=False, alias="LASTWORD_CLOSING_TONE")
-    """Measurement only: a tone after the last word makes the farewell's end exact."""
+    """For measurements only: play a tone after the last word to mark the farewell's exact end."""
     speech_dir: Path | None = Field(None, alias="LASTWORD_SPEECH_DIR")
-    """Measurement only: the audio of each utterance is written there, as it was sent."""
+    """For measurements only: folder for the audio of each utterance, as it was sent."""
     idle_processes: int | None = Field(None, ge=0, alias="LASTWORD_IDLE_PROCESSES")
     max_calls: int | None = Field(None, gt=0, alias="LASTWORD_MAX_CALLS")
-    """Calls that the worker takes at once; without it LiveKit goes by the load of the CPU."""
+    """Most calls that the worker runs at once; default: LiveKit decides by the CPU load."""
     job_memory_warn_mb: float = Field(512, ge=0, alias="LASTWORD_JOB_MEMORY_WARN_MB")
-    """MiB of memory (its share of what processes share counted in) above which the log warns of a
-    job's process; 0: never. Half the limit."""
+    """Memory of a job's process, in MiB, above which a warning is logged; 0: never. It counts the
+    process's share of memory that several processes share. The default is half the limit."""
     job_memory_limit_mb: float = Field(1024, ge=0, alias="LASTWORD_JOB_MEMORY_LIMIT_MB")
-    """MiB above which LiveKit ends a job's process, and the worker its call; 0: no limit. Several
-    times what a call needs; a graph that loads models of its own may need more."""
+    """Memory, in MiB, above which LiveKit kills a job's process and the worker ends its call; 0:
+    no limit. The default is several times what a call needs. A graph that loads its own models may
+    need more."""
     job_stall_seconds: float = Field(10, ge=0, alias="LASTWORD_JOB_STALL_SECONDS")
-    """Seconds for which a job's event loop may stand still before its call is ended, 2 or more; 0:
-    for ever, as a debugger's breakpoint needs it.
+    """Seconds for which a job's event loop may stall before the worker ends its call, 2 or more; 0:
+    no limit, for use with a debugger.
 
-    A caller waits for an answer about as long (LiveKit's own limit is 60 s).
+    The default is about the time that a caller waits for an answer (LiveKit's own limit is 60 s).
     """
     health_host: str = Field("127.0.0.1", alias="LASTWORD_HEALTH_HOST")
-    """Address of the health check; an orchestrator that probes from outside needs ``0.0.0.0``."""
+    """Address of the health check; a probe from another machine needs ``0.0.0.0``."""
     health_port: int = Field(8081, ge=0, le=65535, alias="LASTWORD_HEALTH_PORT")
 
     providers: Literal["auto", "offline", "production"] = Field("auto", alias="LASTWORD_PROVIDERS")
@@ -95,7 +97,7 @@ class Settings(BaseSettings):
     tts_model: str = Field("sonic-3", alias="LASTWORD_TTS_MODEL")
     tts_voice: str | None = Field(None, alias="LASTWORD_TTS_VOICE")
     openai_api_key: SecretStr | None = None
-    """Only the judge of test conversations asks with it: a graph brings its own chat model."""
+    """Used only by the judge of test conversations; a graph configures its own chat model."""
     openai_base_url: str | None = None
     judge_model: str = Field("gpt-4.1-mini", alias="LASTWORD_JUDGE_MODEL")
 
@@ -114,17 +116,17 @@ class Settings(BaseSettings):
     @field_validator(*_URLS, mode="before")
     @classmethod
     def _refuse_unclear_url(cls, url: object, about: ValidationInfo) -> object:
-        """Refuse it here, as every library has its own error, which quotes the URL or a piece."""
+        """Refuse an ambiguous URL here: the libraries' errors would quote it or parts of it."""
         if isinstance(url, str) and url and not is_clear_url(url):
             name = str(about.field_name)
             raise SettingsError(
-                f"{(cls.model_fields[name].alias or name).upper()} is not a URL such as "
+                f"{(cls.model_fields[name].alias or name).upper()} is not a clear URL such as "
                 f"https://user:password@host:443/path: {QUOTE}, and in the path @ as %40"
             )
         return url
 
     def __repr_args__(self) -> Iterable[tuple[str | None, Any]]:
-        """Show the URLs without what may be a secret in them."""
+        """Show the URLs without the parts that may be secret."""
         for name, value in super().__repr_args__():
             shown = public_url(value) if name in _URLS and isinstance(value, str) else value
             yield name, shown
@@ -133,7 +135,7 @@ class Settings(BaseSettings):
         """Choose the set of speech models.
 
         Raises:
-            SettingsError: some of the production keys are there and some are not.
+            SettingsError: some of the production keys are set and some are not.
         """
         if self.providers == "offline":
             return "offline"
@@ -146,27 +148,28 @@ class Settings(BaseSettings):
         if not there and self.providers == "auto":
             return "offline"
         if missing:
-            have = f"{' and '.join(there)} set" if there else "LASTWORD_PROVIDERS=production"
+            have = " and ".join(there) or "LASTWORD_PROVIDERS=production"
             raise SettingsError(
-                f"{have}, but {' and '.join(missing)} missing: set what is missing, or "
-                "LASTWORD_PROVIDERS=offline to try without keys"
+                f"{have} is set, so {' and '.join(missing)} must be set too; or set "
+                "LASTWORD_PROVIDERS=offline to run without keys"
             )
         return "production"
 
     def announcement(self) -> str:
-        """One line that says which models hear and speak in a call.
+        """One line that names the speech models of a call.
 
         Raises:
-            SettingsError: the keys are half-set.
+            SettingsError: some of the production keys are set and some are not.
         """
         if self.chosen_providers() == "offline":
-            why = "As asked" if self.providers == "offline" else "No keys for speech are set"
+            is_asked_for = self.providers == "offline"
+            why = "LASTWORD_PROVIDERS=offline is set" if is_asked_for else "No speech keys are set"
             return (
-                f"{why}: the offline set is used, for trying and testing "
-                "(pocketsphinx hears, espeak-ng speaks)."
+                f"{why}: using the offline speech models, for tests only "
+                "(pocketsphinx recognises speech, espeak-ng speaks)."
             )
         return (
-            f"Deepgram {self.stt_model} hears, Cartesia {self.tts_model} speaks; "
+            f"Deepgram {self.stt_model} recognises speech, Cartesia {self.tts_model} speaks; "
             f"language {self.language}."
         )
 
@@ -174,7 +177,7 @@ class Settings(BaseSettings):
         """URL, key and secret of the LiveKit server.
 
         Raises:
-            SettingsError: one of the three is not set.
+            SettingsError: one or more of them are not set.
         """
         found = {
             "LIVEKIT_URL": self.livekit_url,
@@ -186,8 +189,8 @@ class Settings(BaseSettings):
         if len(values) < len(found):
             missing = " and ".join(name for name, value in found.items() if not value)
             raise SettingsError(
-                f"{missing} not set: the worker needs a LiveKit server "
-                "(`make call` needs none, it starts its own)"
+                f"{missing} must be set: the worker needs a LiveKit server "
+                "(`make call` starts its own server and needs no settings)"
             )
         url, key, secret = values
         return url, key, secret
@@ -197,27 +200,27 @@ def read_settings() -> Settings:
     """Read the settings from the environment and ``.env``.
 
     Raises:
-        SettingsError: a value is of the wrong kind; the message names the variable.
+        SettingsError: a value is invalid; the message names the variable.
     """
     try:
         return Settings()
     except ValidationError as error:
         first = error.errors()[0]
         name = str(first["loc"][0]).upper()
-        why = first["msg"].removeprefix("Value error, ")  # pydantic's words for a validator's
+        why = first["msg"].removeprefix("Value error, ")  # pydantic adds this prefix
         raise SettingsError(f"{name} is wrong: {why}") from error
 
 
 def inherited_environment() -> dict[str, str]:
-    """The environment for a process that we start and that needs our keys, such as a worker."""
-    return dict(os.environ)  # noqa: TID251 - the one place that hands it on
+    """The environment for a child process that needs the keys, such as a worker."""
+    return dict(os.environ)  # noqa: TID251 - the only place that passes it on
 
 
 def environment_without_keys(*more: str) -> dict[str, str]:
-    """The environment for a process that we start and that needs no key: what makes programs run.
+    """The environment for a child process that needs no keys: only the allowed variables.
 
     Args:
-        more: further variables that it needs, by name or pattern (``*_PROXY``).
+        more: names or patterns (``*_PROXY``) of additional variables to pass on.
     """
     allowed = (*_WITHOUT_KEYS, *more)
     return {
@@ -229,12 +232,13 @@ def environment_without_keys(*more: str) -> dict[str, str]:
 
 @contextmanager
 def offline_answers() -> Iterator[None]:
-    """Set ``LASTWORD_PROVIDERS=offline`` meanwhile, for graphs that are imported.
+    """Set ``LASTWORD_PROVIDERS=offline`` in the block, for graphs that are imported there.
 
-    A graph that can answer without its chat model, as by rules, reads the variable and does so:
-    conversations are replayed as they are written, whatever keys are set. Other graphs ignore it.
+    A graph that can answer without its chat model, for example by rules, reads the variable and
+    does so. Conversations are then replayed as written, whatever keys are set. Other graphs ignore
+    the variable.
     """
-    environment = os.environ  # noqa: TID251 - graphs read it by themselves
+    environment = os.environ  # noqa: TID251 - graphs read it themselves
     before = environment.get("LASTWORD_PROVIDERS")
     environment["LASTWORD_PROVIDERS"] = "offline"
     try:
@@ -248,16 +252,16 @@ def offline_answers() -> Iterator[None]:
 
 def choose_chat_model(name: str) -> None:
     """Set ``LASTWORD_CHAT_MODEL``, which graphs may read; call it before they are imported."""
-    os.environ["LASTWORD_CHAT_MODEL"] = name  # noqa: TID251 - this module stands for the environment
+    os.environ["LASTWORD_CHAT_MODEL"] = name  # noqa: TID251 - graphs read it themselves
 
 
 def make_checkpoints_strict() -> None:
-    """Let LangGraph make no objects of unregistered types from checkpoints, in this process and
-    those it starts; call it before LangGraph is imported, which reads the variable then and once.
+    """Stop LangGraph from creating objects of unregistered types from checkpoints.
 
-    It protects the graphs that are compiled with a checkpointer of their own; the worker's memory
-    does not depend on it (``memory_types``). A value that is set stays.
+    It applies to this process and its child processes. Call it before LangGraph is imported, which
+    reads the variable once. It protects graphs that are compiled with their own checkpointer; the
+    worker's memory does not depend on it (``memory_types``). A value that is already set is kept.
     """
-    environment = os.environ  # noqa: TID251 - LangGraph reads it by itself
+    environment = os.environ  # noqa: TID251 - LangGraph reads it itself
     if not environment.get(STRICT_CHECKPOINTS):
         environment[STRICT_CHECKPOINTS] = "true"

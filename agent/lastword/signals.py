@@ -1,10 +1,10 @@
-"""What a graph may say to the call, and the policy of a call.
+"""The signals that a graph sends to its call, the state it shares with it, and the call policy.
 
-A graph needs nothing from here to end a call: reaching a node named ``end`` or streaming the end
-token is enough. A graph that wants to say *why* it ended, or to speak from inside a slow node,
-uses the channels and signals below. Signals are LangGraph custom stream events with the JSON
-shapes of :class:`EndCallSignal` and :class:`SaySignal`, so a graph that cannot import this module
-(another repository, another language behind a URL) sends the same dictionaries itself.
+A graph needs nothing from this module to end a call: it reaches a node named ``end`` or streams the
+end token. A graph that gives a reason for the ending, or that speaks from inside a slow node, uses
+the channels and signals below. Signals are LangGraph custom stream events with the JSON shapes of
+:class:`EndCallSignal` and :class:`SaySignal`. A graph that cannot import this module (in another
+repository, or in another language behind a URL) can send the same dictionaries itself.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ __all__ = [
 ]
 
 END_NODE = "end"
-END_TOKEN = "<end>"  # noqa: S105 - a word of the conversation, not a secret
+END_TOKEN = "<end>"  # noqa: S105 - a token of the graph's output, not a secret
 DEFAULT_REASON = "completed"
 
 EndingSource = Literal["node", "token", "event", "tool", "failure"]
@@ -60,7 +60,7 @@ class Ending(TypedDict):
     """The graph's decision that the call is over.
 
     ``reason`` is snake_case and names the business case ("confirmed", "wrong_person");
-    ``outcome`` is JSON for whoever ordered the call.
+    ``outcome`` is the JSON result of the call for the system that ordered it.
     """
 
     reason: str
@@ -68,16 +68,17 @@ class Ending(TypedDict):
 
 
 class Opening(TypedDict):
-    """The call is connected and the graph has the first word."""
+    """The call is connected and the graph speaks first."""
 
     kind: Literal["opening"]
 
 
 class EndingCancelled(TypedDict):
-    """The graph had ended the call; the caller spoke over the farewell, so the call goes on.
+    """The graph had ended the call, but the caller spoke over the farewell, so the call continues.
 
-    ``reason`` is that of the ending, ``farewell`` what was to be said, ``heard`` what the caller
-    heard of it. The state is that before the end node, and the caller's words are in ``messages``.
+    ``reason`` is the reason of the cancelled ending, ``farewell`` its full text, and ``heard`` the
+    part of that text that was played to the caller. The graph's state is the state before the end
+    node. The caller's words are in ``messages``.
     """
 
     kind: Literal["ending_cancelled"]
@@ -87,10 +88,10 @@ class EndingCancelled(TypedDict):
 
 
 class Silence(TypedDict):
-    """Nobody has said a word for ``seconds``; the graph may speak, end the call, or say nothing.
+    """Neither side has spoken for ``seconds``; the graph may speak, end the call, or say nothing.
 
-    ``count`` is 1 for the first such event after the caller's last words, and rises to ``of``;
-    when silence follows the last one, the worker ends the call.
+    ``count`` is 1 for the first event after the caller's last words and rises to ``of``. If the
+    line stays silent after the last event, the worker ends the call.
     """
 
     kind: Literal["silence"]
@@ -100,38 +101,39 @@ class Silence(TypedDict):
 
 
 class LimitNear(TypedDict):
-    """The call will be ended in ``seconds_left``, whatever the graph does: time to wrap up."""
+    """The worker ends the call in ``seconds_left`` seconds, whatever the graph does."""
 
     kind: Literal["limit_near"]
     seconds_left: float
 
 
 class Voicemail(TypedDict):
-    """An answering machine has taken the call; ``words`` is what it said."""
+    """An answering machine has answered the call; ``words`` is the text of its greeting."""
 
     kind: Literal["voicemail"]
     words: str
 
 
 class Keypad(TypedDict):
-    """The caller has pressed keys: ``keys`` are of ``0-9*#A-D``."""
+    """The caller has pressed keys; ``keys`` has one character of ``0-9*#A-D`` per key."""
 
     kind: Literal["keypad"]
     keys: str
 
 
 CallEvent = Opening | EndingCancelled | Silence | LimitNear | Voicemail | Keypad
-"""Something that happened to the call, beside the caller's words; told apart by ``kind``."""
+"""Input to the graph other than the caller's words; ``kind`` tells the types apart."""
 
 EVENT_KEY = "lastword_event"
-"""Where a graph without the ``event`` channel finds an event: in ``additional_kwargs`` of the
-caller's message, or of the message that stands for the event."""
+"""Key of the event in a message's ``additional_kwargs``, for a graph without the ``event`` channel.
+
+The message is the caller's, or one that Lastword adds for the event."""
 
 
 class CallState(MessagesState):
-    """State of a call's graph: the messages, the ending, and the event of this turn.
+    """State of a call's graph: the messages, the ending, and the call event of this turn.
 
-    The bridge clears both ``event`` and ``ending`` at the beginning of every turn.
+    The bridge clears ``event`` and ``ending`` at the start of every turn.
     """
 
     ending: NotRequired[Ending | None]
@@ -139,9 +141,9 @@ class CallState(MessagesState):
 
 
 class CallContext(TypedDict, total=False):
-    """LangGraph runtime context of a call (``Runtime[CallContext]``); every key may be missing.
+    """LangGraph runtime context of a call (``Runtime[CallContext]``); any key may be missing.
 
-    ``metadata`` is the JSON object that was sent with the dispatch.
+    ``metadata`` is the JSON object from the dispatch.
     """
 
     call_id: str
@@ -151,7 +153,7 @@ class CallContext(TypedDict, total=False):
 
 
 class EndCallSignal(TypedDict):
-    """Custom stream event: the call is over after what is said in this turn."""
+    """Custom stream event: end the call after the speech of this turn."""
 
     type: Literal["lastword.end_call"]
     reason: str
@@ -161,8 +163,8 @@ class EndCallSignal(TypedDict):
 class SaySignal(TypedDict):
     """Custom stream event: speak ``text`` now, in order with the streamed tokens.
 
-    ``again``: a node says it that has failed before and is tried again; what such a node has
-    already said is not repeated.
+    ``again`` is true when LangGraph retries a node that failed. Text that the node has already
+    spoken is then not repeated.
     """
 
     type: Literal["lastword.say"]
@@ -171,13 +173,13 @@ class SaySignal(TypedDict):
 
 
 def end_call(reason: str = DEFAULT_REASON, outcome: dict[str, Any] | None = None) -> None:
-    """End the call after this turn's words. Call it inside a node or a tool."""
+    """End the call after the speech of this turn. Call it inside a node or a tool."""
     signal: EndCallSignal = {"type": "lastword.end_call", "reason": reason, "outcome": outcome}
     get_stream_writer()(signal)
 
 
 def say(text: str) -> None:
-    """Speak ``text`` at once, for example before slow work. Call it inside a node or a tool."""
+    """Speak ``text`` now, for example before slow work. Call it inside a node or a tool."""
     signal: SaySignal = {"type": "lastword.say", "text": text}
     running = get_runtime().execution_info
     if running is not None and running.node_attempt > 1:
@@ -189,12 +191,13 @@ _turn: ContextVar[Callable[[], Awaitable[None]] | None] = ContextVar("lastword_t
 
 
 async def turn_certain() -> None:
-    """Wait until the answer that is being made will really be spoken.
+    """Wait until it is certain that the answer of this run will be spoken.
 
-    LiveKit lets a graph answer before it is certain that the caller has finished; a caller who
-    goes on gets another answer, and this one is thrown away. Await this in a node or a tool before
-    it books, cancels or sends anything: a run that is thrown away never gets past it. Outside a
-    call (in Studio, in tests) and where nothing is speculative it returns at once.
+    With preemptive generation, LiveKit runs the graph before it is certain that the caller has
+    finished. If the caller continues, this run is discarded and the graph runs again. Await this
+    function in a node or a tool before it books, cancels or sends anything: a discarded run never
+    gets past it. Outside a call (in Studio, in tests), and in a run that is not speculative, it
+    returns at once.
     """
     wait = _turn.get()
     if wait is not None:
@@ -202,12 +205,12 @@ async def turn_certain() -> None:
 
 
 def speculate(until: Callable[[], Awaitable[None]]) -> None:
-    """Make ``turn_certain`` wait for ``until`` in this task and those it starts; for the bridge."""
+    """Make ``turn_certain`` await ``until`` in this task and its child tasks; for the bridge."""
     _turn.set(until)
 
 
 def is_end_call(event: object) -> TypeIs[EndCallSignal]:
-    """Tell whether a custom stream event ends the call."""
+    """Whether a custom stream event is an ``EndCallSignal``."""
     return (
         isinstance(event, dict)
         and event.get("type") == "lastword.end_call"
@@ -216,7 +219,7 @@ def is_end_call(event: object) -> TypeIs[EndCallSignal]:
 
 
 def is_say(event: object) -> TypeIs[SaySignal]:
-    """Tell whether a custom stream event is something to speak."""
+    """Whether a custom stream event is a ``SaySignal``."""
     return (
         isinstance(event, dict)
         and event.get("type") == "lastword.say"
@@ -226,72 +229,75 @@ def is_say(event: object) -> TypeIs[SaySignal]:
 
 @dataclass(frozen=True)
 class CallPolicy:
-    """How calls of one graph are conducted; a module-level ``call_policy`` beside the graph.
+    """Rules for the calls of one graph: a module-level ``call_policy`` in the graph's module.
 
-    All times are in seconds; None switches off a limit whose type allows it.
+    All times are in seconds. None switches a limit off where its type allows None.
 
     Raises:
-        ValueError: a value is impossible, or two contradict each other; the message names them.
+        ValueError: a value is out of range, or two values contradict each other; the message names
+            them.
     """
 
     first_speaker: Literal["agent", "caller"] = "agent"
     end_node: str | None = END_NODE
-    """Reaching the node of this name ends the call; None switches that off."""
+    """Reaching the node with this name ends the call; None switches this off."""
     end_token: str | None = END_TOKEN
-    """Streaming this text ends the call; it is never spoken. None switches that off."""
+    """Streaming this text ends the call. It is never spoken. None switches this off."""
     silent_nodes: frozenset[str] = frozenset()
     """Nodes whose model output is never spoken (routers, classifiers)."""
     spoken_nodes: frozenset[str] | None = None
     """When set, only the output of these nodes is spoken."""
 
     tail: float = 0.5
-    """Between the last sample of the farewell and the hang-up."""
+    """Wait between the last sample of the farewell and the hang-up."""
     hang_up: Literal["room", "caller", "agent"] = "room"
-    """Who is removed: everyone, by deleting the room; the caller alone, so that other agents and
-    supervisors stay; or the agent alone, which leaves the caller on the line."""
+    """Which participants the hang-up removes. ``room``: all of them, by deleting the room;
+    ``caller``: only the caller, so other agents and supervisors stay; ``agent``: only the agent, so
+    the caller stays on the line."""
     farewell_interruption: Literal["new_request", "any", "never"] = "new_request"
-    """What the caller's voice over the farewell does. ``new_request``: goodbyes and thanks change
-    nothing, anything more stops the farewell and keeps the call; ``any``: every interruption does;
-    ``never``: none does."""
+    """Effect of the caller's speech over the farewell. ``new_request``: closers (goodbyes, thanks)
+    have no effect, any other words stop the farewell and the call continues; ``any``: every
+    interruption stops the farewell and the call continues; ``never``: no interruption does."""
     is_closer: Callable[[str, str], bool] | None = None
-    """Told the caller's words over the farewell and their language ("en", "pt-BR", or "" when it
-    is not known), says whether they are nothing but a goodbye; it must answer at once. None:
-    Lastword's own lists."""
+    """Function ``(words, language) -> bool``: whether the caller's words over the farewell are only
+    a closer, such as "bye". ``language`` is "en", "pt-BR" and so on, or "" if unknown. It must
+    return at once. None: use Lastword's own word lists."""
     farewell_max_wait: float = 60.0
-    """A farewell that has not been played to its end after this time is not waited for."""
+    """Longest wait for the end of the farewell's playout; after it, the hang-up does not wait."""
 
     silence_timeout: float | None = 10.0
-    """Without a word from either side, the graph gets a ``silence`` event."""
+    """After this time without speech from either side, the graph gets a ``silence`` event."""
     silence_reminders: int = 2
-    """So many ``silence`` events; the next silence ends the call, with ``ended_by`` limit."""
+    """Number of ``silence`` events; the next silence ends the call (``ended_by``: ``limit``)."""
     silence_farewell: str = "I cannot hear you, so I am hanging up now. Goodbye."
-    """What the caller hears before that; "" for nothing. Words over it keep the call."""
+    """Spoken before the call ends through silence; "" for nothing. If the caller speaks over it,
+    the call continues."""
     first_words_timeout: float | None = 45.0
-    """When nobody has said a word after this time, the call ends, with ``ended_by`` limit."""
+    """If neither side has spoken by this time, the call ends, with ``ended_by`` ``limit``."""
     max_duration: float | None = 3600.0
-    """The call ends then, with ``ended_by`` limit."""
+    """Longest duration of a call; then it ends, with ``ended_by`` ``limit``."""
     limit_warning: float = 30.0
-    """So long before that the graph gets a ``limit_near`` event."""
+    """The graph gets a ``limit_near`` event this long before ``max_duration``."""
     limit_farewell: str = "I am sorry, our time is up. Goodbye."
-    """What the caller hears when the time is up; "" for nothing."""
+    """Spoken when ``max_duration`` is reached; "" for nothing."""
 
     state_types: tuple[type, ...] = ()
-    """Classes whose objects the graph's state may hold although its schema does not name them: in a
-    channel of type ``Any``, as the value of an interrupt. The memory brings others back as plain
-    data."""
+    """Classes whose objects the graph's state may hold although its schema does not name them, for
+    example in a channel of type ``Any`` or as the value of an interrupt. The graph's memory
+    restores objects of other classes as plain data."""
 
     turn_timeout: float = 30.0
-    """The graph may take so long for one turn; after that it counts as failed."""
+    """Longest time for one turn of the graph; a longer turn counts as a failure."""
     apology: str = "Sorry, something went wrong on my side. Could you say that again, please?"
-    """What the caller hears when the graph fails; the call goes on."""
+    """Spoken when the graph fails; the call continues."""
     must_answer: bool = True
-    """An answer without a word, to something the caller said, counts as failed."""
+    """Whether an answer without words, to something the caller said, counts as a failure."""
     still_waiting: str = "One moment, please."
-    """What a caller hears who speaks while the graph waits for an operator."""
+    """Spoken when the caller speaks while the graph waits for an operator."""
     max_failures: int = 3
-    """Failures in a row after which the call ends, with ``ended_by`` error."""
+    """Number of consecutive failures that ends the call, with ``ended_by`` ``error``."""
     failure_farewell: str = "I am sorry, we have a technical problem. Please call again later."
-    """What the caller hears before that."""
+    """Spoken before the call ends through failures."""
 
     def __post_init__(self) -> None:
         for name, choices in _CHOICES.items():
@@ -366,4 +372,5 @@ _SHORTER_THAN = (
     ("silence_timeout", "max_duration"),
     ("limit_warning", "max_duration"),
 )
-"""The first would never come into effect, or the second would break off what the first allows."""
+"""Pairs (shorter, longer). Otherwise the longer limit would always come first, and the other one
+would have no effect."""

@@ -1,8 +1,8 @@
-"""The one way to a terminal: whatever is printed, only our own colours steer it.
+"""The only output path to a terminal: untrusted text cannot send control sequences to it.
 
-Rich takes a few control characters out of text, but neither ESC nor the others that
-``lastword.untrusted.printable`` names, and it reads ``[red]`` in any string as markup. ruff keeps
-``rich.console.Console`` out of the other modules.
+Rich removes a few control characters from text, but neither ESC nor the others that
+``lastword.untrusted.printable`` lists, and it reads ``[red]`` in any string as markup. A ruff rule
+forbids ``rich.console.Console`` in other modules.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable
 from copy import copy
 from typing import Any
 
-from rich.console import Console, ConsoleOptions, RenderableType  # noqa: TID251 - the one place
+from rich.console import Console, ConsoleOptions, RenderableType  # noqa: TID251 - the only place
 from rich.segment import Segment
 from rich.text import Text
 
@@ -23,26 +23,26 @@ from lastword.untrusted.printable import block, without_secrets
 
 
 class SafeConsole(Console):
-    """Rich's console for text of strangers, also in what it records for ``save_svg``.
+    """Rich's console for untrusted text, also in its recording for ``save_svg``.
 
-    Strings are printed as they are: no markup, no emoji codes, no highlighting. Colours come from
-    ``style`` and ``Text``. What cannot be printed is shown as ``lastword.untrusted.printable``
-    shows it, and what the terminal's encoding lacks as an escape.
+    Strings are printed without markup, emoji codes or highlighting. Colours come from ``style`` and
+    ``Text``. Unprintable characters are escaped as in ``lastword.untrusted.printable``. Characters
+    that the terminal's encoding lacks are escaped too.
     """
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**{"markup": False, "emoji": False, "highlight": False, **options})
 
     def render_str(self, text: str, **options: Any) -> Text:
-        """Make a string a text; here, so that a table measures what it will print."""
+        """Convert a string to a ``Text``, escaped first, so that tables measure what is printed."""
         return super().render_str(self._printable(text), **options)
 
     def render(
         self, renderable: RenderableType, options: ConsoleOptions | None = None
     ) -> Iterable[Segment]:
-        """Render anything; every text that is printed or recorded comes through here."""
+        """Render a renderable; all text that is printed or recorded passes through here."""
         for segment in super().render(renderable, options):
-            if segment.control:  # made by rich for its own purposes, never of text
+            if segment.control:  # made by rich itself, never from text
                 yield segment
             else:
                 yield segment._replace(text=self._printable(segment.text))
@@ -52,18 +52,18 @@ class SafeConsole(Console):
 
 
 def print_error(text: object) -> None:
-    """Print a command's last words to standard error."""
+    """Print a command's error message to standard error."""
     SafeConsole(stderr=True).print(str(text), soft_wrap=True)
 
 
 def print_safe_logs() -> None:
-    """Make what Python itself prints of the log of a command fit to be shown."""
+    """Make the log lines that Python prints by default safe for a terminal."""
     if logging.lastResort is not None:
         print_safely([logging.lastResort])
 
 
 def run_command(run: Callable[[], object]) -> None:
-    """Run a command; a mistake of the user's is one sentence and exit code 1.
+    """Run a command; a ``LastwordError`` is printed as one sentence, with exit code 1.
 
     Raises:
         SystemExit: with 1 after an error, with 143 when the command was cancelled by SIGTERM.
@@ -76,20 +76,20 @@ def run_command(run: Callable[[], object]) -> None:
     except LastwordError as error:
         print_error(f"lastword: {error}")
         raise SystemExit(1) from None
-    except Exception:  # noqa: BLE001 - a fault of ours; it may quote what a caller has said
+    except Exception:  # noqa: BLE001 - a fault in Lastword; it may quote a caller
         print_error(without_secrets(traceback.format_exc().rstrip()))
         raise SystemExit(1) from None
 
 
 class _PrintableFormatter(logging.Formatter):
-    """Lets another formatter print a record in which everything is fit to be shown."""
+    """Passes a record with printable fields and no secrets to another formatter."""
 
     def __init__(self, printer: logging.Formatter) -> None:
         super().__init__()
         self._printer = printer
 
     def format(self, record: logging.LogRecord) -> str:
-        """Format a copy: other handlers may want the record as it is."""
+        """Format a copy, because other handlers may need the original record."""
         shown = copy(record)
         shown.msg, shown.args = without_secrets(record.getMessage()), ()
         if record.exc_info and not record.exc_text:
@@ -100,7 +100,7 @@ class _PrintableFormatter(logging.Formatter):
 
 
 def _printable(value: Any) -> Any:
-    """A value of a log field in which every text is printable, at any depth."""
+    """The value of a log field with every string in it made printable, at any depth."""
     match value:
         case str():
             return value if value.isprintable() else block(value)
@@ -113,9 +113,10 @@ def _printable(value: Any) -> Any:
 
 
 def print_safely(handlers: Iterable[logging.Handler]) -> None:
-    """Let records steer no terminal and tell no password: LiveKit's formatters print all they hold.
+    """Remove control characters and passwords from the records that the handlers print.
 
-    Call it when LiveKit has set its handlers, which is when the worker runs. Their colours stay.
+    LiveKit's formatters print all fields of a record. Call it after LiveKit has set its handlers,
+    when the worker runs. The handlers keep their colours.
     """
     for handler in handlers:
         printer = handler.formatter or logging.Formatter()

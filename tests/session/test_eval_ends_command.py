@@ -71,10 +71,10 @@ def test_two_graphs_stand_side_by_side(settings: Settings, dataset: str, tmp_pat
 @pytest.mark.parametrize(
     ("thresholds", "sentence"),
     [
-        ({"least_recall": 0.7}, "recall is 0.667, but --fail-under-recall asks for 0.7"),
+        ({"least_recall": 0.7}, "recall is 0.667, but --fail-under-recall requires 0.7"),
         (
             {"least_precision": 0.1, "categories": ("quiet",)},
-            "precision cannot be said, but --fail-under-precision asks for 0.1",
+            "precision is undefined, but --fail-under-precision requires 0.1",
         ),
         ({"least_precision": 1.0, "least_recall": 0.66}, ""),
     ],
@@ -152,7 +152,7 @@ async def test_a_model_that_did_not_answer_is_told_and_no_store_is_written(
     assert "Graph appointment, model: offline-rules. other was asked for, but" in said
     assert code == 1
     assert re.fullmatch(
-        r"lastword: recall is 0\.\d+, but --fail-under-recall asks for 1:.*\n", errors
+        r"lastword: recall is 0\.\d+, but --fail-under-recall requires 1:.*\n", errors
     )
     assert not store.exists()
 

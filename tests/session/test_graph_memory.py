@@ -111,7 +111,7 @@ async def test_p5_a_call_whose_memory_cannot_be_opened_goes_on_without_it(
     place = read_memory_url("postgresql://anna:topsecret@127.0.0.1:9/calls")
     async with AsyncExitStack() as after_the_call:
         assert await open_for_call(place, after_the_call, join=nobody_to_join) is None
-    assert "the memory cannot be opened; the process alone remembers this call" in caplog.text
+    assert "the memory cannot be opened; this call is kept in the process only" in caplog.text
     assert "MemoryUnavailable: the graphs' memory 'postgresql://127.0.0.1:9/calls'" in caplog.text
     assert "topsecret" not in caplog.text
 

@@ -117,7 +117,7 @@ def test_a_pattern_for_repeating_that_tries_everything_is_given_up() -> None:
     [
         ("{", "is not JSON"),
         ("[" * 90_000, "is nested too deeply"),
-        ('{"url": "u", "token": "t", "repeat_pattern": "("}', "is no regular expression"),
+        ('{"url": "u", "token": "t", "repeat_pattern": "("}', "is not a regular expression"),
         ('{"url": "u", "token": "t", "repeat_pattern": "(a{99}){99999}"}', "repeats too much"),
         ('{"url": "u", "token": "t", "lines": [7]}', "must be strings or objects, not 7"),
     ],

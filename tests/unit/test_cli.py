@@ -35,7 +35,7 @@ def lastword(
         (["call", "--script", "nobody"], "give a YAML file, or the name of one in"),
         (["talk", "--graph", "x"], "there is no graph 'x' in langgraph.json; it has appointment"),
         (["talk", "--metadata", "7"], "is int, not an object"),
-        (["worker", "start"], "LIVEKIT_URL and LIVEKIT_API_KEY and LIVEKIT_API_SECRET not set"),
+        (["worker", "start"], "LIVEKIT_URL and LIVEKIT_API_KEY and LIVEKIT_API_SECRET must be set"),
     ],
 )
 def test_bad_input_is_one_sentence(
@@ -59,7 +59,7 @@ def test_a_half_set_key_is_named_before_any_call(
     monkeypatch.setenv("DEEPGRAM_API_KEY", "d")
     code, error = lastword(monkeypatch, capsys, "call")
     assert code == 1
-    assert "DEEPGRAM_API_KEY set, but CARTESIA_API_KEY missing" in error
+    assert "DEEPGRAM_API_KEY is set, so CARTESIA_API_KEY must be set too" in error
 
 
 def test_a_graph_that_does_not_import_stops_the_worker_at_start(

@@ -43,11 +43,11 @@ def test_the_business_data_is_kept_whole() -> None:
         ('{"direction": ["inbound"]}', "none of inbound, outbound, browser"),
         ('{"direction": "' + "x" * 9000 + '"}', "none of inbound, outbound, browser"),
         (json.dumps({"graph": [["x" * 9000]]}), 'has a "graph" that is not a name'),
-        (json.dumps({"order": "x" * MAX_SIZE}), "is too large: 64 KiB is the most"),
+        (json.dumps({"order": "x" * MAX_SIZE}), "is too large: the limit is 64 KiB"),
         ('{"order": ' + "[" * 9000, "is nested too deeply"),
-        ('{"order": ' + "1" * 5000 + "}", "which 64 bits do not hold; put it into quotes"),
-        ('{"order": NaN}', "has NaN, which is no number"),
-        ('{"order": 1e999}', "which 64 bits do not hold"),
+        ('{"order": ' + "1" * 5000 + "}", "which does not fit into 64 bits; put it into quotes"),
+        ('{"order": NaN}', "has NaN, which is not a JSON number"),
+        ('{"order": 1e999}', "which does not fit into 64 bits"),
         ('{"order": "\\ud800"}', "has the character U+D800"),
         ('{"\\ud800": 1}', "has the character U+D800"),
     ],
@@ -74,7 +74,7 @@ def test_the_name_of_an_unknown_graph_is_shortened() -> None:
 
 
 def test_metadata_of_a_transcript_is_checked_as_a_dispatchs_is() -> None:
-    with pytest.raises(MetadataError, match="has the key 1, which is no text"):
+    with pytest.raises(MetadataError, match="has the key 1, which is not text"):
         read_dispatch_of({"slots": {1: "ten"}})
 
 

@@ -111,13 +111,13 @@ def test_a_file_that_is_no_text_is_refused(tmp_path: Path) -> None:
     ("line", "why"),
     [
         ('{"id": ' + "1" * 5000 + "}", "this has the number 1111"),
-        ('{"id": NaN}', "this has NaN, which is no number"),
+        ('{"id": NaN}', "this has NaN, which is not a JSON number"),
         ("[" * 90_000, "this is nested too deeply"),
         ('{"id": "\\ud800"}', "this has the character U+D800"),
         ('{"' + "x" * 9000 + '": 1}', "is missing"),
         ('{"id": "a", "category": "b", "history": [{"role": "user", "text": "c"}], '
          '"label": "' + "x" * 9000 + '"}', "`label` must be 'end' or 'continue', not 'xxx"),
-        (" " + "x" * 2**18, "this is too large: 256 KiB"),
+        (" " + "x" * 2**18, "this is too large: the limit is 256 KiB"),
     ],
 )  # fmt: skip
 def test_a_hostile_line_is_one_short_sentence(tmp_path: Path, line: str, why: str) -> None:

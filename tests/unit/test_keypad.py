@@ -126,8 +126,8 @@ async def test_what_is_no_key_is_dropped_and_logged_once(
     assert pressed.keys == ["1"]
     assert pressed.noticed == 1, "who sends what is no key is not there for that"
     assert [record.getMessage() for record in caplog.records if record.levelname == "WARNING"] == [
-        "the caller has pressed what is not one of 0-9, *, # and A-D, which is dropped",
-        "5000 times in this call: what is not one of 0-9, *, # and A-D",
+        "a key of the caller was dropped: not one of 0-9, *, # and A-D",
+        "5000 keys dropped in this call: not one of 0-9, *, # and A-D",
     ]
 
 

@@ -50,7 +50,7 @@ SLOW = [
 @pytest.mark.parametrize(("pattern", "text"), SLOW)
 def test_a_pattern_that_tries_everything_is_given_up(pattern: str, text: str) -> None:
     began = time.process_time()
-    with pytest.raises(SlowPattern, match="takes more than 1 s: write it without repeats"):
+    with pytest.raises(SlowPattern, match="takes more than 1 s: write it without nested repeats"):
         list(search_all([pattern], text))
     assert time.process_time() - began < 2 * SECONDS
 
@@ -69,13 +69,13 @@ def test_all_patterns_of_one_answer_have_their_time_together() -> None:
 
 
 REFUSED = [
-    ("(", "is no regular expression: missing"),
-    ("[a", "is no regular expression"),
-    ("a**", "is no regular expression"),
-    ("\\", "is no regular expression"),
-    (r"\L<names>", "is no regular expression"),
-    ("a{5,1}", "is no regular expression"),
-    ("(" * 400, "has too many groups inside each other"),
+    ("(", "is not a regular expression: missing"),
+    ("[a", "is not a regular expression"),
+    ("a**", "is not a regular expression"),
+    ("\\", "is not a regular expression"),
+    (r"\L<names>", "is not a regular expression"),
+    ("a{5,1}", "is not a regular expression"),
+    ("(" * 400, "has too many nested groups"),
     ("a" * (MAX_LENGTH + 1), "is longer than 500 characters"),
     ("(?:a){40000000}", "repeats too much"),
     ("(?x)(?:ab){ 2999999 }", "has the flag x"),

@@ -36,7 +36,7 @@ def test_models_come_from_the_settings() -> None:
 
 def test_the_announcement_names_the_models() -> None:
     line = Settings(**KEYS, stt_model="nova-2", language="de").announcement()
-    assert "Deepgram nova-2 hears" in line
+    assert "Deepgram nova-2 recognises" in line
     assert "language de" in line
 
 

@@ -40,7 +40,7 @@ def test_a_path_is_relative_to_the_pyproject(
         ("tool.lastword.call = 1", r"tool\.lastword\.call must be a table"),
         (
             "[tool.lastword.call]\nscripts = 1",
-            r'\[tool\.lastword\.call\] scripts must be as in scripts = "callers"',
+            r'\[tool\.lastword\.call\] scripts must have the form scripts = "callers"',
         ),
     ],
 )

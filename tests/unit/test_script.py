@@ -84,7 +84,7 @@ def test_callers_are_found_beside_langgraph_json_from_any_folder(
 
 def test_a_pattern_that_cannot_be_used_is_named(tmp_path: Path) -> None:
     (tmp_path / "pyproject.toml").write_text('[tool.lastword.call]\nrepeat_when = "("')
-    with pytest.raises(SettingsError, match=r"repeat_when .*is no regular expression"):
+    with pytest.raises(SettingsError, match=r"repeat_when .*is not a regular expression"):
         read_caller_settings(tmp_path / "langgraph.json")
 
 

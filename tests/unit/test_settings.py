@@ -44,7 +44,7 @@ def test_the_key_of_a_graphs_chat_model_chooses_no_speech_models() -> None:
 @pytest.mark.parametrize("missing", list(ALL_KEYS))
 def test_half_set_keys_name_the_missing_variable(missing: str) -> None:
     settings = Settings(**{**ALL_KEYS, missing: None})
-    with pytest.raises(SettingsError, match=f"{missing.upper()} missing"):
+    with pytest.raises(SettingsError, match=f"{missing.upper()} must be set too"):
         settings.chosen_providers()
 
 
@@ -53,12 +53,12 @@ def test_offline_can_be_asked_for_with_keys_set() -> None:
 
 
 def test_production_without_keys_says_what_is_missing() -> None:
-    with pytest.raises(SettingsError, match="DEEPGRAM_API_KEY and CARTESIA_API_KEY missing"):
+    with pytest.raises(SettingsError, match="DEEPGRAM_API_KEY and CARTESIA_API_KEY must be set"):
         Settings(providers="production").chosen_providers()
 
 
 def test_a_worker_without_livekit_names_what_is_missing() -> None:
-    with pytest.raises(SettingsError, match="^LIVEKIT_API_KEY and LIVEKIT_API_SECRET not set"):
+    with pytest.raises(SettingsError, match="^LIVEKIT_API_KEY and LIVEKIT_API_SECRET must be set"):
         Settings(livekit_url="ws://127.0.0.1").livekit()
 
 

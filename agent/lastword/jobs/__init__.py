@@ -1,1 +1,1 @@
-"""The processes that run calls: how they start, whether they live, what they may log."""
+"""The processes that run calls: heartbeats, lost jobs, and what they may log."""

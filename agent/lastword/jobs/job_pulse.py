@@ -1,8 +1,8 @@
-"""A sign of life from each job process, by which its worker sees an event loop that stands still.
+"""Heartbeats from job processes, by which the worker detects a stalled event loop.
 
-All jobs of a worker write into one pipe: a few bytes at a time, which the system keeps whole. A
-job also says there when its call's record is closed, so that a process that breaks afterwards is
-not taken for a lost call.
+All jobs of a worker write to one pipe, a few bytes at a time; the system keeps such writes whole. A
+job also reports when its call's record is closed, so that a process that fails afterwards does not
+count as a lost call.
 """
 
 from __future__ import annotations
@@ -16,20 +16,20 @@ from multiprocessing import Pipe
 from multiprocessing.connection import Connection
 
 PULSE_SECONDS = 0.5
-"""Between two signs of life."""
+"""Time between two heartbeats."""
 _MESSAGE = struct.Struct("=i?")
 _READ = _MESSAGE.size * 4096
 
 
 class JobPulse:
-    """A job's end of the pipe; it can be sent to a process that is being started."""
+    """A job's end of the pipe; it can be passed to a new process at its start."""
 
     def __init__(self, pipe: Connection) -> None:
         self._pipe = pipe
 
     @contextmanager
     def beating(self) -> Iterator[None]:
-        """Give signs of life meanwhile, from the running event loop."""
+        """Send heartbeats from the running event loop during the block."""
         loop = asyncio.get_running_loop()
         beats: list[asyncio.TimerHandle] = []
 
@@ -44,22 +44,22 @@ class JobPulse:
             beats[0].cancel()
 
     def record_closed(self) -> None:
-        """Say that this process's call has its record, whatever becomes of the process."""
+        """Report that the record of this process's call is closed."""
         self._write(is_closed=True)
 
     def _write(self, *, is_closed: bool) -> None:
         try:
             os.write(self._pipe.fileno(), _MESSAGE.pack(os.getpid(), is_closed))
-        except OSError:  # the worker is gone, or has not read for hours
+        except OSError:  # the worker has exited, or has not read for hours
             return
 
 
 class PulseReader:
-    """The worker's end: which jobs stand still, and which have closed their record.
+    """The worker's end of the pipe: which jobs are stalled, and which have closed their record.
 
     Args:
-        limit: seconds without a sign of life after which a job stands still.
-        now: monotonic seconds.
+        limit: seconds without a heartbeat after which a job counts as stalled.
+        now: returns the monotonic time in seconds.
     """
 
     def __init__(self, limit: float, now: Callable[[], float]) -> None:
@@ -70,30 +70,30 @@ class PulseReader:
         self._looked = now()
 
     def take(self, data: bytes) -> None:
-        """Take what has come through the pipe."""
+        """Process data that was read from the pipe."""
         for pid, is_closed in _MESSAGE.iter_unpack(data):
             if is_closed:
                 self._closed.add(pid)
             self._last[pid] = self._now()
 
     def has_begun(self, pid: int | None) -> bool:
-        """Whether the process has had a call."""
+        """Whether the process has started a call."""
         return pid in self._last
 
     def has_closed(self, pid: int | None) -> bool:
-        """Whether the job of that process has closed its call's record."""
+        """Whether the job of the process has closed its call's record."""
         return pid in self._closed
 
     def forget(self, pid: int | None) -> None:
-        """The process is gone; its number may be another's later."""
+        """Forget an exited process; the system may reuse its pid."""
         if pid is not None:
             self._last.pop(pid, None)
             self._closed.discard(pid)
 
     def standing_still(self) -> Iterator[int]:
-        """Give the processes whose calls stand still; ask about every ``PULSE_SECONDS``.
+        """Yield the pids of stalled jobs; call it about every ``PULSE_SECONDS``.
 
-        Time for which this process itself stood still is nobody's fault: it could not read.
+        Time for which the worker itself was stalled is not counted, because it could not read.
         """
         now = self._now()
         late = now - self._looked - PULSE_SECONDS
@@ -106,14 +106,14 @@ class PulseReader:
 
 
 def read_from(pipe: Connection, reader: PulseReader) -> None:
-    """Let ``reader`` take all that is in the pipe."""
+    """Pass all data in the pipe to ``reader``."""
     with suppress(BlockingIOError):
         while True:
             reader.take(os.read(pipe.fileno(), _READ))
 
 
 def pulse_pipe() -> tuple[Connection, JobPulse]:
-    """Make the pipe: the worker's end, and the one that its jobs share."""
+    """Create the pipe: the worker's end, and the end that its jobs share."""
     receiving, sending = Pipe(duplex=False)
     os.set_blocking(receiving.fileno(), False)
     os.set_blocking(sending.fileno(), False)

@@ -1,1 +1,1 @@
-"""Where graphs remember their calls, and which types such a memory may bring back."""
+"""The databases that keep the graphs' checkpoints, and the types that they may restore."""

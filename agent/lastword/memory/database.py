@@ -1,4 +1,4 @@
-"""What a database must do to be a graph's memory."""
+"""The interface of a database that keeps a graph's memory."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ Memory: TypeAlias = BaseCheckpointSaver[str]
 
 
 class Busy(Exception):
-    """Another process is preparing the same memory at this moment."""
+    """Another process is preparing the same memory."""
 
 
 class Database(Protocol):
-    """A database that LangGraph has a saver for; it is not connected before it is used."""
+    """A database with a LangGraph checkpoint saver; it connects on first use."""
 
     @property
     def errors(self) -> tuple[type[Exception], ...]:
-        """What its client raises when the database cannot be used."""
+        """The exceptions of its client when the database cannot be used."""
 
     def open(self) -> AbstractAsyncContextManager[Memory]:
-        """Open it for one call."""
+        """Open the database for one call."""
 
     async def prepare(self) -> None:
-        """Make the tables that are not there yet.
+        """Create the missing tables.
 
         Raises:
-            Busy: try again soon.
+            Busy: another process is preparing the database; try again.
         """

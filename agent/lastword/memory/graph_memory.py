@@ -1,4 +1,4 @@
-"""The memory in which graphs keep their calls: LangGraph's own savers, opened for one call."""
+"""The graphs' memory: LangGraph's checkpoint savers, opened for one call at a time."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from lastword.memory.database import Busy, Database, Memory
 from lastword.memory.memory_url import MemoryPlace, SqliteFile
 
 PREPARE_SECONDS = 30.0
-"""How long a worker waits for another one that is preparing the same memory."""
+"""How long a worker waits while another worker prepares the same memory."""
 _PREPARE_PAUSE = 0.05
 
 _log = logging.getLogger("lastword.memory")
@@ -22,12 +22,12 @@ _log = logging.getLogger("lastword.memory")
 
 @asynccontextmanager
 async def open_memory(place: MemoryPlace) -> AsyncIterator[Memory]:
-    """Open a prepared memory for one call; ``remembering`` gives it to a graph.
+    """Open a prepared memory for one call; ``remembering`` attaches it to a graph.
 
-    A connection to PostgreSQL that dies is replaced when the graph next needs it.
+    A lost connection to PostgreSQL is replaced when the graph next needs one.
 
     Raises:
-        MemoryUnavailable: it cannot be opened.
+        MemoryUnavailable: the memory cannot be opened.
     """
     database = _database(place)
     failures: tuple[type[Exception], ...] = (OSError, *database.errors)
@@ -44,11 +44,11 @@ async def open_memory(place: MemoryPlace) -> AsyncIterator[Memory]:
 async def open_for_call(
     place: MemoryPlace | None, until: AsyncExitStack, *, join: Callable[[], Awaitable[None]]
 ) -> Memory | None:
-    """Open a call's memory, to be closed with ``until``, while the call is joined by ``join``.
+    """Open a call's memory while ``join`` joins the room; ``until`` closes the memory.
 
-    A caller on the line is worth more than the memory: one that cannot be opened is logged, and
-    None means that the call is to be remembered in its process. What goes wrong in ``join`` is
-    for the call to find out, which joins again.
+    The call continues if its memory cannot be opened: the failure is logged and None is returned,
+    which means that the process keeps the call's state. None is also returned without a ``place``.
+    Errors of ``join`` are ignored, because the call joins again and then sees them.
     """
     if place is None:
         return None
@@ -57,17 +57,17 @@ async def open_for_call(
         try:
             return await until.enter_async_context(open_memory(place))
         except MemoryUnavailable:
-            _log.exception("the memory cannot be opened; the process alone remembers this call")
+            _log.exception("the memory cannot be opened; this call is kept in the process only")
     return None
 
 
 async def prepare_memory(
     place: MemoryPlace, *, wait: Callable[[float], Awaitable[None]] = asyncio.sleep
 ) -> None:
-    """Make the tables that are not there yet; several workers may do so at the same time.
+    """Create the missing tables; several workers may do so at the same time.
 
     Raises:
-        MemoryUnavailable: the memory cannot be reached, or its tables cannot be made.
+        MemoryUnavailable: the memory cannot be reached, or its tables cannot be created.
     """
     retrying = AsyncRetrying(
         stop=stop_after_delay(PREPARE_SECONDS),
@@ -89,7 +89,7 @@ async def prepare_memory(
 
 
 def _database(place: MemoryPlace) -> Database:
-    """The code for a place; it and its client are imported only where they are used."""
+    """The database of a place; its module and client are imported only when used."""
     if isinstance(place, SqliteFile):
         from lastword.memory.sqlite import SqliteDatabase  # noqa: PLC0415 - an extra
 

@@ -1,10 +1,10 @@
-"""What a graph's memory may bring back: plain data, and objects of the types that its state names.
+"""The types that a graph's memory may restore: plain data, and the types that its state names.
 
-By default LangGraph imports whatever a checkpoint names and calls it, so that whoever can write to
-the database can run a command in the worker. Its own remedy is a variable that it reads when it is
-imported, and a list of types that ``compile`` makes of the state; every copy of the graph
-(``copy``, ``with_config``, LangChain's ``create_agent``) loses that list. So the memory that
-Lastword gives to a graph has a serialiser of its own, and the types are read from the graph.
+By default, LangGraph imports and calls any name that a checkpoint contains, so anyone with write
+access to the database can run a command in the worker. LangGraph's own protection is an environment
+variable, read at import, and a list of types that ``compile`` derives from the state. Every copy of
+the graph (``copy``, ``with_config``, LangChain's ``create_agent``) loses that list. The memory that
+Lastword attaches to a graph therefore has its own serialiser, and reads the types from the graph.
 """
 
 from __future__ import annotations
@@ -37,12 +37,12 @@ from lastword.errors import ForeignCheckpoint
 Graph = Pregel[Any, Any, Any, Any]
 
 WRITTEN = frozenset({"null", "bytes", "bytearray", "msgpack"})
-"""The encodings that LangGraph writes. It reads "json" too, in which old versions wrote, and which
-makes LangChain's own objects (prompt templates, for example) with any arguments."""
+"""The encodings that LangGraph writes. It also reads "json", which old versions wrote, and which
+creates LangChain objects (for example prompt templates) with any arguments."""
 MOST_LOGGED = 100
-"""So many types are named in the log: whoever writes to the database could name any number."""
+"""Most types that are named in the log: a writer to the database could name any number."""
 logged_types: set[str] = set()
-"""Types that were named in the log, each once in a process."""
+"""Types that were named in the log; each is logged once per process."""
 
 _BY_NAME = (BaseModel, OldModel, Enum, SecretStr, SecretBytes)
 _WIDE = frozenset({"pydantic", "langchain", "langchain_core", "langgraph"})
@@ -52,10 +52,10 @@ _log = logging.getLogger("lastword.memory")
 
 
 class StateSerializer(JsonPlusSerializer):
-    """Makes objects of LangGraph's safe types and of the types that it is told of, of no others.
+    """Restores objects of LangGraph's safe types and of the allowed types only.
 
-    ``BaseCheckpointSaver.with_allowlist`` tells it. An object of any other type comes back as the
-    data that it was written as (a dictionary of its fields, the value of an enum), which is logged.
+    ``BaseCheckpointSaver.with_allowlist`` sets the allowed types. An object of any other type is
+    restored as its plain data (a dictionary of its fields, the value of an enum), which is logged.
 
     Raises:
         ForeignCheckpoint: a value is in an encoding that LangGraph does not write.
@@ -78,7 +78,10 @@ def remembering(
 ) -> Graph:
     """A copy of ``graph`` that keeps its state in ``memory``; default: in this process.
 
-    ``more`` are types that the state may hold although its schema does not name them.
+    Args:
+        graph: the compiled graph.
+        memory: the checkpoint saver.
+        more: types that the state may hold although its schema does not name them.
     """
     if memory is None:
         memory = InMemorySaver(serde=StateSerializer())
@@ -89,9 +92,9 @@ def remembering(
 def state_types(graph: Graph, more: Iterable[type] = ()) -> set[type]:
     """The models, dataclasses, enums and named tuples that the memory of ``graph`` may hold.
 
-    They are named in the schemas of its state and of its nodes' input, in their reducers, and as
-    what its tasks return; in its subgraphs too, with the types of their fields and with their
-    subclasses.
+    These are the types in the schemas of its state and of its nodes' input, in their reducers, and
+    in the return types of its tasks, also in its subgraphs; with the types of their fields and with
+    their subclasses.
     """
     seen: dict[int, object] = {}
     hints = [*_hints_of(graph), *more]
@@ -100,18 +103,18 @@ def state_types(graph: Graph, more: Iterable[type] = ()) -> set[type]:
 
 
 def is_written_by_name(kind: type) -> bool:
-    """Whether a checkpoint holds an object of ``kind`` as the name of its class, and its fields."""
+    """Whether a checkpoint stores an object of ``kind`` as its class name and its fields."""
     is_named_tuple = issubclass(kind, tuple) and hasattr(kind, "_fields")
     return issubclass(kind, _BY_NAME) or is_dataclass(kind) or is_named_tuple
 
 
 def is_found_by_name(kind: type) -> bool:
-    """Whether the name in a checkpoint leads back to ``kind``; not to that of an inner class."""
+    """Whether the class name in a checkpoint resolves to ``kind``; not for an inner class."""
     return getattr(sys.modules.get(kind.__module__), kind.__name__, None) is kind
 
 
 def _hints_of(graph: Graph) -> Iterator[Any]:
-    """The type hints of whatever a run of ``graph`` may write into its memory."""
+    """The type hints of all that a run of ``graph`` may write into its memory."""
     waiting: list[object] = [graph]
     seen: dict[int, object] = {}
     while waiting:
@@ -131,14 +134,14 @@ def _hints_of(graph: Graph) -> Iterator[Any]:
             waiting += _named_in(one.func)
         else:
             for function in _functions_of(one):
-                # What is sent to a node is not always of a type that LangGraph took for its input.
+                # With Send, a node may get another type than the one LangGraph inferred for it.
                 yield next(iter(_hints(function).values()), None)
                 waiting += _named_in(function)
             waiting += getattr(one, "steps", ())
 
 
 def _functions_of(runnable: object) -> list[Any]:
-    """The functions that a node, or its tools, consists of."""
+    """The functions of a node and of its tools."""
     tools = runnable.tools_by_name.values() if isinstance(runnable, ToolNode) else ()
     owners = (runnable, *tools)
     found = [getattr(one, name, None) for one in owners for name in ("func", "afunc", "coroutine")]
@@ -146,24 +149,24 @@ def _functions_of(runnable: object) -> list[Any]:
 
 
 def _unpacked(function: Any) -> Any:
-    """The function in a partial one, or in an object that can be called."""
+    """The function behind a ``partial`` or a callable object."""
     while isinstance(function, partial):
         function = function.func
     return function if inspect.isroutine(function) else type(function).__call__
 
 
 def _named_in(function: Any) -> list[object]:
-    """The graphs, tasks and chains that are named in the body of a function."""
+    """The graphs, tasks and chains that the body of a function refers to."""
     try:
         variables = inspect.getclosurevars(inspect.unwrap(function))
-    except (TypeError, ValueError):  # no function of Python's; a variable without a value yet
+    except (TypeError, ValueError):  # not a Python function, or a variable that is not bound yet
         return []
     values = [*variables.nonlocals.values(), *variables.globals.values()]
     return [value for value in values if isinstance(value, (_Task, Runnable))]
 
 
 def _classes_in(hint: Any, seen: dict[int, object]) -> Iterator[type]:
-    """Every class in a type hint, with those in its fields, that is not in ``seen`` by its id."""
+    """The classes in a type hint and in its fields; skips the hints whose ids are in ``seen``."""
     if id(hint) in seen:
         return
     seen[id(hint)] = hint
@@ -177,7 +180,7 @@ def _classes_in(hint: Any, seen: dict[int, object]) -> Iterator[type]:
 
 
 def _parts(hint: Any) -> list[Any]:
-    """What a type hint that is no class is made of."""
+    """The components of a type hint that is not a class."""
     if isinstance(hint, TypeVar):
         return [hint.__bound__, *hint.__constraints__, getattr(hint, "__default__", None)]
     for alias in ("__value__", "__supertype__"):  # ``type X = ...`` and NewType
@@ -193,23 +196,23 @@ def _parts(hint: Any) -> list[Any]:
 
 
 def _parts_of_class(kind: type) -> list[Any]:
-    """The hints of a class's fields, what its generic bases are of, and its subclasses."""
+    """The hints of a class's fields, the arguments of its generic bases, and its subclasses."""
     by_name = is_written_by_name(kind)
     if not by_name and not is_typeddict(kind):
         return []
     bases = [part for base in getattr(kind, "__orig_bases__", ()) for part in get_args(base)]
-    # A subclass of a project's own class can be where that class can be. Those of a library's
-    # class are anything; only messages are meant to be subclassed.
+    # A value of a project's class may be an instance of a subclass. The subclasses of a library's
+    # class could be any type in the process; only messages are meant to be subclassed.
     is_wide = kind.__module__.partition(".")[0] in _WIDE and not issubclass(kind, BaseMessage)
     subclasses: list[type] = type.__subclasses__(kind) if by_name and not is_wide else []
     return [*_hints(kind).values(), *bases, *subclasses]
 
 
 def _hints(thing: Any) -> dict[str, Any]:
-    """The type hints of a class or function, without those that cannot be read here."""
+    """The type hints of a class or function, without those that cannot be evaluated."""
     try:
         return get_type_hints(thing, include_extras=True)
-    except Exception:  # noqa: BLE001 - a hint may be any expression, of names for type checkers only
+    except Exception:  # noqa: BLE001 - a hint may be any expression or use typing-only names
         if not isinstance(thing, type):
             return {}
     found: dict[str, Any] = {}
@@ -224,7 +227,7 @@ def _hints(thing: Any) -> dict[str, Any]:
 
 
 def _log_once(event: SerdeEvent) -> None:
-    """Say what LangGraph's line about it does not say: what to do."""
+    """Log the way out, which LangGraph's own log line does not name."""
     name = f"{event['module']}.{event['name']}"
     if (
         event["kind"] != "msgpack_blocked"
@@ -234,9 +237,9 @@ def _log_once(event: SerdeEvent) -> None:
         return
     logged_types.add(name)
     _log.warning(
-        "a graph's memory holds an object of type %r, which its state does not name, and brings it "
-        "back as plain data: name that type in the state's schema, as a class at the top of its "
-        "module, or in CallPolicy(state_types=(...,))",
+        "a graph's memory holds an object of type %r, which its state does not name, so it is "
+        "restored as plain data: name the type in the state's schema, as a class at the top level "
+        "of its module, or in CallPolicy(state_types=(...,))",
         name,
     )
 

@@ -1,4 +1,4 @@
-"""Where graphs remember their calls, as ``LASTWORD_GRAPH_MEMORY`` says it. Pure code."""
+"""Parse ``LASTWORD_GRAPH_MEMORY``, the URL of the graphs' memory. Pure code."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from lastword.extras import needs
 
 WAYS_OUT = (
     "write sqlite:///calls/memory.sqlite3 (four slashes: an absolute path) or "
-    "postgresql://user:password@host/database, or leave it empty to remember in the job's process"
+    "postgresql://user:password@host/database, or leave it empty to keep it in the job's process"
 )
 QUOTE = "in user and password write @ as %40, / as %2F, : as %3A and % as %25"
 
@@ -28,7 +28,7 @@ class SqliteFile:
 
 @dataclass(frozen=True)
 class PostgresDatabase:
-    """A PostgreSQL database; as text it names neither user nor password."""
+    """A PostgreSQL database; its text form has neither user nor password."""
 
     url: str = field(repr=False)
     shown: str
@@ -41,10 +41,10 @@ MemoryPlace: TypeAlias = SqliteFile | PostgresDatabase
 
 
 def read_memory_url(url: str) -> MemoryPlace:
-    """Read the URL of a memory, written as SQLAlchemy and libpq write theirs.
+    """Parse the URL of a memory, in the form of SQLAlchemy (SQLite) or libpq (PostgreSQL).
 
     Raises:
-        SettingsError: it cannot be used; the message quotes no part that may hold a password.
+        SettingsError: the URL is invalid; the message quotes no part that may hold a password.
         MissingExtra: the database's client is not installed.
     """
     scheme, colon, rest = url.partition("://")
@@ -71,18 +71,18 @@ def _sqlite_file(rest: str) -> SqliteFile:
 
 
 def _postgres_database(url: str) -> PostgresDatabase:
-    # Only who uses PostgreSQL waits the 0.1 s that its client takes to import.
+    # The client takes 0.1 s to import, so it is imported only when PostgreSQL is used.
     from psycopg import ProgrammingError  # noqa: PLC0415
     from psycopg.conninfo import conninfo_to_dict  # noqa: PLC0415
 
     try:
         found = {name: str(value) for name, value in conninfo_to_dict(url).items()}
-    except ProgrammingError:  # its message quotes what may be a piece of the password
-        raise _wrong(f"is not a URL that PostgreSQL's client understands: {QUOTE}") from None
+    except ProgrammingError:  # its message may quote a part of the password
+        raise _wrong(f"is not a valid PostgreSQL URL: {QUOTE}") from None
     host, port, database = (found.get(name, "") for name in ("host", "port", "dbname"))
-    # What follows an unquoted @ or / of a password is taken for host, port or database.
+    # The text after an unescaped @ or / in a password is parsed as host, port or database.
     if "@" in host + database or not all(map(_is_port, port.split(",") if port else [])):
-        raise _wrong(f"has a host, port or database that cannot be: {QUOTE}")
+        raise _wrong(f"has an impossible host, port or database: {QUOTE}")
     if not host or not database:
         raise _wrong("names no host or no database")
     return PostgresDatabase(url, f"postgresql://{host}{port and ':' + port}/{database}")

@@ -16,16 +16,16 @@ from lastword.memory.memory_types import StateSerializer
 from lastword.memory.memory_url import PostgresDatabase
 
 CONNECT_SECONDS = 3
-"""How long PostgreSQL may take to let a call in before the call does without it."""
+"""Timeout for connecting at the start of a call; after it, the call runs without the database."""
 RECONNECT_SECONDS = 5.0
-"""How long a turn waits for a PostgreSQL that is being restarted before the turn fails."""
+"""How long a turn waits for a restarting PostgreSQL before the turn fails."""
 PREPARE_LOCK = int.from_bytes(b"lastword")
-"""PostgreSQL's advisory lock that the preparing worker holds."""
+"""Key of the PostgreSQL advisory lock that the preparing worker holds."""
 
 _Connection: TypeAlias = psycopg.AsyncConnection[DictRow]
 
 _CONNECTION: dict[str, Any] = {
-    "autocommit": True,  # this and the next two as AsyncPostgresSaver.from_conn_string has them
+    "autocommit": True,  # these three as in AsyncPostgresSaver.from_conn_string
     "prepare_threshold": 0,
     "row_factory": dict_row,
     "connect_timeout": CONNECT_SECONDS,
@@ -33,7 +33,7 @@ _CONNECTION: dict[str, Any] = {
 
 
 class PostgresServer:
-    """A database that any number of machines write."""
+    """A PostgreSQL database that any number of machines may use."""
 
     errors = (psycopg.Error,)
 
@@ -42,12 +42,12 @@ class PostgresServer:
 
     @asynccontextmanager
     async def open(self) -> AsyncIterator[AsyncPostgresSaver]:
-        """Open it for one call."""
-        # A pool would try again until its time is over, and not say why; one connection fails at
-        # once.
+        """Open the database for one call."""
+        # A pool retries until its timeout and does not report the cause; a single connection fails
+        # at once.
         await (await self._connect()).close()
-        # One connection, because the saver does one thing at a time; a pool, because it replaces
-        # it.
+        # One connection, because the saver runs one statement at a time; in a pool, because a pool
+        # replaces a lost connection.
         pool: AsyncConnectionPool[_Connection] = AsyncConnectionPool(
             self._url,
             kwargs=_CONNECTION,
@@ -61,21 +61,21 @@ class PostgresServer:
             yield AsyncPostgresSaver(pool, serde=StateSerializer())
 
     async def prepare(self) -> None:
-        """Make the tables.
+        """Create the missing tables.
 
         Raises:
-            Busy: another worker is making them.
+            Busy: another worker is creating them.
         """
         async with await self._connect() as connection:
-            # Not pg_advisory_lock: the index that the saver makes CONCURRENTLY waits for every
-            # running statement, also for one that waits for the lock. Closing the connection
-            # releases it.
+            # Not pg_advisory_lock: the saver creates an index CONCURRENTLY, which waits for every
+            # running statement, so also for a statement that waits for the lock. Closing the
+            # connection releases the lock.
             tried = await connection.execute(
                 "SELECT pg_try_advisory_lock(%s) AS ours", [PREPARE_LOCK]
             )
             [lock] = await tried.fetchall()
             if not lock["ours"]:
-                raise Busy("another worker has been preparing it for too long")
+                raise Busy("another worker is still preparing it")
             await AsyncPostgresSaver(connection).setup()
 
     async def _connect(self) -> _Connection:

@@ -16,11 +16,11 @@ from lastword.memory.memory_url import SqliteFile
 from lastword.private_files import keep_database_private
 
 BUSY_SECONDS = 5.0
-"""How long a write waits for another process's write into the same SQLite file."""
+"""How long a write waits while another process writes to the same SQLite file."""
 
 
 class SqliteDatabase:
-    """A file that all job processes of one machine write."""
+    """A SQLite file that all job processes of one machine share."""
 
     errors = (sqlite3.Error,)
 
@@ -29,18 +29,18 @@ class SqliteDatabase:
 
     @asynccontextmanager
     async def open(self) -> AsyncIterator[AsyncSqliteSaver]:
-        """Open it for one call."""
+        """Open the database for one call."""
         await asyncio.to_thread(keep_database_private, self._path)
         async with aiosqlite.connect(self._path, timeout=BUSY_SECONDS) as connection:
-            # In WAL mode, which the saver sets, NORMAL may lose the last writes in a power cut but
-            # never breaks the file; FULL would wait for the disk at every step of the graph.
+            # In WAL mode, which the saver sets, NORMAL may lose the last writes in a power failure
+            # but never corrupts the file; FULL would wait for the disk at every step of the graph.
             await connection.execute("PRAGMA synchronous=NORMAL")
             saver = AsyncSqliteSaver(connection, serde=StateSerializer())
             await saver.setup()
             yield saver
 
     async def prepare(self) -> None:
-        """Make the tables.
+        """Create the missing tables.
 
         Raises:
             Busy: another process writes to the file.
@@ -49,7 +49,7 @@ class SqliteDatabase:
             async with self.open():
                 pass
         except sqlite3.OperationalError as error:
-            # A new file's change to WAL does not wait for another writer as everything later does.
+            # Unlike later writes, the change of a new file to WAL mode does not wait for a writer.
             if error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY:
                 raise Busy(str(error)) from error
             raise

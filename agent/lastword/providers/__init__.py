@@ -1,1 +1,1 @@
-"""The models that hear, speak and find the ends of turns."""
+"""Speech models: recognition, synthesis and turn detection."""

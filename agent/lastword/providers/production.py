@@ -1,4 +1,4 @@
-"""The production set: Deepgram hears, Cartesia speaks; the graph brings its own chat model."""
+"""The production models: Deepgram (STT) and Cartesia (TTS); a graph has its own chat model."""
 
 from __future__ import annotations
 
@@ -13,7 +13,11 @@ from lastword.settings import Settings
 
 
 def production_stt(settings: Settings) -> stt.STT[Any]:
-    """Deepgram with the settings' model and language."""
+    """Deepgram with the model and language of the settings.
+
+    Raises:
+        SettingsError: the key is not set.
+    """
     key = settings.deepgram_api_key
     if key is None:
         raise SettingsError("DEEPGRAM_API_KEY is not set")
@@ -26,7 +30,11 @@ def production_stt(settings: Settings) -> stt.STT[Any]:
 
 
 def production_tts(settings: Settings) -> tts.TTS[Any]:
-    """Cartesia with the settings' model, voice and language."""
+    """Cartesia with the model, voice and language of the settings.
+
+    Raises:
+        SettingsError: the key is not set.
+    """
     key = settings.cartesia_api_key
     if key is None:
         raise SettingsError("CARTESIA_API_KEY is not set")

@@ -1,6 +1,7 @@
-"""Find the ends of turns on this machine: LiveKit's own local models, no network, no key.
+"""Turn detection with LiveKit's local models, without a network or a key.
 
-Both come inside the livekit-agents package; their licence allows use with LiveKit Agents only.
+Both models are part of the livekit-agents package; their licence allows use with LiveKit Agents
+only.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ def local_vad() -> vad.VAD:
 def local_turn_detector() -> inference.TurnDetector:
     """LiveKit's bundled end-of-turn model.
 
-    The version is pinned because a bare ``TurnDetector()`` chooses the cloud model whenever
-    LiveKit keys are set, a local server's included.
+    The version is pinned, because ``TurnDetector()`` without a version chooses the cloud model
+    whenever LiveKit keys are set, also those of a local server.
     """
     return inference.TurnDetector(version="v1-mini")

@@ -1,4 +1,4 @@
-"""The models that hear, speak and find the ends of turns: one choice for a whole process."""
+"""The speech models of a process: recognition, synthesis and turn detection."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from lastword.settings import Settings
 
 @dataclass(frozen=True)
 class Voices:
-    """What an agent session needs besides the graph; a typed conversation needs none of it."""
+    """The speech models of an agent session; a typed conversation has none."""
 
     name: str
     tts: tts.TTS[Any] | None = None
@@ -27,22 +27,22 @@ TYPED = Voices("typed", turn_handling=TurnHandlingOptions(turn_detection=None))
 
 
 def check_voices(settings: Settings) -> None:
-    """Check that the chosen set of models can be built, without building it.
+    """Check that the chosen models can be loaded, without loading them.
 
     Raises:
-        SettingsError: keys are half-set.
-        MissingExtra: the set is not installed.
+        SettingsError: some of the production keys are set and some are not.
+        MissingExtra: the extra of the models is not installed.
     """
     if settings.chosen_providers() == "production":
-        needs("the production set (Deepgram and Cartesia)", "deepgram", "cartesia")
+        needs("production speech (Deepgram and Cartesia)", "deepgram", "cartesia")
     elif settings.providers == "offline":
         needs("LASTWORD_PROVIDERS=offline", "offline")
     else:
-        needs("the offline set, which is used as no keys are set,", "offline")
+        needs("offline speech, used because no keys are set,", "offline")
 
 
 def make_voices(settings: Settings) -> Voices:
-    """Build the models of the chosen set; loads local models, so call it before the call.
+    """Create the chosen models. It loads local models, so run it before a call starts.
 
     Raises:
         SettingsError, MissingExtra: as ``check_voices``.
@@ -61,7 +61,7 @@ def _production(settings: Settings) -> Voices:
         vad=turn_taking.local_vad(),
         turn_handling=TurnHandlingOptions(
             turn_detection=turn_taking.local_turn_detector(),
-            # LiveKit's adaptive mode keeps back what is said over the agent, goodbyes too
+            # LiveKit's adaptive mode holds back speech over the agent, including goodbyes
             interruption={"mode": "vad"},
         ),
     )
@@ -80,6 +80,6 @@ def _offline() -> Voices:
         vad=turn_taking.local_vad(),
         turn_handling=TurnHandlingOptions(
             turn_detection=turn_taking.local_turn_detector(),
-            interruption={"mode": "vad"},  # the other one is a cloud model
+            interruption={"mode": "vad"},  # "adaptive" needs a cloud model
         ),
     )

@@ -1,1 +1,1 @@
-"""Who is in the room, what they press and say there, and what the agent sends into it."""
+"""The LiveKit room of a call: the caller, key presses, the session, and recorded speech."""

@@ -1,8 +1,8 @@
-"""The keys that a caller presses: checked, gathered, and told to the graph as one event.
+"""The caller's key presses: checked, collected, and sent to the graph as one event.
 
-Whoever holds the caller's ticket can send as many keys as the network carries, and any text in
-place of a key; each event is a run of the graph. So what is no key is dropped, and their rate and
-number are bounded.
+A client with the caller's token can send any number of keys, and any text instead of a key. Each
+event causes a run of the graph. Therefore invalid keys are dropped, and the rate and the number of
+keys are limited.
 """
 
 from __future__ import annotations
@@ -17,26 +17,26 @@ from lastword.events import EventStream, GraphTold
 from lastword.signals import CallEvent, Keypad
 
 KEYS = frozenset("0123456789*#ABCD")
-"""A telephone's (RFC 4733, section 3.2)."""
+"""The keys of a telephone (RFC 4733, section 3.2)."""
 _AS_PRESSED = {key.lower(): key for key in "ABCD"}
-"""LiveKit's SIP service writes these four in lower case (media-sdk, ``dtmf.go``)."""
+"""LiveKit's SIP service sends these four in lower case (media-sdk, ``dtmf.go``)."""
 PAUSE_SECONDS = 1.5
-"""After so long without another key, the caller has pressed what they wanted; "#" says so too."""
+"""The key sequence ends after this time without another key, or with "#"."""
 BURST = 32
-"""Keys that may come at once: a card number, its date and its code, sent by a dialler."""
+"""Keys that may arrive at once: a card number, its expiry date and its code from a dialler."""
 KEYS_PER_SECOND = 4.0
-"""Keys that may come from then on: about what a thumb presses."""
+"""Rate of keys after that: about as fast as a person types."""
 MOST_KEYS = 1000
-"""Keys of one call."""
+"""Most keys in one call."""
 
 _log = logging.getLogger("lastword.call")
 
 
 class KeyAllowance:
-    """How many keys may still be pressed: a bucket of ``BURST`` that fills with time. Pure.
+    """Rate limit for keys: a token bucket of size ``BURST``, and ``MOST_KEYS`` per call. Pure code.
 
     Args:
-        now: the time, in seconds, at which the call begins.
+        now: start of the call, in seconds.
     """
 
     def __init__(self, now: float) -> None:
@@ -45,7 +45,7 @@ class KeyAllowance:
         self._at = now
 
     def take(self, now: float) -> bool:
-        """Whether a key that is pressed at ``now`` is within the allowance."""
+        """Whether a key pressed at ``now`` (in seconds) is accepted; an accepted key is counted."""
         self._left = min(BURST, self._left + (now - self._at) * KEYS_PER_SECOND)
         self._at = now
         if self._left < 1 or not self._of_the_call:
@@ -56,13 +56,13 @@ class KeyAllowance:
 
 
 class KeypadWatch:
-    """Gathers one call's keys. Must be made in a running event loop.
+    """Collects the keys of one call. Create it in a running event loop.
 
     Args:
-        tell: tells the graph.
-        is_talking: whether keys still matter; over a farewell they do not.
-        events: gets what the graph was told.
-        pressed: is told of every key at once, also of those that are still being gathered.
+        tell: sends an event to the graph.
+        is_talking: whether keys still have an effect; during a farewell they have none.
+        events: receives an event for each key sequence that the graph gets.
+        pressed: called at once for every accepted key, before the key sequence is complete.
         clock: times the pause after the last key; default: the event loop.
     """
 
@@ -84,32 +84,32 @@ class KeypadWatch:
         self._dropped: Counter[str] = Counter()
 
     def press(self, key: str) -> None:
-        """Take a key that the caller has pressed; what is no key, or one too many, is dropped."""
+        """Take a key that the caller has pressed; drop an invalid key, or one over the limit."""
         key = _AS_PRESSED.get(key, key)
         if key not in KEYS:
-            self._drop("what is not one of 0-9, *, # and A-D")
+            self._drop("not one of 0-9, *, # and A-D")
         elif not self._allowance.take(self._clock.time()) or self._pressed.full():
-            self._drop("more keys than a telephone sends")
+            self._drop("too many keys")
         else:
             self._pressed.put_nowait(key)
             self._notice()
 
     def _drop(self, what: str) -> None:
-        """The first is logged at once, the number of all at the call's end: no flood of lines."""
+        """Log the first at once and the total number at the call's end, to keep the log short."""
         self._dropped[what] += 1
         if self._dropped[what] == 1:
-            _log.warning("the caller has pressed %s, which is dropped", what)
+            _log.warning("a key of the caller was dropped: %s", what)
 
     async def run(self) -> None:
-        """Tell the graph of keys, until the task is cancelled."""
+        """Send key sequences to the graph, until the task is cancelled."""
         try:
             while True:
-                await self._tell_of(await self._gather(await self._pressed.get()))
+                await self._send(await self._gather(await self._pressed.get()))
         finally:
             for what, number in self._dropped.items():
-                _log.warning("%d times in this call: %s", number, what)
+                _log.warning("%d keys dropped in this call: %s", number, what)
 
-    async def _tell_of(self, keys: str) -> None:
+    async def _send(self, keys: str) -> None:
         if not self._is_talking():
             return
         event = Keypad(kind="keypad", keys=keys)
@@ -117,8 +117,8 @@ class KeypadWatch:
         self._events.emit(told)
         try:
             await self._tell(event)
-        except Exception:  # noqa: BLE001 - the call goes on without them
-            _log.exception("the graph could not be told of the keys")
+        except Exception:  # noqa: BLE001 - the call continues without the keys
+            _log.exception("the keys could not be sent to the graph")
 
     async def _gather(self, keys: str) -> str:
         while not keys.endswith("#") and len(keys) < BURST:

@@ -1,7 +1,8 @@
-"""Who is in the room: which of them is the caller, their coming and going, and what it means.
+"""Find the caller among the participants of a room, and end the call when the caller has left.
 
-The caller is one identity for the whole call, also while they are away: who is heard, whose keys
-count, who reads the agent's words, and who is removed. Everybody else in the room is a stranger.
+The caller is one identity for the whole call, also while disconnected. Only the caller is heard,
+has their keys accepted, receives the agent's words, and is removed by the hang-up. All other
+participants are strangers.
 """
 
 from __future__ import annotations
@@ -20,22 +21,23 @@ from lastword.events import EndedBy
 from lastword.hangup.call_end import CallEnd
 
 RETURN_SECONDS = 5.0
-"""How long a caller may be away whom the server has connect anew, or who comes back from another
-device. Seen: less than a second. (A lost network is LiveKit's to wait for, before it tells us.)"""
+"""How long the caller may be reconnecting, at the server's request or from another device.
+Measured: less than a second. (After a network loss, LiveKit itself waits before it reports the
+disconnection.)"""
 
 MICROPHONE_SECONDS = 10.0
-"""How long the browser of a browser call may take to publish a microphone, the question to its user
-included, before it is taken for the caller without one."""
+"""How long a browser may take to publish a microphone, including its permission prompt; after that
+it counts as the caller without a microphone."""
 CALLER_SECONDS = 120.0
-"""How long a call waits for its caller: a telephone that rings for as long as networks let it, and
-the time until it is dialled."""
+"""How long a call waits for its caller: the time until dialling, and the longest time that networks
+let a telephone ring."""
 
 _R = rtc.DisconnectReason
 _KIND = rtc.ParticipantKind
 _PHONES = {_KIND.PARTICIPANT_KIND_SIP, _KIND.PARTICIPANT_KIND_CONNECTOR}
 _MICROPHONE = rtc.TrackSource.SOURCE_MICROPHONE
 _MAY_RETURN = {
-    None,  # what a caller of the same identity who joins elsewhere gives; what it says is nothing
+    None,  # seen when the same identity joins from elsewhere; it has no meaning of its own
     _R.UNKNOWN_REASON,
     _R.DUPLICATE_IDENTITY,
     _R.MIGRATION,
@@ -53,12 +55,13 @@ Standing = Literal["caller", "candidate", "stranger"]
 
 
 def standing(participant: rtc.RemoteParticipant, dispatch: Dispatch) -> Standing:
-    """What somebody in the room is to a call that has no caller so far.
+    """Classify a participant of a room whose call has no caller yet.
 
-    The caller is whom the dispatch names. Where it names nobody, it is the first phone, or the
-    first browser that publishes a microphone: a supervisor's page that only listens does not. Where
-    the dispatch says that the call is from a browser, one that could and has not so far is a
-    candidate. Agents, recorders, and whoever may not publish a microphone are neither.
+    If the dispatch names the caller, only that identity is the caller. Otherwise the caller is the
+    first phone, or the first browser that publishes a microphone, which a supervisor's listening
+    page does not do. If the dispatch says that the call is from a browser, a browser that may
+    publish a microphone and has not yet is a candidate. Agents, recorders, and participants that
+    may not publish a microphone are strangers.
     """
     if dispatch.participant_identity is not None:
         return "caller" if participant.identity == dispatch.participant_identity else "stranger"
@@ -73,7 +76,10 @@ def standing(participant: rtc.RemoteParticipant, dispatch: Dispatch) -> Standing
 
 
 def _joined_at(participant: rtc.RemoteParticipant) -> float:
-    """Seconds since the epoch by the server's clock; it lists participants in no order."""
+    """Join time, in seconds since the epoch by the server's clock; infinity if unknown.
+
+    The room lists its participants in no order.
+    """
     return participant.joined_at.timestamp() if participant.joined_at else inf
 
 
@@ -88,17 +94,17 @@ def _is_microphone(track: rtc.TrackPublication) -> bool:
 
 
 async def connect(ctx: JobContext) -> None:
-    """Join a call's room: nobody is heard until it is known who the caller is."""
+    """Join a call's room without a subscription; the caller's audio is subscribed to later."""
     await ctx.connect(auto_subscribe=AutoSubscribe.SUBSCRIBE_NONE)
-    # By this listener a participant who calls itself a simulator ends the job by leaving.
+    # This LiveKit listener ends the job when a participant that claims to be a simulator leaves.
     ctx.room.off("participant_disconnected", ctx._on_simulator_disconnected)  # noqa: SLF001
 
 
 def end_by_leaving(reason: rtc.DisconnectReason.ValueType | None) -> CallEnd:
-    """Say who ended a call whose caller has left the room, and why.
+    """The end of a call whose caller has left the room: who ended it, and why.
 
-    Being removed, or the room being deleted, is an operator's doing, and what the server does to
-    itself is an error; everything else, a lost network too, is the caller's.
+    Removal of the caller and deletion of the room count as ``operator``, reasons of the server as
+    ``error``, and all others, including a lost network, as ``caller``.
     """
     name = _name(reason)
     if reason in (None, _R.CLIENT_INITIATED):
@@ -110,7 +116,7 @@ def end_by_leaving(reason: rtc.DisconnectReason.ValueType | None) -> CallEnd:
 
 
 def end_by_disconnection(reason: rtc.DisconnectReason.ValueType) -> CallEnd:
-    """Say who ended a call from whose room the agent was disconnected, and why."""
+    """The end of a call whose agent was disconnected from the room: who ended it, and why."""
     name = _R.Name(reason)
     match reason:
         case _R.ROOM_DELETED:
@@ -130,17 +136,18 @@ def _name(reason: rtc.DisconnectReason.ValueType | None) -> str | None:
 
 
 class Presence:
-    """The caller of one call in its room; ends the call when the caller or the room is gone.
+    """The caller of one call in its room; ends the call when the caller leaves or the room closes.
 
-    A call whose caller does not come within ``CALLER_SECONDS`` is ended too, whoever else is there.
+    It also ends a call whose caller does not join within ``CALLER_SECONDS``, whoever else is in the
+    room.
 
     Args:
-        ctx: the job; it is connected by ``joined``.
-        dispatch: may say who the caller is.
+        ctx: the job; ``joined`` connects it.
+        dispatch: may name the caller.
         end: ends the call.
-        pressed: gets each key of the caller's, unchecked.
-        muted: is told whether somebody with power over the room has silenced the agent's voice,
-            whenever that may have changed.
+        pressed: called with each key that the caller presses, unchecked.
+        muted: called when it may have changed, with whether the agent's voice is muted or blocked
+            by an administrator of the room.
     """
 
     def __init__(
@@ -166,12 +173,15 @@ class Presence:
         self._strangers_press = False
         self._had_voice = False
         self.caller: str | None = None
-        """Identity of the caller; None: nobody has joined so far."""
+        """Identity of the caller; None before the caller has joined."""
         self.agent: str | None = None
-        """Identity of the agent itself; None: it has not joined so far."""
+        """Identity of the agent; None before it has joined."""
 
     async def joined(self) -> str:
-        """Wait for the caller; from then on, the caller or the room going away ends the call."""
+        """Join the room and wait for the caller; returns the caller's identity.
+
+        From then on, the call ends when the caller leaves or the room closes.
+        """
         if self.agent is None:
             await self._enter()
         return await asyncio.shield(self._found)
@@ -206,7 +216,7 @@ class Presence:
         match standing(participant, self._dispatch):
             case "caller":
                 self._pin(participant.identity)
-            case "candidate":  # the newest has as long as the first
+            case "candidate":  # each new candidate restarts the timer
                 self._stop(self._without_microphone)
                 self._without_microphone = asyncio.get_running_loop().call_later(
                     MICROPHONE_SECONDS, self._take_candidate
@@ -215,7 +225,7 @@ class Presence:
                 pass
 
     def _take_candidate(self) -> None:
-        """Take the first browser for the caller, which may have no microphone at all."""
+        """Take the first candidate as the caller; it may have no microphone."""
         for participant in sorted(self._room.remote_participants.values(), key=_joined_at):
             if standing(participant, self._dispatch) == "candidate" and not self._found.done():
                 _log.warning("the caller has no microphone")
@@ -229,7 +239,7 @@ class Presence:
         self._hear(self._room.remote_participants.get(identity))
 
     def _hear(self, caller: rtc.RemoteParticipant | None) -> None:
-        """Let the server send us the caller's newest microphone, and nothing else of the room."""
+        """Subscribe to the caller's newest microphone track, and to no other track in the room."""
         tracks = caller.track_publications.values() if caller else ()
         newest = next((track for track in reversed(list(tracks)) if _is_microphone(track)), None)
         if newest is self._heard:
@@ -256,10 +266,10 @@ class Presence:
             self._pressed(key.digit)
         elif not self._strangers_press:
             self._strangers_press = True
-            _log.warning("somebody who is not the caller presses keys, which are dropped")
+            _log.warning("a participant other than the caller has pressed keys; dropped")
 
     def _voice_changed(self, *_: object) -> None:
-        """Say whether the agent can be heard; before its track is published, it is not silenced."""
+        """Report whether the agent is muted; before its track is published, it is not."""
         agent = self._room.local_participant
         voices = [track for track in agent.track_publications.values() if _is_microphone(track)]
         self._had_voice = self._had_voice or bool(voices)
@@ -282,7 +292,7 @@ class Presence:
 
     def _gone(self, reason: rtc.DisconnectReason.ValueType | None) -> None:
         if self._room.connection_state == rtc.ConnectionState.CONN_RECONNECTING:
-            self._wait(reason)  # it is we who are away, and know nothing of the caller
+            self._wait(reason)  # the agent is offline and cannot see the caller
         elif self.caller not in self._room.remote_participants:
             self._end(end_by_leaving(reason))
 

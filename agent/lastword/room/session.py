@@ -1,8 +1,8 @@
-"""A session in a room: it hears the caller and speaks to them, and hears of nobody else.
+"""An agent session in a room that takes input from the caller only, and sends text to nobody else.
 
-With LiveKit's defaults, everybody in the room can read and drive the session by data streams, and
-reads all that is said as text. Here nothing but the caller's voice comes in, and the words go out
-to the caller only.
+With LiveKit's defaults, every participant can read and control the session by data streams, and
+receives all transcriptions. Here the only input is the caller's audio, and only the caller receives
+transcriptions.
 """
 
 from __future__ import annotations
@@ -19,33 +19,33 @@ from lastword.room.call_agent import CallAgent
 async def start_in(
     room: rtc.Room, caller: str, session: AgentSession[None], agent: CallAgent
 ) -> None:
-    """Bring a session into a room: audio both ways, and the words of both sides to the caller.
+    """Start a session in a room: audio in both directions, and both transcriptions to the caller.
 
     Args:
         room: the connected room.
-        caller: identity of the caller, who need not be there at this moment.
+        caller: identity of the caller, who may be disconnected at this moment.
         session: the session.
         agent: the agent.
     """
     await session.start(
         agent,
-        room=cast("rtc.Room", _RoomOfTheCaller(room, caller)),
+        room=cast("rtc.Room", _CallerOnlyRoom(room, caller)),
         room_options=room_io.RoomOptions(
             text_input=False,
             audio_input=room_io.AudioInputOptions(pre_connect_audio=False),
             participant_identity=caller,
-            participant_kinds=rtc.ParticipantKind.values(),  # who the caller is, is decided
+            participant_kinds=rtc.ParticipantKind.values(),  # the caller has already been chosen
         ),
         session_host=False,
         record=False,
     )
 
 
-class _RoomOfTheCaller:
-    """The room, in which what the session writes goes to the caller.
+class _CallerOnlyRoom:
+    """A room whose text streams go to the caller only.
 
-    LiveKit's session writes to everybody, those who may not even listen included, and has no
-    option for it.
+    LiveKit's session sends its text to all participants, even those that may not subscribe to
+    audio, and has no option to change this.
     """
 
     def __init__(self, room: rtc.Room, caller: str) -> None:
@@ -56,13 +56,13 @@ class _RoomOfTheCaller:
         return getattr(self._room, name)
 
     @property
-    def local_participant(self) -> _WritesToTheCaller:
-        """The agent."""
-        return _WritesToTheCaller(self._room.local_participant, self._caller)
+    def local_participant(self) -> _CallerOnlyAgent:
+        """The agent's participant, restricted to the caller."""
+        return _CallerOnlyAgent(self._room.local_participant, self._caller)
 
 
-class _WritesToTheCaller:
-    """The agent's participant, whose text streams go to the caller."""
+class _CallerOnlyAgent:
+    """The agent's participant, whose text streams go to the caller only."""
 
     def __init__(self, agent: rtc.LocalParticipant, caller: str) -> None:
         self._agent = agent
@@ -72,9 +72,9 @@ class _WritesToTheCaller:
         return getattr(self._agent, name)
 
     async def stream_text(self, **options: Any) -> rtc.TextStreamWriter:
-        """Open a text stream, which a transcription is."""
+        """Open a text stream to the caller; LiveKit sends transcriptions this way."""
         options["destination_identities"] = [self._caller]
         return await self._agent.stream_text(**options)
 
     async def publish_transcription(self, transcription: rtc.Transcription) -> None:
-        """Send nothing: this older form of a transcription can have no addressee."""
+        """Send nothing: this older form of a transcription always goes to all participants."""

@@ -1,4 +1,4 @@
-"""Keep what the agent sent, to compare it with what the caller heard."""
+"""Write the audio that the agent sent to files, to compare it with what the caller heard."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ _log = logging.getLogger("lastword.speech")
 
 
 def closing_tone(rate: int) -> npt.NDArray[np.int16]:
-    """Make the tone that ends a measured farewell: 0.4 s, loud up to the last sample.
+    """Create the tone that ends a measured farewell: 0.4 s, loud up to the last sample.
 
-    It rises from 0.5 to 3 kHz, so that each part of it is unlike the others: a tone that a jitter
-    buffer has squeezed can be told from one that was cut off.
+    It rises from 0.5 to 3 kHz, so that no two parts are alike: a tone that a jitter buffer has
+    compressed can be distinguished from one that was cut off.
     """
     time = np.arange(round(_TONE_S * rate)) / rate
     low, high = _TONE_HZ
@@ -35,11 +35,11 @@ def closing_tone(rate: int) -> npt.NDArray[np.int16]:
 
 
 class WavTap:
-    """Writes each utterance as it was sent to ``utterance-N.wav`` in a folder.
+    """Writes each utterance, as it was sent, to a private file ``utterance-N.wav`` in a folder.
 
     Args:
-        folder: where the files go, which are the owner's alone; made when missing.
-        tone: end each utterance with a closing tone, which makes its end exact to measure.
+        folder: folder of the files; created when missing.
+        tone: whether to end each utterance with a closing tone, which marks its exact end.
     """
 
     def __init__(self, folder: Path, *, tone: bool) -> None:
@@ -50,7 +50,7 @@ class WavTap:
     async def __call__(
         self, speech: AsyncIterable[rtc.AudioFrame]
     ) -> AsyncGenerator[rtc.AudioFrame, None]:
-        """Pass the frames on; write the file while the last of them are being played."""
+        """Yield the frames; the file is written while the last frames are played."""
         path = self._folder / f"utterance-{next(self._numbers):03}.wav"
         sent: list[rtc.AudioFrame] = []
         async for frame in speech:
@@ -64,7 +64,7 @@ class WavTap:
         try:
             await asyncio.to_thread(_write, path, sent)
         except UnwritableFile:
-            _log.exception("what was said cannot be kept; the call goes on")
+            _log.exception("the audio of an utterance cannot be written; the call continues")
 
 
 def _tone(sample_rate: int) -> rtc.AudioFrame:

@@ -1,1 +1,1 @@
-"""Text that others wrote: read within bounds, matched within bounds, fit to be printed."""
+"""Untrusted text: bounded parsing, bounded pattern search, and safe printing."""

@@ -1,7 +1,7 @@
-"""Reads what files and dispatches say, within bounds of size, depth and values.
+"""Read files and dispatches within bounds of size, depth and number of values.
 
-Whoever writes an input decides what is in it, so nothing here takes more memory or time than the
-bounds allow, and whatever is wrong is one ``BadInput``. The caller turns it into its own error.
+The input is untrusted, so no function here takes more memory or time than the bounds allow. Every
+fault in an input raises ``BadInput``, which the calling code converts to its own error.
 """
 
 from __future__ import annotations
@@ -28,18 +28,18 @@ from lastword.untrusted.printable import excerpt, quoted
 KIB = 2**10
 MIB = 2**20
 MAX_DEPTH = 64
-"""Lists and mappings inside each other; Python's stack and the packers of checkpoints hold more."""
+"""Nested lists and mappings; Python's stack and the serialisers of checkpoints allow more."""
 MAX_VALUES = 200_000
-"""Values of a YAML file; each takes about a kilobyte while it is read."""
+"""Values in a YAML file; each takes about a kilobyte during parsing."""
 _INTEGERS = range(-(2**63), 2**64)
-"""What databases and MessagePack hold."""
+"""The integers that databases and MessagePack can store."""
 _MAX_DIGITS = 20
 _LONGEST_NUMBER = 400
-"""Characters; every double can be written with fewer."""
+"""Characters of a number; every double can be written with fewer."""
 _MAX_TOML_SIZE = MIB
-"""The pyproject.toml of a large project has some 100 KiB."""
+"""The pyproject.toml of a large project has about 100 KiB."""
 _MAX_KEY_PARTS = 32
-"""Names in a dotted key of TOML, for which ``tomllib`` takes time with their number cubed."""
+"""Parts of a dotted TOML key; ``tomllib`` takes time in proportion to the cube of their number."""
 
 _NOT_TEXT = re.compile("[\x00\ud800-\udfff]")
 _NOT_SHOWN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ud800-\udfff]")
@@ -53,8 +53,8 @@ class BadInput(Exception):
     """An input cannot be used.
 
     Args:
-        why: continues a sentence that begins with the input's name: "is not JSON".
-        line: from 1; None where it is not known.
+        why: the rest of a sentence that begins with the input's name: "is not JSON".
+        line: line number from 1; None if it is not known.
     """
 
     def __init__(self, why: str, line: int | None = None) -> None:
@@ -64,28 +64,28 @@ class BadInput(Exception):
 
     @property
     def where(self) -> str:
-        """The line as the end of a file's name, as in ``call.yaml:7``; "" without one."""
+        """The line number as a suffix of the file name, as in ``call.yaml:7``; or ""."""
         return "" if self.line is None else f":{self.line}"
 
 
 def is_there(path: Path) -> bool:
-    """Whether there is something of that name that is no folder, and it can be asked about."""
+    """Whether ``path`` exists and is not a folder; False if that cannot be determined."""
     try:
         return path.exists() and not path.is_dir()
-    except (OSError, ValueError):  # a name that is too long, or a folder that is closed to us
+    except (OSError, ValueError):  # the name is too long, or a folder is not readable
         return False
 
 
 def read_text(path: Path, limit: int) -> str:
-    """Read a regular file of UTF-8 text; every line's end becomes a line feed.
+    """Read a regular file of UTF-8 text; every line ending becomes a line feed.
 
     Args:
-        path: of the file. A pipe or a device, which could be endless, is refused unread.
-        limit: in bytes.
+        path: the file. A pipe or a device, which could be endless, is refused without reading it.
+        limit: largest size in bytes.
 
     Raises:
-        FileNotFoundError: there is none.
-        BadInput: it cannot be read, is too large, or is not UTF-8.
+        FileNotFoundError: the file does not exist.
+        BadInput: the file cannot be read, is too large, or is not UTF-8.
     """
     try:
         data = _content(path, limit)
@@ -93,25 +93,25 @@ def read_text(path: Path, limit: int) -> str:
         raise
     except OSError as error:
         raise BadInput(f"cannot be read: {error.strerror}") from error
-    except ValueError as error:  # of a name with NUL in it
+    except ValueError as error:  # the name contains NUL
         raise BadInput(f"cannot be read: {error}") from error
     if len(data) > limit:
-        raise BadInput(f"is too large: {_size(limit)} is the most that is read")
+        raise BadInput(f"is too large: the limit is {_size(limit)}")
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
-        raise BadInput("cannot be read: it is not UTF-8 text; save it as such", line) from error
+        raise BadInput("cannot be read: it is not UTF-8 text; save it as UTF-8", line) from error
     return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
 def _content(path: Path, limit: int) -> bytes:
     """The first ``limit`` bytes of a regular file, and one more if it has more."""
-    # Without O_NONBLOCK the opening of a pipe waits for somebody who writes into it.
+    # Without O_NONBLOCK, opening a pipe blocks until another process opens it for writing.
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
     try:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise BadInput("is not a regular file; give one")
+            raise BadInput("is not a regular file; name a regular file")
         with os.fdopen(descriptor, "rb", closefd=False) as file:
             return file.read(limit + 1)
     finally:
@@ -119,13 +119,13 @@ def _content(path: Path, limit: int) -> bytes:
 
 
 def read_json(text: str, limit: int) -> Any:
-    """Read JSON that is plain, as ``check_plain`` says.
+    """Read JSON whose value passes ``check_plain``.
 
     Raises:
-        BadInput: it is not, or has more than ``limit`` characters.
+        BadInput: it is not such JSON, or has more than ``limit`` characters.
     """
     if len(text) > limit:
-        raise BadInput(f"is too large: {_size(limit)} is the most that is read")
+        raise BadInput(f"is too large: the limit is {_size(limit)}")
     try:
         value = json.loads(text, parse_int=_integer, parse_float=_float, parse_constant=_no_number)
     except json.JSONDecodeError as error:
@@ -149,21 +149,21 @@ def _float(digits: str) -> float:
 
 
 def _no_number(name: str) -> NoReturn:
-    raise BadInput(f"has {name}, which is no number; leave it out or write null")
+    raise BadInput(f"has {name}, which is not a JSON number; remove it or write null")
 
 
-_TOO_BIG = "which 64 bits do not hold; put it into quotes"
-_TOO_DEEP = f"is nested too deeply: {MAX_DEPTH} lists or objects inside each other are the most"
+_TOO_BIG = "which does not fit into 64 bits; put it into quotes"
+_TOO_DEEP = f"is nested too deeply: the limit is {MAX_DEPTH} nested lists or objects"
 
 
 def check_plain(value: object, depth: int = 0) -> None:
-    """Check that a value is plain JSON, which every database and every library can keep.
+    """Check that a value is plain JSON that every database and library can store.
 
-    That is: at most ``MAX_DEPTH`` lists and objects inside each other, keys that are texts, finite
-    numbers of 64 bits, and text that is Unicode, without NUL, which PostgreSQL does not keep.
+    Plain means: at most ``MAX_DEPTH`` nested lists and objects, string keys, finite numbers of 64
+    bits, and valid Unicode text without NUL, which PostgreSQL cannot store.
 
     Raises:
-        BadInput: it is something else.
+        BadInput: the value is not plain.
     """
     if depth > MAX_DEPTH:
         raise BadInput(_TOO_DEEP)
@@ -182,12 +182,12 @@ def check_plain(value: object, depth: int = 0) -> None:
                 _check_key(key)
                 check_plain(one, depth + 1)
         case _:
-            raise BadInput(f"has a value of the type {type(value).__name__}, unknown to JSON")
+            raise BadInput(f"has a value of type {type(value).__name__}, which JSON does not have")
 
 
 def _check_key(key: object) -> None:
     if not isinstance(key, str):
-        raise BadInput(f"has the key {quoted(key)}, which is no text; put it into quotes")
+        raise BadInput(f"has the key {quoted(key)}, which is not text; put it into quotes")
     _check_text(key)
 
 
@@ -201,14 +201,14 @@ def _check_number(number: float) -> None:
 
 def _check_text(text: str) -> None:
     if found := _NOT_TEXT.search(text):
-        raise BadInput(f"has the character U+{ord(found[0]):04X} in {quoted(text)}: leave it out")
+        raise BadInput(f"has the character U+{ord(found[0]):04X} in {quoted(text)}; remove it")
 
 
 def read_toml(path: Path) -> dict[str, Any]:
     """Read a TOML file.
 
     Raises:
-        FileNotFoundError: there is none.
+        FileNotFoundError: the file does not exist.
         BadInput: it is not TOML, or exceeds a bound.
     """
     text = read_text(path, _MAX_TOML_SIZE)
@@ -219,12 +219,12 @@ def read_toml(path: Path) -> dict[str, Any]:
         return tomllib.loads(text)
     except RecursionError as error:
         raise BadInput(_TOO_DEEP) from error
-    except ValueError as error:  # also of integers with thousands of digits
+    except ValueError as error:  # also for integers with thousands of digits
         raise BadInput(f"is not TOML: {excerpt(str(error), 200)}") from error
 
 
 class _PythonParser(Reader, Scanner, Parser):
-    """What PyYAML has when it was built without libyaml; some thirty times slower."""
+    """PyYAML's parser for a build without libyaml; about thirty times slower."""
 
     def __init__(self, text: str) -> None:
         Reader.__init__(self, text)
@@ -236,9 +236,9 @@ _Parser: Any = vars(yaml.cyaml)["CParser"] if yaml.__with_libyaml__ else _Python
 
 
 class _Loader(Composer, _Parser, SafeConstructor, Resolver):  # type: ignore[misc]
-    """YAML without aliases, merge keys and tags, so that a value is as large as it is written.
+    """YAML without aliases, merge keys and tags, so that a value is never larger than its text.
 
-    "no", "9:30" and dates are words, as people who write conversations expect.
+    "no", "9:30" and dates are strings, as authors of conversations expect.
     """
 
     def __init__(self, text: str, forbidden: re.Pattern[str]) -> None:
@@ -251,13 +251,13 @@ class _Loader(Composer, _Parser, SafeConstructor, Resolver):  # type: ignore[mis
         self._values = 0
 
     def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
-        """Compose a value, if it is one that is read."""
+        """Compose a value; refuse aliases, tags and values beyond the bounds."""
         event: Any = self.peek_event()
         line = event.start_mark.line + 1
         if isinstance(event, yaml.AliasEvent):
             raise BadInput(f"has the alias {quoted(f'*{event.anchor}')}; write the value out", line)
         if event.tag not in (None, "!", _STR):
-            raise BadInput(f"has the tag {quoted(event.tag)}; tags are not read", line)
+            raise BadInput(f"has the tag {quoted(event.tag)}; remove it", line)
         self._values += 1
         if self._values > MAX_VALUES:
             raise BadInput(f"has more than {MAX_VALUES} values", line)
@@ -270,37 +270,37 @@ class _Loader(Composer, _Parser, SafeConstructor, Resolver):  # type: ignore[mis
             self._depth -= 1
 
     def compose_scalar_node(self, anchor: Any) -> yaml.ScalarNode:
-        """Compose a word or a number."""
+        """Compose a scalar; refuse forbidden characters and merge keys."""
         node = super().compose_scalar_node(anchor)
         line = node.start_mark.line + 1
         if found := self._forbidden.search(node.value):
-            raise BadInput(f"has the character U+{ord(found[0]):04X}: leave it out", line)
+            raise BadInput(f"has the character U+{ord(found[0]):04X}; remove it", line)
         if node.tag == "tag:yaml.org,2002:merge":
             raise BadInput("has the merge key `<<`; write the fields out", line)
         return node
 
     def plain_int(self, node: yaml.ScalarNode) -> int | str:
-        """A number; more digits than 64 bits hold are words."""
+        """An integer, or a string if it does not fit into 64 bits."""
         number = int(node.value)
         return number if number in _INTEGERS else node.value
 
     def plain_float(self, node: yaml.ScalarNode) -> float:
-        """A finite number."""
+        """A finite float."""
         number = float(node.value)
         if not math.isfinite(number):
             raise BadInput(f"has the number {node.value}, {_TOO_BIG}", node.start_mark.line + 1)
         return number
 
     def plain_mapping(self, node: yaml.MappingNode) -> dict[Any, Any]:
-        """A field that is written twice would count once; YAML forbids it, PyYAML does not."""
+        """A mapping; refuses duplicate keys, which YAML forbids and PyYAML accepts."""
         seen: set[str] = set()
         for key, _ in node.value:
             line = key.start_mark.line + 1
             if not isinstance(key, yaml.ScalarNode):
-                raise BadInput("has a list or a mapping for a field's name", line)
+                raise BadInput("has a list or a mapping as a field's name", line)
             if key.value in seen:
                 name = excerpt(key.value, 80)
-                raise BadInput(f"`{name}` is there twice; for several write a list", line)
+                raise BadInput(f"`{name}` appears twice; for several values, write a list", line)
             seen.add(key.value)
         return self.construct_mapping(node, deep=True)
 
@@ -326,14 +326,14 @@ _Loader.yaml_constructors = {
 
 
 def read_yaml(text: str, *, controls: bool = False) -> tuple[yaml.Node | None, Any]:
-    """Read YAML of plain values; returns the tree with its lines, and what it says.
+    """Read YAML of plain values; returns the node tree with line numbers, and the value.
 
-    With ``controls`` a text may have control characters, as escapes: nobody has written it to be
-    spoken or shown.
+    With ``controls``, strings may have escaped control characters: such text is neither spoken nor
+    shown.
 
     Raises:
-        BadInput: it is not YAML, exceeds a bound, or has aliases, merge keys, tags, fields that are
-            written twice or characters that are no text.
+        BadInput: it is not YAML, exceeds a bound, or has aliases, merge keys, tags, duplicate
+            fields or forbidden characters.
     """
     try:
         loader = _Loader(text, _NOT_TEXT if controls else _NOT_SHOWN)
@@ -343,7 +343,7 @@ def read_yaml(text: str, *, controls: bool = False) -> tuple[yaml.Node | None, A
         finally:
             loader.dispose()
     except yaml.MarkedYAMLError as error:
-        last = text.count("\n") + (not text.endswith("\n"))  # a mark may be behind the end
+        last = text.count("\n") + (not text.endswith("\n"))  # a mark may be after the last line
         line = min(error.problem_mark.line + 1, last) if error.problem_mark else None
         raise BadInput(f"is not YAML: {excerpt(str(error.problem), 200)}", line) from error
     except (yaml.YAMLError, ValueError, ArithmeticError) as error:
@@ -352,14 +352,14 @@ def read_yaml(text: str, *, controls: bool = False) -> tuple[yaml.Node | None, A
 
 
 class _Dumper(yaml.SafeDumper):
-    """YAML that ``read_yaml`` reads: what is there twice is written twice."""
+    """YAML without aliases, as ``read_yaml`` requires: a repeated value is written in full."""
 
-    def ignore_aliases(self, data: Any) -> bool:  # noqa: ARG002 - PyYAML's
+    def ignore_aliases(self, data: Any) -> bool:  # noqa: ARG002 - PyYAML's signature
         return True
 
 
 def write_yaml(content: object) -> str:
-    """Write plain values as YAML text that ``read_yaml`` reads."""
+    """Write plain values as YAML text that ``read_yaml`` accepts."""
     text: str = yaml.dump(content, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=100)
     return text
 

@@ -1,6 +1,6 @@
-"""Regular expressions that users write: compiled and searched within bounds.
+"""Compile and search regular expressions of users within bounds.
 
-They are searched by ``regex``, which reads what ``re`` reads and can be told to stop.
+The ``regex`` library is used: it accepts the syntax of ``re`` and has a timeout.
 """
 
 from __future__ import annotations
@@ -15,17 +15,17 @@ import regex
 from lastword.untrusted.printable import quoted
 
 MAX_LENGTH = 500
-"""Characters."""
+"""Characters of a pattern."""
 MAX_SIZE = 5_000
-"""Elements of a pattern with its counts written out; ``regex`` takes a kilobyte for each."""
+"""Elements of a pattern with its counts expanded; ``regex`` takes a kilobyte for each."""
 SECONDS = 1.0
-"""Of the process's time on the CPU, as ``regex`` counts, for all patterns of one answer; one
-without repeats inside repeats needs a millisecond."""
+"""CPU time of the process, as ``regex`` measures it, for all patterns of one answer. A pattern
+without nested repeats needs a millisecond."""
 
 _COUNT = re.compile(r"(.?)\{(\d+)")
 _ELEMENT = re.compile(r"[\w.\]]")
 _VERBOSE = re.compile(r"\(\?[A-Za-z0-9^]*x")
-"""With this flag blanks and comments may stand inside a count, which then is not seen as one."""
+"""This flag allows blanks and comments inside a count, which ``_COUNT`` would not find."""
 _RECURSION = re.compile(r"\(\?(?:R|[-+]?\d|&|P>)")
 
 
@@ -34,20 +34,20 @@ class BadPattern(ValueError):
 
 
 class SlowPattern(Exception):
-    """The search for a pattern was given up; the message is a sentence that names it."""
+    """A search took too long and was stopped; the message is a sentence that names the pattern."""
 
     def __init__(self, pattern: str) -> None:
         super().__init__(
             f"the pattern {quoted(pattern)} takes more than {SECONDS:g} s: write it without "
-            "repeats inside repeats"
+            "nested repeats"
         )
 
 
 def compile_pattern(pattern: str) -> regex.Pattern[str]:
-    """Compile a pattern that is found in any case.
+    """Compile a pattern; it ignores case.
 
     Raises:
-        BadPattern: it is no regular expression, or exceeds a bound.
+        BadPattern: it is not a regular expression, or exceeds a bound.
     """
     if len(pattern) > MAX_LENGTH:
         raise BadPattern(f"{quoted(pattern)} is longer than {MAX_LENGTH} characters")
@@ -60,16 +60,16 @@ def compile_pattern(pattern: str) -> regex.Pattern[str]:
     try:
         return regex.compile(pattern, regex.IGNORECASE | regex.VERSION0)
     except (regex.error, ValueError, LookupError, ArithmeticError, TypeError) as error:
-        raise BadPattern(f"{quoted(pattern)} is no regular expression: {error}") from error
+        raise BadPattern(f"{quoted(pattern)} is not a regular expression: {error}") from error
     except RecursionError as error:
-        raise BadPattern(f"{quoted(pattern)} has too many groups inside each other") from error
+        raise BadPattern(f"{quoted(pattern)} has too many nested groups") from error
 
 
 def _size(pattern: str) -> int:
-    """At least the number of elements that a pattern has when its counts are written out.
+    """An upper bound for the number of elements of a pattern whose counts are expanded.
 
-    A count repeats one element if it stands behind a letter, a digit, a dot or a set. Behind
-    anything else it may repeat a group, and multiplies what is in there.
+    A count after a letter, a digit, a dot or a set repeats one element. After any other character
+    it may repeat a group, and multiplies the elements in it.
     """
     counts = [(before, int(number)) for before, number in _COUNT.findall(pattern)]
     of_groups = prod(max(number, 1) for before, number in counts if not _ELEMENT.match(before))
@@ -78,11 +78,11 @@ def _size(pattern: str) -> int:
 
 
 def search_all(patterns: Sequence[str], text: str) -> Iterator[tuple[str, bool]]:
-    """Tell of each pattern whether it is found in ``text``, in any case.
+    """Yield each pattern, and whether it is found in ``text``; ignores case.
 
     Raises:
         BadPattern: as ``compile_pattern``.
-        SlowPattern: ``SECONDS`` are over.
+        SlowPattern: all patterns together took longer than ``SECONDS``.
     """
     until = time.process_time() + SECONDS
     for pattern in patterns:
@@ -94,7 +94,7 @@ def search(pattern: regex.Pattern[str], text: str, seconds: float = SECONDS) -> 
     """Whether a compiled pattern is found in ``text``.
 
     Raises:
-        SlowPattern: ``seconds`` are over, or the search needs too much memory.
+        SlowPattern: the search took longer than ``seconds``, or needs too much memory.
     """
     try:
         return pattern.search(text, timeout=seconds) is not None

@@ -1,10 +1,10 @@
-r"""What others wrote, made fit to be shown: text steers no terminal, URLs have no secrets (pure).
+r"""Make untrusted text safe to show: no control characters, and no secrets in URLs (pure code).
 
-Callers, graphs, models, files and the names of files are strangers here. Unicode says what is not
+Text from callers, graphs, models, files and file names is untrusted. Unicode defines what is not
 printable (``str.isprintable``): control characters of both sets (C0 with ESC, C1 with CSI), marks
-that turn the direction of writing, zero-width characters, line separators, lone surrogates that no
-terminal takes, and what XML must not hold even when it is escaped. Each is shown as Python writes
-it in a string, such as ``\x1b`` or ``\u202e``.
+that change the direction of writing, zero-width characters, line separators, lone surrogates, which
+no terminal accepts, and characters that XML forbids even when escaped. Each is shown as a Python
+escape, such as ``\x1b`` or ``\u202e``.
 """
 
 from __future__ import annotations
@@ -22,28 +22,28 @@ _LONGEST_VALUE = 80
 
 
 def one_line(text: object) -> str:
-    r"""Text that stays on its line: a new line in it is shown as ``\n``."""
+    r"""Printable text on one line; a line break in it is shown as ``\n``."""
     text = str(text)
     return text if text.isprintable() else "".join(map(_shown, text))
 
 
 def lines_of(text: object) -> list[str]:
-    """The lines of a text that may have several, each of them printable."""
+    """The lines of a text, each made printable."""
     return [one_line(line) for line in str(text).replace("\r\n", "\n").split("\n")]
 
 
 def block(text: object) -> str:
-    """Text that may have several lines, where a line of it cannot be taken for another's."""
+    """Printable text that keeps its line breaks."""
     return "\n".join(lines_of(text))
 
 
 def markdown(text: object) -> str:
-    """Text on one line in which Markdown finds no markup and no HTML."""
+    """Printable text on one line, with Markdown markup and HTML escaped."""
     return _MARKDOWN.sub(r"\\\g<0>", one_line(text))
 
 
 def excerpt(text: object, limit: int) -> str:
-    """One line of at most about ``limit`` characters: of a long text the beginning and the end."""
+    """One line of at most about ``limit`` characters; a long text keeps beginning and end."""
     text = str(text)
     if len(text) > limit:
         text = f"{text[: limit - limit // 3]}...{text[len(text) - limit // 3 :]}"
@@ -51,21 +51,21 @@ def excerpt(text: object, limit: int) -> str:
 
 
 def quoted(value: object) -> str:
-    """A value as a message shows it, whoever wrote it: short, and on one line."""
+    """The ``repr`` of an untrusted value for a message: short, and on one line."""
     return excerpt(repr(value), _LONGEST_VALUE)
 
 
 def public_url(url: str) -> str:
-    """A URL as it may be shown: without user, password, query and fragment.
+    """A URL for messages: without user, password, query and fragment.
 
-    A part that cannot be told apart from a piece of a password, such as one before an ``@`` that
-    was not written as ``%40``, is left out too; then only the scheme may be left.
+    Parts that might belong to a password, such as the text before an unescaped ``@``, are left out
+    too. In that case only the scheme may remain.
     """
     scheme, found, rest = url.partition("://")
     if not found or not _SCHEME.fullmatch(scheme):
         return "..."
     authority = re.split(r"[/?#\\]", rest, maxsplit=1)[0]
-    if scheme == "sqlite" and not authority:  # a path, and nobody's password
+    if scheme == "sqlite" and not authority:  # a path, without a password
         return one_line(url)
     host = authority.rpartition("@")[2]
     is_host = _HOST_AND_PORT.fullmatch(host)
@@ -76,12 +76,15 @@ def public_url(url: str) -> str:
 
 
 def is_clear_url(url: str) -> bool:
-    """Whether it is certain which part of a URL is its host; ``public_url`` shows it then."""
+    """Whether the host of a URL is unambiguous, so that ``public_url`` shows it."""
     return not public_url(url).endswith("...")
 
 
 def without_secrets(text: str) -> str:
-    """Text of other programs, such as an error's: each URL as ``public_url`` shows it."""
+    """Text of another program, such as an error, with secrets removed.
+
+    Each URL is shown as ``public_url`` shows it, and ``password=...`` without its value.
+    """
     return _PASSWORD.sub(r"\1...", _URL.sub(lambda found: public_url(found[0]), text))
 
 

@@ -1,8 +1,8 @@
-"""Speech without a key, a cloud or a network: for trying and testing, not for production.
+"""Speech models without a key, a cloud or a network: for tests, not for production.
 
-espeak-ng speaks (GPL-3, through the ``espeakng-loader`` wheel) and pocketsphinx with its US English
-model hears (BSD): both come with the extra ``lastword[offline]``. The voice is robotic, and of a
-clear caller's words about one in twelve is misheard (``python -m benchmarks.offline_speech``).
-The ends of turns are found by LiveKit's own local models, whose licence allows use with LiveKit
-Agents only (``lastword.providers.turn_taking``).
+espeak-ng (GPL-3, in the ``espeakng-loader`` wheel) speaks. pocketsphinx (BSD) recognises speech
+with its US English model. Both are in the extra ``lastword[offline]``. The voice is robotic, and
+about one in twelve words of a clear caller is recognised wrongly
+(``python -m benchmarks.offline_speech``). LiveKit's local models detect turns; their licence allows
+use with LiveKit Agents only (``lastword.providers.turn_taking``).
 """

@@ -1,7 +1,7 @@
-"""espeak-ng in the seat of a LiveKit TTS.
+"""espeak-ng as a LiveKit TTS.
 
-The library is a C library with global state, so one lock serialises it; a sentence takes a few
-milliseconds. It is GPL-3, which is why it is an optional extra.
+It is a C library with global state, so one lock serialises its calls; a sentence takes a few
+milliseconds. It is an optional extra because its licence is GPL-3.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ Samples = npt.NDArray[np.int16]
 
 _PIECE_MS = 50
 _SILENCE = 48
-"""Samples up to this size (of 32767) at either end are silence: espeak's pauses, its noise."""
+"""Samples up to this level (of 32767) at either end are silence: espeak's pauses and noise."""
 _EDGE = SAMPLE_RATE // 200
-"""Samples kept, and faded, beyond the first and the last that are heard: 5 ms."""
+"""Samples that are kept and faded before the first and after the last audible sample: 5 ms."""
 
 # speak_lib.h of espeak-ng 1.52
 _OUTPUT_SYNCHRONOUS = 2
@@ -41,10 +41,10 @@ _lock = threading.Lock()
 
 
 def synthesize(text: str, *, voice: str = DEFAULT_VOICE, wpm: int = DEFAULT_WPM) -> Samples:
-    """Speak ``text`` as mono samples at 22,050 Hz without silence at the ends.
+    """Convert ``text`` to mono samples at 22,050 Hz, without silence at the ends.
 
-    Blocks for some milliseconds; any thread may call it. Text with nothing to pronounce gives no
-    samples.
+    It blocks for a few milliseconds and may be called from any thread. Text without anything to
+    pronounce gives no samples.
 
     Raises:
         RuntimeError: espeak-ng does not start, or does not have the voice.
@@ -55,12 +55,12 @@ def synthesize(text: str, *, voice: str = DEFAULT_VOICE, wpm: int = DEFAULT_WPM)
 
 @functools.cache
 def _espeak() -> ctypes.CDLL:
-    """Load and start the library once a process; hold the lock."""
+    """Load and start the library once per process; the caller must hold ``_lock``."""
     library = ctypes.CDLL(espeakng_loader.get_library_path())
     data = espeakng_loader.get_data_path()
     rate = library.espeak_Initialize(_OUTPUT_SYNCHRONOUS, 0, data.encode(), _DONT_EXIT)
     if rate != SAMPLE_RATE:
-        raise RuntimeError(f"espeak-ng does not start with its data in {data!r} (answer {rate})")
+        raise RuntimeError(f"espeak-ng does not start with its data in {data!r} (got {rate})")
     library.espeak_SetSynthCallback.argtypes = [_CALLBACK]
     library.espeak_SetSynthCallback.restype = None
     return library
@@ -83,12 +83,12 @@ def _speak(library: ctypes.CDLL, text: str, voice: str, wpm: int) -> Samples:
         size = ctypes.c_size_t(len(encoded := text.encode()) + 1)
         library.espeak_Synth(encoded, size, 0, 0, 0, _UTF8, None, None)
     finally:
-        library.espeak_SetSynthCallback(_CALLBACK())  # it must not outlive this call
+        library.espeak_SetSynthCallback(_CALLBACK())  # espeak must not keep our callback
     return np.frombuffer(b"".join(pieces), dtype=np.int16)
 
 
 def _trim(samples: Samples) -> Samples:
-    """Cut the silence at both ends; the cuts are faded, so that none of them clicks."""
+    """Cut the silence at both ends and fade the cuts, so that they do not click."""
     heard = np.flatnonzero(np.abs(samples.astype(np.int32)) > _SILENCE)
     if not heard.size:
         return np.zeros(0, dtype=np.int16)
@@ -102,10 +102,10 @@ def _trim(samples: Samples) -> Samples:
 
 
 class EspeakTTS(tts.TTS[None]):
-    """Speaks with espeak-ng: 22,050 Hz, mono, a sentence at a time.
+    """Speaks with espeak-ng: 22,050 Hz, mono, one sentence at a time.
 
     Args:
-        voice: a voice of espeak-ng ("en-us", "en-gb", "de").
+        voice: name of an espeak-ng voice ("en-us", "en-gb", "de").
         wpm: words per minute.
     """
 
@@ -129,18 +129,18 @@ class EspeakTTS(tts.TTS[None]):
         return "espeak-ng"
 
     def prewarm(self) -> None:
-        """Load the library now, a few milliseconds, so that the first words need not wait."""
+        """Load the library now (a few milliseconds), so that the first words are not delayed."""
         synthesize("a", voice=self.voice, wpm=self.wpm)
 
     def synthesize(
         self, text: str, *, conn_options: APIConnectOptions = DEFAULT_API_CONNECT_OPTIONS
     ) -> EspeakStream:
-        """Speak ``text``; the stream gives pieces of 50 ms."""
+        """Speak ``text``; the stream yields frames of 50 ms."""
         return EspeakStream(tts=self, input_text=text, conn_options=conn_options)
 
 
 class EspeakStream(tts.ChunkedStream):
-    """One text on its way to sound; ``aclose`` stops it."""
+    """The synthesis of one text; ``aclose`` stops it."""
 
     _tts: EspeakTTS
 
@@ -155,9 +155,9 @@ class EspeakStream(tts.ChunkedStream):
         samples = await asyncio.to_thread(
             synthesize, self._input_text, voice=self._tts.voice, wpm=self._tts.wpm
         )
-        if not samples.size:  # LiveKit takes no audio at all for a failure and tries again
+        if not samples.size:  # LiveKit treats no audio as a failure and retries
             samples = np.zeros(_EDGE, dtype=np.int16)
         for start in range(0, len(samples), SAMPLE_RATE):
             output_emitter.push(samples[start : start + SAMPLE_RATE].tobytes())
-            await asyncio.sleep(0)  # framing a long text at a stretch would hold up the loop
+            await asyncio.sleep(0)  # framing a long text would block the event loop
         output_emitter.flush()

@@ -1,13 +1,13 @@
-"""The process in which pocketsphinx decodes.
+"""The pocketsphinx decoder process.
 
-pocketsphinx holds the interpreter's lock while it loads (0.5 s) and while it decodes (up to 0.7 s
-at a stretch), so in the agent's own process it would stop the agent's voice. This file is run as
-a script, imports nothing of the project, and ends when its standard input does, so that it cannot
-outlive the process that started it.
+pocketsphinx holds the interpreter lock (GIL) while it loads (0.5 s) and while it decodes (up to
+0.7 s at a time), so in the agent's process it would interrupt the agent's voice. This file runs as
+a script and imports nothing from the project. It exits when its standard input closes, so it cannot
+outlive its parent process.
 
-In: ``<kind><length>`` (one byte, little-endian uint32) and that many bytes of int16 samples at
-16 kHz. Kind ``A`` adds audio; ``E`` ends the utterance, and one line of text is written to standard
-output: the words in lower case, empty when there were none.
+Input: ``<kind><length>`` (one byte, little-endian uint32), followed by ``length`` bytes of int16
+samples at 16 kHz. Kind ``A`` adds audio. Kind ``E`` ends the utterance; the answer on standard
+output is one line of text: the words in lower case, or an empty line.
 """
 
 from __future__ import annotations
@@ -24,32 +24,32 @@ END = b"E"
 SAMPLE_RATE = 16_000
 
 _PIECE = 2 * SAMPLE_RATE // 50
-"""Bytes of 20 ms; pocketsphinx stops updating its noise and level estimate on larger ones."""
+"""Bytes of 20 ms; pocketsphinx does not update its noise and level estimate on larger pieces."""
 
 _FIRST_LEVELS = "54.3,13.4,4.6,24.8,-6.3,-0.9,12.6,0.7,-5.2,-3.3,5.1,4.0,-1.4"
-"""Cepstral means to start from (``-cmninit``), measured on two flite voices, slt and awb, behind
-Opus. With the model's own the first utterance of a third voice had 20 % word errors instead of 8;
-later ones start from the means of those before."""
+"""Initial cepstral means (``-cmninit``), measured on two flite voices, slt and awb, after Opus.
+With the model's own means, the first utterance of a third voice had 20 % word errors instead of 8.
+Later utterances start from the means of the earlier ones."""
 
 _NOT_WORDS = re.compile(r"<[^>]*>|\[[^\]]*\]|\+\+[^+]*\+\+|\(\d+\)")
 
 
 def words_only(hypothesis: str) -> str:
-    """Drop fillers (``<sil>``, ``[NOISE]``, ``++UH++``) and variant numbers (``the(2)``)."""
+    """Remove fillers (``<sil>``, ``[NOISE]``, ``++UH++``) and variant numbers (``the(2)``)."""
     return " ".join(_NOT_WORDS.sub(" ", hypothesis).lower().split())
 
 
 class Utterances:
-    """Decodes while audio comes in; the level estimate carries over to the next utterance."""
+    """Decodes audio as it arrives; the level estimate carries over to the next utterance."""
 
     def __init__(self) -> None:
-        from pocketsphinx import Decoder  # noqa: PLC0415 - the agent's process never loads it
+        from pocketsphinx import Decoder  # noqa: PLC0415 - the agent's process must not load it
 
         self._decoder: Any = Decoder(samprate=SAMPLE_RATE, loglevel="FATAL", cmninit=_FIRST_LEVELS)
         self._open = False
 
     def add(self, audio: bytes) -> None:
-        """Decode more of the utterance; the first audio opens it."""
+        """Decode more audio; the first audio opens an utterance."""
         if not self._open:
             self._decoder.start_utt()
             self._open = True
@@ -57,7 +57,7 @@ class Utterances:
             self._decoder.process_raw(audio[start : start + _PIECE])
 
     def end(self) -> str:
-        """Close the utterance and give its words."""
+        """Close the utterance and return its words."""
         if not self._open:
             return ""
         self._decoder.end_utt()
@@ -67,7 +67,7 @@ class Utterances:
 
 
 def serve(source: BinaryIO, sink: BinaryIO) -> None:
-    """Answer requests until the source ends."""
+    """Answer requests until ``source`` ends."""
     utterances = Utterances()
     while len(header := source.read(HEADER.size)) == HEADER.size:
         kind, length = HEADER.unpack(header)
@@ -80,5 +80,5 @@ def serve(source: BinaryIO, sink: BinaryIO) -> None:
 
 
 if __name__ == "__main__":
-    with contextlib.suppress(BrokenPipeError):  # nobody waits for the answer any more
+    with contextlib.suppress(BrokenPipeError):  # the parent process has exited
         serve(sys.stdin.buffer, sys.stdout.buffer)

@@ -1,7 +1,7 @@
-"""pocketsphinx in the seat of a LiveKit STT: decodes while the caller speaks.
+"""pocketsphinx as a LiveKit STT: it decodes while the caller speaks.
 
-Each stream has a decoder process of its own (:mod:`lastword.providers.offline.sphinx_decoder` says
-why). The bundled US English model with its open language model is used: no list of expected
+Each stream has its own decoder process (:mod:`lastword.providers.offline.sphinx_decoder` gives the
+reason). It uses the bundled US English model with its open language model, not a list of expected
 sentences.
 """
 
@@ -37,25 +37,25 @@ _LANGUAGE = LanguageCode("en-US")
 
 
 class DecoderProcess:
-    """A pocketsphinx that decodes one utterance after the other; its methods may block.
+    """A pocketsphinx process that decodes one utterance after another; the methods may block.
 
-    It starts at once and loads its model (0.6 s, 100 MB) while audio already waits in its pipe.
+    It starts at once and loads its model (0.6 s, 100 MB) while audio may already wait in the pipe.
     """
 
     def __init__(self) -> None:
-        self._process = subprocess.Popen(  # noqa: S603 - our own file
+        self._process = subprocess.Popen(  # noqa: S603 - a file of this package
             [sys.executable, "-P", str(Path(sphinx_decoder.__file__))],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             env=environment_without_keys(),
-            start_new_session=True,  # a Ctrl-C is the worker's to answer; this one ends with it
+            start_new_session=True,  # the worker handles Ctrl-C; this process exits after it
         )
 
     def add(self, frame: rtc.AudioFrame) -> None:
         """Send audio at 16 kHz, mono.
 
         Raises:
-            APIConnectionError: the process is gone.
+            APIConnectionError: the process has exited.
         """
         self._send(AUDIO, frame.data.tobytes())
 
@@ -63,7 +63,7 @@ class DecoderProcess:
         """End the utterance and wait for its words.
 
         Raises:
-            APIConnectionError: the process is gone.
+            APIConnectionError: the process has exited.
         """
         self._send(END)
         assert self._process.stdout is not None  # noqa: S101 - opened above
@@ -72,12 +72,12 @@ class DecoderProcess:
         return line.decode().strip()
 
     def close(self) -> None:
-        """Stop the process, whatever it does; twice is once."""
+        """Kill the process; may be called more than once."""
         self._process.kill()
         self._process.wait()
         for pipe in (self._process.stdin, self._process.stdout):
             if pipe is not None:
-                with contextlib.suppress(OSError):  # unsent audio to a process that is gone
+                with contextlib.suppress(OSError):  # unsent audio for a process that has exited
                     pipe.close()
 
     def _send(self, kind: bytes, audio: bytes = b"") -> None:
@@ -90,12 +90,12 @@ class DecoderProcess:
 
 
 class SphinxSTT(stt.STT[None]):
-    """Hears US English with pocketsphinx; finals only, in lower case, without punctuation.
+    """Recognises US English with pocketsphinx; final transcripts only, lower case, no punctuation.
+
+    It keeps a decoder process ready; ``aclose`` stops it.
 
     Args:
-        vad: finds where utterances begin and end; default is LiveKit's local model.
-
-    ``aclose`` it: it keeps a decoder ready.
+        vad: finds the start and end of utterances; default: LiveKit's local model.
     """
 
     def __init__(self, *, vad: vad.VAD | None = None) -> None:
@@ -116,16 +116,16 @@ class SphinxSTT(stt.STT[None]):
         return "pocketsphinx"
 
     def prewarm(self) -> None:
-        """Start a decoder, so that it is loaded when the call comes; returns at once."""
+        """Start a decoder before the call, so that it is loaded in time; returns at once."""
         if not self._ready and not self._closed:
             self._ready.append(DecoderProcess())
 
     def take_decoder(self) -> DecoderProcess:
-        """A decoder between two utterances; blocks for some milliseconds when it must start one."""
+        """Take an idle decoder, or start one, which blocks for a few milliseconds."""
         return self._ready.pop() if self._ready else DecoderProcess()
 
     def give_back(self, decoder: DecoderProcess) -> None:
-        """Keep a decoder that is between two utterances for whoever comes next."""
+        """Return an idle decoder, to be kept for the next stream."""
         if self._closed or self._ready:
             decoder.close()
         else:
@@ -137,7 +137,7 @@ class SphinxSTT(stt.STT[None]):
         language: NotGivenOr[str] = NOT_GIVEN,  # noqa: ARG002 - one language
         conn_options: APIConnectOptions = DEFAULT_API_CONNECT_OPTIONS,
     ) -> SphinxStream:
-        """Listen to a caller; the language is always US English."""
+        """Recognise one caller's speech; the language is always US English."""
         return SphinxStream(self, self._vad, conn_options)
 
     async def _recognize_impl(
@@ -159,13 +159,13 @@ class SphinxSTT(stt.STT[None]):
         return _final(text)
 
     async def aclose(self) -> None:
-        """Stop the decoder that is kept ready; streams stop their own when they close."""
+        """Stop the idle decoder; streams stop their own decoders when they close."""
         self._closed = True
         await asyncio.to_thread(_close_all, self._ready)
 
 
 class SphinxStream(stt.RecognizeStream):
-    """Hears one caller: speech goes to the decoder as it is spoken, its end asks for the words."""
+    """Recognises one caller: sends speech to the decoder as it arrives, then reads its words."""
 
     _stt: SphinxSTT
 
@@ -183,7 +183,7 @@ class SphinxStream(stt.RecognizeStream):
         except BaseException as error:
             decoder.close()
             if isinstance(error, BaseExceptionGroup):
-                raise error.exceptions[0] from error  # LiveKit tries again after an APIError
+                raise error.exceptions[0] from error  # LiveKit retries after an APIError
             raise
         finally:
             await voice.aclose()
@@ -210,7 +210,7 @@ class SphinxStream(stt.RecognizeStream):
                 for frame in event.frames:
                     heard += frame.duration
                     await asyncio.to_thread(decoder.add, frame)
-        if speaking:  # the line went dead in the middle of a word
+        if speaking:  # the audio ended during speech
             self._tell(await asyncio.to_thread(decoder.end), heard)
 
     async def _finish(self, decoder: DecoderProcess, event: vad.VADEvent, heard: float) -> None:
