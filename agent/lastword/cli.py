@@ -1,6 +1,6 @@
-"""The ``lastword`` command: arguments only; what they do is elsewhere.
+"""The ``lastword`` command line: options and help texts; the work is done in other modules.
 
-Each command imports what it needs when it runs: LiveKit and LangGraph take seconds.
+Each command imports what it needs when it runs, because LiveKit and LangGraph take seconds.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ app = typer.Typer(
 )
 
 eval_app = typer.Typer(
-    help="Measure decisions of a graph on labelled conversations.", no_args_is_help=True
+    help="Measure a graph's decisions on labelled conversations.", no_args_is_help=True
 )
 app.add_typer(eval_app, name="eval")
 
 GraphOption = Annotated[str | None, typer.Option(help="Name of the graph in langgraph.json.")]
-MetadataOption = Annotated[str, typer.Option(help="JSON that is sent with the dispatch.")]
+MetadataOption = Annotated[str, typer.Option(help="Metadata of the dispatch, as JSON text.")]
 _Result = TypeVar("_Result")
 
 
@@ -41,16 +41,16 @@ def call(
     script: Annotated[
         str | None,
         typer.Option(
-            help="What the caller says: a YAML file, or the name of one of the project's."
+            help="What the caller says: a YAML file, or the name of a caller script of the project."
         ),
     ] = None,
     metadata: MetadataOption = "",
     port: Annotated[int | None, typer.Option(help="Port of the local LiveKit server.")] = None,
     picture: Annotated[
-        Path | None, typer.Option(help="Also write what the terminal shows to this SVG file.")
+        Path | None, typer.Option(help="Also write the terminal output to this SVG file.")
     ] = None,
 ) -> None:
-    """Make a whole call on this machine: local server, worker, simulated caller."""
+    """Run a whole call on this machine: local LiveKit server, worker and simulated caller."""
     needs("lastword call", "offline")
     from lastword.private_files import private_file
     from lastword.tools.rehearsal.command import Rehearsal, rehearse
@@ -72,7 +72,7 @@ def talk(
     metadata: MetadataOption = "",
     audio: Annotated[bool, typer.Option(help="Use microphone and loudspeaker.")] = False,
 ) -> None:
-    """Talk to a graph yourself: typed lines, or microphone and loudspeaker."""
+    """Talk to a graph yourself: type lines, or use microphone and loudspeaker."""
     from lastword.tools.talk import talk_aloud, talk_typed
 
     settings = read_settings()
@@ -85,21 +85,25 @@ def talk(
 
 @app.command()
 def replay(
-    file: Annotated[Path, typer.Argument(help="A transcript: YAML, as make call writes it.")],
+    file: Annotated[
+        Path, typer.Argument(help="A transcript (YAML), such as one of lastword call.")
+    ],
     level: Annotated[
         Literal["graph", "session", "room"],
-        typer.Option(help="The graph alone, a LiveKit session, or a real room with real audio."),
+        typer.Option(
+            help="Run the graph alone, in a LiveKit session, or in a real room with real audio."
+        ),
     ] = "graph",
     graph: GraphOption = None,
     real_time: Annotated[
-        bool, typer.Option("--real-time", help="Take as long as the words would.")
+        bool, typer.Option("--real-time", help="Take as long as speaking the words would take.")
     ] = False,
     live: Annotated[bool, typer.Option("--live", help="Let the real chat model answer.")] = False,
     record: Annotated[
-        bool, typer.Option("--record", help="As --live, and keep its answers in a cassette.")
+        bool, typer.Option("--record", help="Like --live, and record its answers in a cassette.")
     ] = False,
 ) -> None:
-    """Have a written or recorded conversation again, and see whether it goes as it is written."""
+    """Replay a written or recorded conversation, and compare the result with the transcript."""
     from lastword.tools.replay.command import ReplayRequest, replay_file
 
     request = ReplayRequest(file, level, graph, real_time, live, record)
@@ -111,19 +115,20 @@ def replay(
 def check(
     graphs: Annotated[
         list[str] | None,
-        typer.Argument(metavar="GRAPH", help="Names in langgraph.json; default: all."),
+        typer.Argument(metavar="GRAPH", help="Names of graphs in langgraph.json; default: all."),
     ] = None,
     config: Annotated[
-        Path | None, typer.Option(help="The langgraph.json, if it is elsewhere.")
+        Path | None, typer.Option(help="Path of langgraph.json; default: LASTWORD_GRAPHS_CONFIG.")
     ] = None,
     form: Annotated[
-        Literal["text", "json"], typer.Option("--format", help="For people, or for machines.")
+        Literal["text", "json"],
+        typer.Option("--format", help="Text for people, or JSON for programs."),
     ] = "text",
 ) -> None:
-    """Read graphs without running them, and say what would go wrong in their calls.
+    """Check graphs without running them, and report what would go wrong in their calls.
 
-    Their modules are imported, which runs the code in them: check only code that you trust.
-    Exits with 1 when there is something to mend.
+    The graphs' modules are imported, which runs their code: check only code that you trust.
+    The exit code is 1 if there are findings.
     """
     from lastword.tools.check import check_graphs
     from lastword.tools.check.view import as_json, show
@@ -142,9 +147,9 @@ def check(
     add_help_option=False,
 )
 def worker(context: typer.Context) -> None:
-    """Run the worker: ``worker start`` in production, ``worker dev`` with reload.
+    """Run the worker: "worker start" in production, "worker dev" with reload.
 
-    The words after ``worker`` are LiveKit's own; ``worker --help`` lists them.
+    The arguments after "worker" are those of LiveKit's command line; "worker --help" lists them.
     """
     from lastword.worker import run_worker
 
@@ -158,42 +163,50 @@ def ends(
     history: Annotated[
         Literal["given", "replayed"],
         typer.Option(
-            help="given: the graph gets what both sides have said; "
-            "replayed: the caller's lines are said again, and the graph answers them."
+            help="given: the graph gets the history of both sides as it is written; "
+            "replayed: the caller's lines are said again, and the graph answers each of them."
         ),
     ] = "given",
     metadata: MetadataOption = "",
     model: Annotated[
-        str | None, typer.Option(help="Set LASTWORD_CHAT_MODEL, for graphs that read it.")
+        str | None,
+        typer.Option(help="Chat model: sets LASTWORD_CHAT_MODEL, for graphs that read it."),
     ] = None,
     against: Annotated[
-        str | None, typer.Option(help="Another graph, on the same cases, side by side.")
+        str | None, typer.Option(help="Run the same cases through this graph too, and compare.")
     ] = None,
     against_model: Annotated[
         str | None,
-        typer.Option(help="As --model, on the same cases in a process of its own, side by side."),
+        typer.Option(
+            help="Run the same cases with this model too, in a second process, and compare."
+        ),
     ] = None,
-    parallel: Annotated[int, typer.Option(min=1, help="So many cases at once.")] = 4,
+    parallel: Annotated[
+        int, typer.Option(min=1, help="Number of cases that run at the same time.")
+    ] = 4,
     limit: Annotated[
-        int | None, typer.Option(min=1, help="Only so many cases, spread over the file.")
+        int | None, typer.Option(min=1, help="Run at most this many cases, spread over the file.")
     ] = None,
     category: Annotated[
-        list[str] | None, typer.Option(help="Only cases of this category; can be repeated.")
+        list[str] | None, typer.Option(help="Run only the cases of this category; can be repeated.")
     ] = None,
     json_file: Annotated[
-        Path | None, typer.Option("--json", help="Write figures and all cases to this file.")
+        Path | None,
+        typer.Option("--json", help="Write the figures and all cases to this file as JSON."),
     ] = None,
     out: Annotated[
         Path | None, typer.Option(help="Write the report to this file as Markdown.")
     ] = None,
     fail_under_precision: Annotated[
-        float | None, typer.Option(min=0, max=1, help="Exit 1 when precision is below (0 to 1).")
+        float | None,
+        typer.Option(min=0, max=1, help="Exit with 1 if precision is below this (0 to 1)."),
     ] = None,
     fail_under_recall: Annotated[
-        float | None, typer.Option(min=0, max=1, help="Exit 1 when recall is below (0 to 1).")
+        float | None,
+        typer.Option(min=0, max=1, help="Exit with 1 if recall is below this (0 to 1)."),
     ] = None,
 ) -> None:
-    """Is the decision to hang up right? Labelled conversations are run through a graph."""
+    """Measure on labelled conversations whether a graph hangs up when it should."""
     from lastword.tools.evaluation.ends import EndsRequest, measure_ends
 
     request = EndsRequest(
@@ -221,13 +234,13 @@ def ends(
 
 
 async def until_signalled(work: Coroutine[Any, Any, _Result]) -> _Result:
-    """Run ``work``; SIGTERM cancels it like Ctrl-C does, so that it ends what it has started."""
+    """Run ``work``; SIGTERM cancels it like Ctrl-C, so that it stops everything it has started."""
     if (this := asyncio.current_task()) is not None:
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, this.cancel)
     return await work
 
 
 def main(run: Callable[[], object] = app) -> None:
-    """Run the command; a mistake of the user's is one sentence and exit code 1."""
+    """Run the command; a user's mistake is reported in one sentence, with exit code 1."""
     make_checkpoints_strict()
     run_command(run)
