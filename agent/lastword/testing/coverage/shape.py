@@ -109,9 +109,9 @@ def shape_of(
 ) -> GraphShape:
     """Read the shape of a compiled graph; ``endings`` are its declared reasons.
 
-    The edges are read from the graph's builder. LangGraph's ``get_graph()`` omits every node after a
-    router that declares no targets (seen with 1.2: the whole graph, if that router is the first),
-    so it is used only for graphs of the functional API, which have no builder.
+    The edges are read from the graph's builder. LangGraph's ``get_graph()`` omits every node after
+    a router that declares no targets (seen with 1.2: the whole graph, if that router is the
+    first), so it is used only for graphs of the functional API, which have no builder.
     """
     parts = list(_parts(graph, "", ()))
     nodes = tuple(node for part in parts for node in part.nodes)

@@ -239,7 +239,8 @@ class Stage:
 def caller_ticket(ticket: api.AccessToken, room: str, plan: Plan, agent_name: str) -> str:
     """Fill in a caller's access token: it may speak and listen in ``room``.
 
-    It may press keys only if the plan has any. The token carries the dispatch of the agent, as in production.
+    It may press keys only if the plan has any. The token carries the dispatch of the agent, as in
+    production.
     """
     dispatch = api.RoomAgentDispatch(agent_name=agent_name, metadata=json.dumps(plan.metadata))
     grants = api.VideoGrants(

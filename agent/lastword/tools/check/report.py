@@ -80,8 +80,8 @@ class Finding:
 
     ``code`` is stable and a key of ``KINDS``. ``node`` is the node's name, after the names of
     the nodes whose subgraphs contain it ("agent/model"); ``channel`` is a channel of the state;
-    both are "" when the finding is about the whole graph. ``also`` are other lines where a comment can
-    silence the finding.
+    both are "" when the finding is about the whole graph. ``also`` are other lines where a comment
+    can silence the finding.
     """
 
     code: str
