@@ -1,6 +1,6 @@
 """The ``lastword`` command: arguments only; ``lastword.tools`` has what the commands do.
 
-Each command imports what it needs when it runs: LiveKit and LangGraph take seconds.
+Each command imports what it needs when it runs, because LiveKit and LangGraph take seconds.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ eval_app = typer.Typer(
 app.add_typer(eval_app, name="eval")
 
 GraphOption = Annotated[str | None, typer.Option(help="Name of the graph in langgraph.json.")]
-MetadataOption = Annotated[str, typer.Option(help="JSON that is sent with the dispatch.")]
+MetadataOption = Annotated[str, typer.Option(help="Metadata of the dispatch, as JSON text.")]
 _Result = TypeVar("_Result")
 
 
@@ -107,7 +107,9 @@ def replay(
     ],
     level: Annotated[
         Literal["graph", "session", "room"],
-        typer.Option(help="The graph alone, a LiveKit session, or a real room with real audio."),
+        typer.Option(
+            help="Run the graph alone, in a LiveKit session, or in a real room with real audio."
+        ),
     ] = "graph",
     graph: GraphOption = None,
     real_time: Annotated[
@@ -188,7 +190,8 @@ def ends(
     ] = "given",
     metadata: MetadataOption = "",
     model: Annotated[
-        str | None, typer.Option(help="Set LASTWORD_CHAT_MODEL, for graphs that read it.")
+        str | None,
+        typer.Option(help="Chat model: sets LASTWORD_CHAT_MODEL, for graphs that read it."),
     ] = None,
     against: Annotated[
         str | None, typer.Option(help="Compare with another graph on the same cases.")

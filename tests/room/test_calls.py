@@ -171,7 +171,7 @@ async def test_stopping_a_call_leaves_no_process_behind(
     [
         ("livekit-server", "livekit-server ended"),
         ("lastword.testing.stage.worker_process", "the worker stopped"),
-        ("lastword.testing.stage.caller", "the caller broke off the call"),
+        ("lastword.testing.stage.caller", "the caller failed; its last lines:"),
     ],
 )
 async def test_a_part_that_breaks_is_named(command: str, sentence: str, tmp_path: Path) -> None:
@@ -195,7 +195,7 @@ async def test_a_taken_port_is_one_sentence(tmp_path: Path) -> None:
     async with server, running_part("lastword call", call_command("--port", str(port))) as part:
         said = await lastword_call(part)
         assert await part.exit_code() == 1
-    assert f"lastword: port {port} on 127.0.0.1 cannot be had" in said
+    assert f"lastword: port {port} on 127.0.0.1 cannot be used" in said
     assert "Traceback" not in said
 
 

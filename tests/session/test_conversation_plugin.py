@@ -73,7 +73,7 @@ def test_p10_ways_that_no_conversation_takes_are_named(
     assert ran.code == 1, "all conversations passed, and too few edges were taken"
     assert "2 passed" in ran.printed
     assert "nodes not run: sell, end" in ran.printed
-    assert "shop: 33 % of the edges were taken, 50 % are wanted" in ran.printed
+    assert "shop: 33 % of the edges were taken, 50 % are required" in ran.printed
     reports = project.folder / "reports"
     [graph] = json.loads((reports / "coverage.json").read_text())["graphs"]
     assert graph["graph"] == "shop"

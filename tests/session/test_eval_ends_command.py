@@ -107,7 +107,7 @@ def test_a_file_that_cannot_be_written_is_refused_before_anything_runs(
     settings: Settings, dataset: str, tmp_path: Path
 ) -> None:
     request = EndsRequest(dataset, "no-such-graph", json_file=tmp_path / "nowhere" / "ends.json")
-    with pytest.raises(EvaluationFailed, match="there is no folder"):
+    with pytest.raises(EvaluationFailed, match="the folder .* does not exist"):
         measured(request, settings)
 
 
@@ -149,7 +149,7 @@ async def test_a_model_that_did_not_answer_is_told_and_no_store_is_written(
         *("--history", "replayed", "--fail-under-recall", "1"),
         LASTWORD_STORE=str(store),
     )
-    assert "Graph appointment, model: offline-rules. other was asked for, but" in said
+    assert "Graph appointment, model: offline-rules. other was requested, but" in said
     assert code == 1
     assert re.fullmatch(
         r"lastword: recall is 0\.\d+, but --fail-under-recall requires 1:.*\n", errors
@@ -158,5 +158,7 @@ async def test_a_model_that_did_not_answer_is_told_and_no_store_is_written(
 
 
 async def test_a_second_side_that_breaks_says_why_in_one_sentence(tmp_path: Path) -> None:
-    with pytest.raises(EvaluationFailed, match="^the second side failed: there is no dataset 'x'"):
+    with pytest.raises(
+        EvaluationFailed, match="^the second side failed: the dataset 'x' does not exist"
+    ):
         await run_elsewhere(["x"], {}, tmp_path)

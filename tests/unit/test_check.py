@@ -76,7 +76,7 @@ def test_a_comment_that_silences_is_counted(tmp_path: Path) -> None:
 def test_a_comment_that_matches_nothing_is_noted(tmp_path: Path) -> None:
     notes = check_graphs(project(tmp_path, "silenced:by_comment")).notes
     assert [one.partition(":")[2].partition(" ")[2] for one in notes] == [
-        "ignores 'no-ending', which matches nothing"
+        "ignores 'no-ending', which matches no finding"
     ]
 
 
@@ -91,7 +91,7 @@ def test_an_entry_about_another_node_silences_nothing_and_is_noted(tmp_path: Pat
     report = check_graphs(config)
     assert found(report) == [("unreachable-node", "lost")]
     [note] = report.notes
-    assert note.endswith("ignores 'lost:other:unreachable-node', which matches nothing")
+    assert note.endswith("ignores 'lost:other:unreachable-node', which matches no finding")
 
 
 @pytest.mark.parametrize("entry", ["may-be-spoken", "by_node:talk:may-be-spoken"])
@@ -119,7 +119,7 @@ def test_a_list_of_ignored_findings_that_is_none_is_one_sentence(
 ) -> None:
     config = project(tmp_path, "ways:by_node")
     (tmp_path / "pyproject.toml").write_text(f"[tool.lastword.check]\nignore = {ignore}\n")
-    with pytest.raises(SettingsError, match=r"pyproject\.toml.*(list of texts|not TOML)"):
+    with pytest.raises(SettingsError, match=r"pyproject\.toml.*(list of strings|not TOML)"):
         check_graphs(config)
 
 

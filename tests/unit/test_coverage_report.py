@@ -111,7 +111,7 @@ def test_a_graph_under_the_wanted_percent_gets_a_sentence() -> None:
     half = to_left()
     assert half.under(50) == []
     assert half.under(50.1) == [
-        "small: 50 % of the edges were taken, 50.1 % are wanted; "
+        "small: 50 % of the edges were taken, 50.1 % are required; "
         "not taken: __start__ -> right, right -> __end__"
     ]
 
@@ -145,7 +145,7 @@ def test_the_table_has_a_line_for_each_graph_and_what_is_missing_below() -> None
         "    __start__ -> ask",
         "    left, right -> __end__",
         "  endings not seen: token",
-        "  the router of ask declares no targets; only those that were taken are counted",
+        "  the router of ask declares no targets; only the edges that were taken are counted",
     ]
 
 

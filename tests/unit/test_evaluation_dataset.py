@@ -60,7 +60,7 @@ def test_a_line_is_a_case_and_blank_lines_are_none(tmp_path: Path) -> None:
     ("row", "sentence"),
     [
         ("{", "this is not JSON"),
-        ("[]", "this is no JSON object"),
+        ("[]", "this is not a JSON object"),
         ({**GOOD, "labl": 1}, "the field `labl` is unknown"),
         (
             {**GOOD, "history": [{"role": "user", "text": "x", "at": 1}]},
@@ -80,7 +80,7 @@ def test_a_line_is_a_case_and_blank_lines_are_none(tmp_path: Path) -> None:
             {**GOOD, "history": [{"role": "agent", "text": " "}, *GOOD["history"]]},
             "`history[0].text` of the agent is empty",
         ),
-        (GOOD, "`id` 'a' is that of line 1 too"),
+        (GOOD, "`id` 'a' is already used in line 1"),
     ],
 )
 def test_a_wrong_line_is_named_with_file_line_and_field(

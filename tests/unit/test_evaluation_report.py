@@ -84,7 +84,7 @@ def test_the_terminal_shows_the_first_wrong_cases_and_says_how_many_there_are() 
     text = shown(report([], [side(*[MISSED] * (SHOWN_CASES + 2))], SHOWN_CASES))
     assert f"missed hang-ups of desk (a-model): {SHOWN_CASES + 2}" in text
     assert text.count("label end") == SHOWN_CASES
-    assert "... and 2 more: --out FILE and --json FILE have them all" in text
+    assert "... and 2 more: --out FILE or --json FILE writes all of them" in text
     assert "words *0* | [red]" in text
     assert "No wrong case" not in text
 

@@ -1,1 +1,1 @@
-"""What the commands of ``lastword`` run, apart from the worker."""
+"""The code behind the ``lastword`` commands, except the worker."""

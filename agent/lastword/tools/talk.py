@@ -1,4 +1,4 @@
-"""Talk to a graph at the keyboard, or aloud where the machine has ears and a mouth."""
+"""``lastword talk``: talk to a graph by typing, or with microphone and loudspeaker."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ from lastword.worker import make_call, prewarm
 
 
 class Terminal:
-    """A line that is one terminal: hanging up closes it."""
+    """The terminal as the caller's line: hanging up closes it."""
 
     name = "terminal"
 
@@ -54,23 +54,24 @@ class Terminal:
         self.closed = False
 
     async def remove(self) -> None:
-        """Take no more lines."""
+        """Stop reading lines."""
         self.closed = True
 
     async def is_gone(self) -> bool:
-        """Tell whether the line takes no more."""
+        """Whether no more lines are read."""
         return self.closed
 
 
 async def talk_typed(
     settings: Settings, graph: str | None, dispatch: Dispatch, console: SafeConsole
 ) -> None:
-    """Hold a conversation in typed lines; ends when the graph or the user ends it.
+    """Run a typed conversation until the graph or the user ends it.
 
     Raises:
         GraphError: the graph does not load, or is not served behind its URL.
         MemoryUnavailable: the graphs' memory cannot be opened.
-        MissingExtra: there is a terminal, and what reads lines from it is not installed.
+        MissingExtra: standard input is a terminal, and the extra ``testing``, which reads lines
+            from it, is not installed.
     """
     if sys.stdin.isatty():
         needs("lastword talk at a terminal", "testing")
@@ -97,12 +98,12 @@ async def talk_typed(
 
 
 def _patient(policy: CallPolicy) -> CallPolicy:
-    """Whoever types may take their time; what is typed has no sound by which to measure silence."""
+    """The policy without limits of silence and duration: typing is slow, and makes no sound."""
     return replace(policy, silence_timeout=None, first_words_timeout=None, max_duration=None)
 
 
 async def _prepare(settings: Settings, graph: str) -> None:
-    """Find out before the conversation begins what it would find out too late."""
+    """Check the server and the memory before the conversation begins."""
     if settings.graph_url is not None:
         await asyncio.to_thread(check_server, settings.graph_url, [graph])
     if settings.graph_memory is not None:
@@ -150,7 +151,7 @@ async def _converse(call: Call, console: SafeConsole) -> CallEnd:
 
 
 async def _turn(call: Call, words: str) -> None:
-    """Say a line; no line is the caller hanging up."""
+    """Say a line; an empty line is the caller hanging up."""
     if words:
         await call.session.run(user_input=words)
     else:
@@ -158,7 +159,7 @@ async def _turn(call: Call, words: str) -> None:
 
 
 async def _read_line() -> str:
-    """Read a line of the user's; "" when there is none any more."""
+    """Read a line from the user; "" at the end of the input."""
     try:
         if sys.stdin.isatty():
             from prompt_toolkit import PromptSession  # noqa: PLC0415 - an extra
@@ -172,11 +173,11 @@ async def _read_line() -> str:
 
 
 def talk_aloud(settings: Settings, graph: str | None, metadata: str) -> None:
-    """Hold a conversation through microphone and loudspeaker: LiveKit's console mode.
+    """Run a conversation with microphone and loudspeaker, in LiveKit's console mode.
 
     Raises:
-        AudioDeviceMissing: the machine lacks one of the two, or PortAudio.
-        SettingsError: the models' keys are half-set.
+        AudioDeviceMissing: there is no microphone, no loudspeaker or no PortAudio.
+        SettingsError: only some of the models' keys are set.
         MissingExtra: the models are not installed.
         MemoryUnavailable: the graphs' memory cannot be reached.
     """
@@ -211,12 +212,12 @@ async def _take_console_call(metadata: str, ctx: JobContext) -> None:
 
 
 def _leave() -> None:
-    """End the process at once: LiveKit's console has no way to be hung up on.
+    """End the process at once: LiveKit's console cannot be stopped when the call is over.
 
-    Stopping it the polite way closes its event loop under the running audio callbacks.
+    An orderly stop closes its event loop while audio callbacks still run.
     """
     if sys.stdin.isatty():
-        command = ["stty", "sane"]  # LiveKit's console has read keys unechoed
+        command = ["stty", "sane"]  # LiveKit's console has turned echo off
         subprocess.run(command, check=False, env=environment_without_keys())  # noqa: S603 - fixed
     sys.stdout.flush()
     os._exit(0)
@@ -230,7 +231,7 @@ def show_end(end: CallEnd, console: SafeConsole) -> None:
 
 
 def check_audio_devices(query: Callable[[str], object] | None = None) -> None:
-    """Check that there is something to hear and to speak with.
+    """Check that there is a microphone and a loudspeaker.
 
     Args:
         query: finds the default device of a kind, "input" or "output"; default: PortAudio's.

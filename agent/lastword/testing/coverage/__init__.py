@@ -1,4 +1,4 @@
-"""Which nodes, edges and endings of a graph the tests took, and which they did not."""
+"""Graph coverage: the nodes, edges and endings of a graph that the tests took."""
 
 from lastword.testing.coverage.coverage import Coverage, EndingCount
 from lastword.testing.coverage.report import coverage_table, mermaid, write_reports

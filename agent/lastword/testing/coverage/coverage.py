@@ -1,4 +1,4 @@
-"""What runs took of a graph's shape: percentages, and the names of what is missing (pure)."""
+"""Coverage of a graph by its runs: percentages, and the names of what is missing (pure)."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from lastword.testing.coverage.taken import Taken
 
 @dataclass(frozen=True)
 class EndingCount:
-    """How often the graph ended calls in one way: a declared reason, or "source: reason"."""
+    """How often calls ended with one ending; ``name`` is a declared reason or "source: reason"."""
 
     name: str
     count: int
@@ -21,9 +21,9 @@ class EndingCount:
 
 @dataclass(frozen=True)
 class Coverage:
-    """What runs took of a graph.
+    """A graph's shape, and what its runs took of it.
 
-    Percentages are from 0 to 100; a graph that has none of a kind has 100 % of it.
+    Percentages are from 0 to 100; 100 if the graph has nothing of that kind.
     """
 
     shape: GraphShape
@@ -31,7 +31,7 @@ class Coverage:
 
     @property
     def edges(self) -> tuple[Edge, ...]:
-        """The edges that count: the declared ones, and undeclared ones that were taken.
+        """The edges that are counted: the declared ones, and undeclared ones that were taken.
 
         The implied edge to the end does not count for a node that took an undeclared edge.
         """
@@ -50,8 +50,8 @@ class Coverage:
     def endings(self) -> tuple[EndingCount, ...]:
         """Declared reasons with their counts, then other endings seen, as "node: confirmed".
 
-        Without declared reasons: the endings seen, and with count 0 those that are known to be
-        possible: the end node; the end token, unless the graph has the end node or another
+        Without declared reasons: the endings seen, and with count 0 the endings that are known to
+        be possible: the end node; or the end token, if the graph has no end node and no other
         ending was seen.
         """
         seen = sorted(self.taken.endings.items())
@@ -115,13 +115,13 @@ class Coverage:
         return _percent(len(self.missing_endings), declared)
 
     def under(self, percent: float) -> list[str]:
-        """A sentence with the missing edges if less than ``percent`` was taken, else none."""
+        """One sentence with the missing edges if less than ``percent`` was taken; else []."""
         if self.edges_percent >= percent:
             return []
         missing = ", ".join(map(str, self.missing_edges))
         return [
             f"{self.shape.name}: {rounded_down(self.edges_percent)} % of the edges were taken, "
-            f"{percent:g} % are wanted; not taken: {missing}"
+            f"{percent:g} % are required; not taken: {missing}"
         ]
 
     def as_json(self) -> dict[str, Any]:
@@ -153,7 +153,7 @@ class Coverage:
 
 
 def rounded_down(percent: float) -> int:
-    """Whole percent; only 100.0 becomes 100."""
+    """Whole percent, rounded down, so that only 100.0 becomes 100."""
     return floor(percent)
 
 

@@ -1,4 +1,4 @@
-"""The coverage report: a table for the terminal; a Markdown page and a JSON file."""
+"""The coverage report: a table in the terminal, a Markdown page and a JSON file."""
 
 from __future__ import annotations
 
@@ -57,8 +57,8 @@ def write_reports(folder: Path, coverages: Sequence[Coverage]) -> None:
 def mermaid(coverage: Coverage) -> str:
     """The graph as a Mermaid flowchart.
 
-    Nodes, edges and endings that were taken have their counts, the others are dashed and red. The
-    start of a subgraph is drawn as the node that contains it.
+    Nodes, edges and endings that were taken are labelled with their counts; the others are dashed
+    and red. The start of a subgraph is drawn as the node that contains it.
     """
     taken = coverage.taken
     ids = {node: f"n{at}" for at, node in enumerate(coverage.shape.nodes)}
@@ -90,7 +90,7 @@ def _page(coverages: Sequence[Coverage]) -> str:
 
 
 def _section(coverage: Coverage) -> str:
-    """A graph's part of the page; no line of ``_missing`` can close the fence that holds it."""
+    """A graph's section of the page. No line of ``_missing`` can close its code fence."""
     missing = _missing(coverage)
     text = "\n".join(("```text", *missing, "```")) if missing else "Everything was taken."
     drawing = f"```mermaid\n{mermaid(coverage)}```"
@@ -110,7 +110,7 @@ def _missing(coverage: Coverage) -> list[str]:
     if coverage.undeclared_endings:
         lines.append(f"  endings not declared: {', '.join(coverage.undeclared_endings)}")
     lines += [
-        f"  the router of {node} declares no targets; only those that were taken are counted"
+        f"  the router of {node} declares no targets; only the edges that were taken are counted"
         for node in coverage.shape.undeclared
     ]
     return [one_line(line) for line in lines]
@@ -130,12 +130,12 @@ def _in_short(edges: Iterable[Edge]) -> list[str]:
 
 
 def _indent(line: str) -> tuple[int, int, int, int]:
-    """Padding that also indents the continuation of a line that is wrapped."""
+    """Padding that also indents the continuation of a wrapped line."""
     return 0, 0, 0, len(line) - len(line.lstrip())
 
 
 def _shares(coverage: Coverage) -> tuple[str, ...]:
-    """What was taken of each of ``_KINDS``: "17/19  89 %", or "-" if the graph has none."""
+    """The share taken of each of ``_KINDS``: "17/19  89 %", or "-" if the graph has none."""
     declared = sum(ending.declared for ending in coverage.endings)
     return (
         _share(len(coverage.missing_nodes), len(coverage.shape.nodes)),
@@ -152,7 +152,7 @@ def _share(missing: int, total: int) -> str:
 
 
 def _endings(coverage: Coverage) -> list[str]:
-    """The endings as a subgraph of their own, since no edge leads to a reason."""
+    """The endings as a separate subgraph, because no edge leads to a reason."""
     if not coverage.endings:
         return []
     lines = ['subgraph endings["endings"]', "    direction LR"]

@@ -39,7 +39,7 @@ class Edge:
         return self.source, self.target
 
     def __str__(self) -> str:
-        """For people: ``book -> pick``."""
+        """The edge as text: ``book -> pick``."""
         return f"{self.source} -> {self.target}"
 
 
@@ -109,9 +109,9 @@ def shape_of(
 ) -> GraphShape:
     """Read the shape of a compiled graph; ``endings`` are its declared reasons.
 
-    The edges are read from the graph's builder. LangGraph's ``get_graph()`` leaves out every node
-    behind a router that declares no targets (seen with 1.2: the whole graph, when that router is
-    the first), so it is used only for graphs of the functional API, which have no builder.
+    The edges are read from the graph's builder. LangGraph's ``get_graph()`` omits every node after
+    a router that declares no targets (seen with 1.2: the whole graph, if that router is the
+    first), so it is used only for graphs of the functional API, which have no builder.
     """
     parts = list(_parts(graph, "", ()))
     nodes = tuple(node for part in parts for node in part.nodes)
@@ -134,7 +134,7 @@ def shape_of(
 
 @dataclass
 class _Part:
-    """One graph or subgraph while it is read; its names have the prefix."""
+    """One graph or subgraph while it is read; all names in it start with ``prefix``."""
 
     prefix: str
     nodes: list[str] = field(default_factory=list)
@@ -232,14 +232,14 @@ def _drawn(graph: Pregel[Any, Any, Any, Any], prefix: str) -> _Part:
 
 
 def declared_endings(config: Path) -> Mapping[str, Sequence[str]]:
-    """Graph → its declared reasons, from ``[tool.lastword.coverage]`` ``endings``.
+    """Read graph → declared reasons from ``[tool.lastword.coverage]`` ``endings``.
 
-    They are read from the pyproject.toml beside ``config``, the ``langgraph.json``. Without that
-    file or table the mapping is empty.
+    The pyproject.toml is the one beside ``config``, the ``langgraph.json``. Without that file or
+    table the mapping is empty.
 
     Raises:
-        GraphError: ``config`` cannot be read, or the table names a graph that it does not have.
-        DeclarationError: the pyproject.toml is not TOML, or the table has another form.
+        GraphError: ``config`` cannot be read, or the table names a graph that is not in it.
+        DeclarationError: the pyproject.toml is not TOML, or the table has the wrong form.
     """
     project = config.resolve().parent / "pyproject.toml"
     try:
@@ -264,6 +264,5 @@ def declared_endings(config: Path) -> Mapping[str, Sequence[str]]:
 
 
 _FORM = (
-    "has [tool.lastword.coverage] endings of another form than "
-    '{ graph = ["reason", "another_reason"] }'
+    '[tool.lastword.coverage] endings must have the form { graph = ["reason", "another_reason"] }'
 )

@@ -52,15 +52,15 @@ class Taken:
         """Read what ``to_json`` wrote.
 
         Raises:
-            ValueError: the text has another form.
+            ValueError: the text was not written by ``to_json``.
         """
         try:
             match json.loads(text):
                 case {"nodes": dict(nodes), "edges": list(edges), "endings": list(endings)}:
                     return cls(Counter(nodes), _pairs(edges), _pairs(endings))
         except (TypeError, ValueError, RecursionError) as error:
-            raise ValueError(f"not the counts of a graph: {error}") from error
-        raise ValueError("not the counts of a graph: they need nodes, edges and endings")
+            raise ValueError(f"these are not the counts of a graph: {error}") from error
+        raise ValueError("these are not the counts of a graph: nodes, edges or endings are missing")
 
 
 def _pairs(rows: list[tuple[str, str, int]]) -> Counter[tuple[str, str]]:
@@ -100,7 +100,7 @@ def edges_taken(run: RunLog, shape: GraphShape) -> Edges:
     """Count the edges of ``shape`` that the run took.
 
     An edge is taken when its source finished and chose it, and its target ran in the next step.
-    Fixed edges, return values of routers and ``Command(goto=...)`` tell the choice. The choice of
+    Fixed edges, return values of routers and ``Command(goto=...)`` give the choice. The choice of
     a router that LangGraph does not trace (``trace=False``, as in ``create_agent``) is inferred
     from the nodes that ran next. Joins and deferred nodes may run more than one step later. An
     edge to the end of the graph needs no node to run after it.
@@ -204,7 +204,7 @@ class _Reading:
 
 
 def _with_start(run: RunLog) -> list[TaskLog]:
-    """Add the start: LangGraph traces it as a task only when it has a router."""
+    """Add a task for START, which LangGraph traces only when START has a router."""
     if run.resumed or not run.tasks or any(task.node == START for task in run.tasks):
         return run.tasks
     return [TaskLog(START, min(task.step for task in run.tasks) - 1, ended=True), *run.tasks]

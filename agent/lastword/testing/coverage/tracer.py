@@ -44,7 +44,7 @@ class EdgeTracer(BaseCallbackHandler):
         self._continuing: set[UUID] = set()
 
     def taken(self, shape: GraphShape) -> Taken:
-        """Counts so far, without endings; nodes that are not in ``shape`` are left out."""
+        """The counts so far, without endings; nodes that are not in ``shape`` are omitted."""
         known = {*shape.nodes}
         nodes: Counter[str] = Counter()
         edges: Counter[tuple[str, str]] = Counter()

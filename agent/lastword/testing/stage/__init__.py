@@ -1,1 +1,1 @@
-"""A whole call on one machine: livekit-server, worker and simulated caller as real processes."""
+"""Whole calls on one machine: livekit-server, worker and simulated caller, each a process."""

@@ -1,4 +1,4 @@
-"""A call as the caller heard it: both sides on one clock, in one stereo file."""
+"""A stereo recording of a call as the caller heard it, with both sides on one clock."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from lastword.private_files import private_file
 
 RATE = 48_000
 GAP_S = 0.03
-"""Frames that come later than this, and stay later, came after a gap."""
+"""Seconds: frames that are later than this, and stay later, follow a gap."""
 
 Samples = NDArray[np.int16]
 
 
 class Side:
-    """One voice of the recording: frames and the times at which they were there.
+    """One voice of the recording: its frames, and the times at which they ended.
 
-    A frame that is late because this process was slow is followed by frames that catch up; a frame
-    that is late because nothing was sent is not. So a frame's place is decided by all that follow.
+    If a frame is late because this process was slow, the frames after it catch up; if it is late
+    because nothing was sent, they do not. So a frame's position depends on all later frames.
     """
 
     def __init__(self) -> None:
@@ -30,12 +30,12 @@ class Side:
         self._ends: list[float] = []
 
     def add(self, frame: Samples, end: float) -> None:
-        """Take a frame whose last sample was there at ``end``, in seconds on the call's clock."""
+        """Add a frame whose last sample came at ``end``, in seconds on the call's clock."""
         self._frames.append(frame)
         self._ends.append(end)
 
     def placed(self, zero: float) -> list[tuple[int, Samples]]:
-        """Each frame with its first sample's position, counted from the time ``zero``."""
+        """Each frame after its position: samples from the time ``zero`` to its first sample."""
         if not self._frames:
             return []
         lengths = np.array([len(frame) for frame in self._frames])
@@ -53,7 +53,7 @@ class CallRecording:
     """The caller's voice on the left, everything that was received on the right.
 
     Args:
-        zero: time at which the recording begins, in seconds of the clock of all frames.
+        zero: time at which the recording begins, in seconds on the clock of all frames.
     """
 
     def __init__(self, zero: float) -> None:
@@ -62,7 +62,7 @@ class CallRecording:
         self._received: dict[str, Side] = {}
 
     def received(self, track: str) -> Side:
-        """The side of one received track; all of them are mixed."""
+        """The side of one received track; all received tracks are mixed."""
         return self._received.setdefault(track, Side())
 
     def stereo(self, end: float) -> Samples:
@@ -78,7 +78,9 @@ class CallRecording:
         return np.clip(mix, -32768, 32767).astype(np.int16)
 
     def write(self, path: Path, end: float) -> None:
-        """Write the file, WAV or Ogg/Opus by its name, for the owner alone, complete or not at all.
+        """Write the file, WAV if it is named so, else Ogg/Opus; readable by its owner only.
+
+        A failed write leaves no incomplete file.
 
         Raises:
             UnwritableFile: it cannot be written.
@@ -97,7 +99,7 @@ def _write_wav(target: IO[bytes], samples: Samples) -> None:
 
 
 def _write_ogg(target: IO[bytes], samples: Samples) -> None:
-    import soundfile  # noqa: PLC0415 - an optional extra, and WAV does without
+    import soundfile  # noqa: PLC0415 - an optional extra, not needed for WAV
 
     channels = samples.shape[1]
     with soundfile.SoundFile(target, "w", RATE, channels, format="OGG", subtype="OPUS") as file:

@@ -1,29 +1,29 @@
-"""The simulated caller, a process of its own: ``python -m lastword.testing.stage.caller``.
+"""The simulated caller, a separate process: ``python -m lastword.testing.stage.caller``.
 
-It reads its job, one line of JSON (the fields of ``CallerJob``), from standard input, calls, and
-writes what happens as lines of JSON to standard output. Each has ``event`` and ``t``: when it
-happened, on ``time.monotonic()``, which all processes of a machine share. Lines come in the order
-in which things became certain.
+It reads its job, one line of JSON (the fields of ``CallerJob``), from standard input, joins the
+room, and writes events as lines of JSON to standard output. Each has ``event`` and ``t``, the time
+on ``time.monotonic()``, which all processes of a machine share. An event is written as soon as it
+is certain, so ``t`` may be earlier than that of the line before.
 
 ===========================  =========================================================
 event                        further fields
 ===========================  =========================================================
 ``joined``                   ``room``, ``identity``
 ``agent_track``              ``identity``, ``track``: the caller hears this track now
-``agent_speaking_started``   by the energy of what was received
+``agent_speaking_started``   judged by the energy of the received audio
 ``agent_speaking_stopped``   ``t`` is the last voiced sample; written 0.8 s after it
-``agent_text``               ``text``, ``segment``: an utterance's words, when complete
+``agent_text``               ``text``, ``segment``: the words of a complete utterance
 ``line_started``             ``line`` (from 0), ``text``, ``source``, ``repeated``; ``text`` is
-                             "" for keys and for hanging up
+                             "" for key presses and for hanging up
 ``line_finished``            ``line``, ``text``, ``source``, ``repeated``
-``last_voiced_sample``       ``t`` is the last voiced sample that was received in the call
-``disconnected``             ``reason``: LiveKit's name for it
+``last_voiced_sample``       ``t`` is the last voiced sample received in the call
+``disconnected``             ``reason``: name of LiveKit's ``DisconnectReason``
 ``finished``                 ``reason``, ``seconds`` in the call, ``recording``, and
                              ``line_gone_after``: seconds from the last voiced sample to
                              the disconnection; null when nothing was heard
 ===========================  =========================================================
 
-The exit code is 0 when the far side ended the call, else 1 after one sentence on standard error.
+The exit code is 0 when either side hung up; else 1, after one sentence on standard error.
 """
 
 from __future__ import annotations
@@ -62,11 +62,11 @@ from lastword.untrusted.printable import public_url
 
 TRANSCRIPTION = "lk.transcription"
 KEYS = "0123456789*#ABCD"
-"""In the order of their codes (RFC 4733, section 3.2)."""
+"""DTMF keys in the order of their codes (RFC 4733, section 3.2)."""
 
 _FRAME = round(RATE * FRAME_S)
-_QUEUE_MS = 60  # of audio ahead of time: what this process may be slow by without a gap
-_DRAIN_S = 0.5  # for what was received before the disconnection and is not yet read
+_QUEUE_MS = 60  # of audio sent ahead: this process may be late by this much without a gap
+_DRAIN_S = 0.5  # to read what was received before the disconnection
 
 
 @dataclass(frozen=True)
@@ -92,12 +92,12 @@ class _Broken:
 
 
 class Caller:
-    """One call, from joining to the line's end.
+    """One call, from joining the room to the disconnection.
 
     Args:
-        job: what to do.
-        spoken: the lines' sound, in the order of the lines, then that of the break-ins.
-        emit: is given what happens.
+        job: what the caller does.
+        spoken: the sound of the lines, in their order, then that of the break-ins.
+        emit: called with every event.
     """
 
     def __init__(self, job: CallerJob, spoken: Sequence[SpokenLine], emit: Emit) -> None:
@@ -118,10 +118,10 @@ class Caller:
         self._said = -1
 
     async def run(self) -> None:
-        """Call until the far side ends it; the recording is written in any case.
+        """Run the call to its end; the recording is written in any case.
 
         Raises:
-            CallFailed: no connection, or the call lasted longer than the job allows.
+            CallFailed: there is no connection, or the call lasted longer than the job allows.
         """
         self._take_events()
         try:
@@ -134,7 +134,7 @@ class Caller:
             await self._source.aclose()
 
     def _take_events(self) -> None:
-        """LiveKit's callbacks only put what they bring into the inbox."""
+        """Register LiveKit's callbacks, which only put events into the inbox."""
 
         def subscribed(
             track: rtc.Track, _: rtc.RemoteTrackPublication, participant: rtc.RemoteParticipant
@@ -149,7 +149,7 @@ class Caller:
 
         def text(reader: rtc.TextStreamReader, identity: str) -> None:
             if identity == self._room.local_participant.identity:
-                reader.close()  # what the agent understood of us
+                reader.close()  # the transcription of the caller's own words
             else:
                 self._inbox.put_nowait(_Text(reader))
 
@@ -186,7 +186,7 @@ class Caller:
             self._finish(recording, began, gone)
 
     async def _publish(self) -> bool:
-        """Publish the voice; returns False when the line was dead before that was done."""
+        """Publish the voice; returns False if that failed or the call ended before."""
         track = rtc.LocalAudioTrack.create_audio_track("caller", self._source)
         microphone = rtc.TrackPublishOptions(source=rtc.TrackSource.SOURCE_MICROPHONE)
         try:
@@ -200,7 +200,7 @@ class Caller:
         return True
 
     async def _talk(self, recording: CallRecording) -> _Gone | _Broken:
-        """Listen and speak until the line is gone."""
+        """Listen and speak until the call is over or broken."""
         async with asyncio.TaskGroup() as tasks:
             running = [tasks.create_task(self._speak(recording))]
             while True:
@@ -219,14 +219,16 @@ class Caller:
         return end
 
     async def _listen(self, agent: Coroutine[Any, Any, None]) -> None:
-        """Hear or read the agent, as long as it can be told whether the caller is to repeat."""
+        """Hear or read the agent; a ``repeat_pattern`` that is too slow breaks the call."""
         try:
             await agent
         except SlowPattern as error:
-            self._inbox.put_nowait(_Broken(f"the caller cannot tell what it is asked: {error}"))
+            self._inbox.put_nowait(
+                _Broken(f"the caller cannot tell whether it is asked to repeat: {error}")
+            )
 
     async def _speak(self, recording: CallRecording) -> None:
-        """Send 10 ms after 10 ms, silence or words; the source sets the pace."""
+        """Send frames of 10 ms, silence or words; the audio source sets the pace."""
         if not await self._publish():
             return
         silence = np.zeros(_FRAME, np.int16)
@@ -250,7 +252,7 @@ class Caller:
             recording.caller.add(frame, plays + FRAME_S)
 
     async def _act(self, number: int) -> None:
-        """Do what a line is besides words."""
+        """Hang up or press keys, if the line says so."""
         line = self._job.lines[number] if number < len(self._job.lines) else CallerLine()
         if line.does == "hang_up":
             self._inbox.put_nowait(_Gone(time.monotonic(), "CLIENT_INITIATED"))
@@ -260,7 +262,7 @@ class Caller:
             await participant.publish_dtmf(code=KEYS.index(key), digit=key)
 
     def _break_in(self, now: float) -> None:
-        """Speak next what is due by now."""
+        """Speak next a break-in that is due at ``now``."""
         for at, number in self._due:
             if at <= now:
                 self._next_line = number
@@ -318,7 +320,7 @@ class Caller:
         segment = (reader.info.attributes or {}).get("lk.segment_id", reader.info.stream_id)
         words = ""
         try:
-            with suppress(rtc.StreamError):  # the line went dead in the middle of it
+            with suppress(rtc.StreamError):  # the call ended in mid-utterance
                 async for more in reader:
                     words += more
                     line = self._turns.agent_said(segment, words)
@@ -329,7 +331,7 @@ class Caller:
             self._next_line = self._next_line if line is None else line
 
     def _finish(self, recording: CallRecording, began: float, gone: _Gone | None) -> None:
-        """Report the end and write the recording; ``gone`` is None when the caller left."""
+        """Report the end and write the recording; ``gone`` is None if the caller gave up."""
         end = gone.t if gone else time.monotonic()
         times = [voice.last_voiced for voice in self._voices if voice.last_voiced is not None]
         last = min(max(times), end) if times else None
@@ -350,10 +352,10 @@ class Caller:
 
 
 async def call(job: CallerJob, emit: Emit) -> None:
-    """Make the lines' sound, then call; SIGTERM ends the call, with its recording written.
+    """Synthesise the lines, then run the call; SIGTERM ends it after writing the recording.
 
     Raises:
-        CallFailed: the caller itself failed; the message is one sentence.
+        CallFailed: the caller failed; the message is one sentence.
     """
     voice = load_voice(job)
     texts = [*(one.say for one in job.lines), *(one.text for one in job.break_ins)]
@@ -365,7 +367,7 @@ async def call(job: CallerJob, emit: Emit) -> None:
 
 
 def lines_to(file: TextIO) -> Emit:
-    """Write events as lines of JSON."""
+    """An ``Emit`` that writes events to ``file`` as lines of JSON."""
 
     def emit(event: str, t: float, **fields: Any) -> None:
         line = {"event": event, "t": round(t, 4), **fields}
@@ -376,7 +378,7 @@ def lines_to(file: TextIO) -> Emit:
 
 
 def main() -> int:
-    """Do the job on standard input; returns the exit code."""
+    """Run the job on standard input; returns the exit code."""
     try:
         asyncio.run(call(read_job(sys.stdin.readline()), lines_to(sys.stdout)))
     except LastwordError as error:
@@ -392,4 +394,4 @@ if __name__ == "__main__":
     code = main()
     sys.stdout.flush()
     sys.stderr.flush()
-    os._exit(code)  # seen: LiveKit's threads abort the process while the interpreter is taken down
+    os._exit(code)  # seen: LiveKit's threads abort the process while the interpreter shuts down

@@ -1,4 +1,4 @@
-"""What a simulated caller is told to do, and the voice it is told to do it with."""
+"""The job of a simulated caller: its lines, its break-ins and its voice."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from lastword.untrusted.patterns import BadPattern, compile_pattern
 from lastword.untrusted.printable import quoted
 
 VOICE = "lastword.testing.stage.caller_voice:speak"
-"""The usual voice, which takes a folder of recorded lines besides."""
+"""The default voice; it also takes a folder of recorded lines (``lines``)."""
 
 
 class SpokenLine(Protocol):
-    """What a voice returns: mono samples at 48 kHz and where they come from."""
+    """What a voice returns: mono samples at 48 kHz, and their source."""
 
     @property
     def samples(self) -> Samples:
@@ -55,10 +55,10 @@ class Emit(Protocol):
 
 @dataclass(frozen=True)
 class CallerLine:
-    """What the caller does when it is its turn; a string in a job is what it says.
+    """What the caller does in its turn; in a job, a string is a line that it says.
 
-    ``listen`` is to say nothing until the agent has spoken once more; ``keys`` are those that
-    ``press`` presses. With ``over`` it waits not for its turn but for these words of the agent.
+    ``listen``: say nothing until the agent has spoken again. ``press``: press ``keys``. With
+    ``over`` the caller does not wait for its turn, but for these words of the agent.
     """
 
     say: str = ""
@@ -69,32 +69,32 @@ class CallerLine:
 
 @dataclass(frozen=True)
 class BreakIn:
-    """Something that the caller says at a fixed time, whether the agent is speaking or not."""
+    """Words that the caller says at a fixed time, even while the agent is speaking."""
 
     text: str
     speech: int
-    """Which of the agent's speeches it is aimed at: 1 is the first."""
+    """Number of the agent's speech that it interrupts; 1 is the first."""
     after: float
-    """Seconds after that speech has begun."""
+    """Seconds after the start of that speech."""
 
 
 @dataclass(frozen=True)
 class CallerJob:
-    """What a caller is to do; the fields are the keys of the JSON object."""
+    """What a caller does; the fields are the keys of the JSON object."""
 
     url: str
     token: str
     lines: Sequence[CallerLine] = ()
-    """Each is spoken when the agent has spoken and has been silent for 0.8 s; strings, or objects
-    with the fields of ``CallerLine``."""
+    """Each is done when the agent has spoken and has then been silent for 0.8 s; strings, or
+    objects with the fields of ``CallerLine``."""
     break_ins: Sequence[BreakIn] = ()
-    """What the caller says beside these lines; objects with the fields of ``BreakIn``."""
+    """Words besides these lines; objects with the fields of ``BreakIn``."""
     repeat_pattern: str | None = None
-    """Regular expression, any case: the agent's words that make the caller repeat its line."""
+    """Regular expression, ignoring case: agent's words that make the caller repeat its line."""
     recording: str | None = None
-    """File for both sides, ``.wav`` or ``.ogg``; left the caller, right the agent."""
+    """Stereo file, ``.wav`` or ``.ogg``: the caller on the left, the agent on the right."""
     max_seconds: float = 180.0
-    """The caller gives up and leaves then."""
+    """After this time the caller gives up and leaves."""
     voice: str | None = None
     """``module:function`` from words to samples; default: the voice of ``caller_voice``."""
     recorded_lines: str | None = None
@@ -105,7 +105,7 @@ def read_job(text: str) -> CallerJob:
     """Read a job.
 
     Raises:
-        CallFailed: it is not such an object; the message says what is wrong.
+        CallFailed: ``text`` is not a valid job; the message says why.
     """
     try:
         fields = read_json(text, MIB)
@@ -134,7 +134,7 @@ def load_voice(job: CallerJob) -> Voice:
     """Import the voice of a job.
 
     Raises:
-        CallFailed: there is none of that name, or it needs a package that is not installed.
+        CallFailed: the voice does not exist, or needs a package that is not installed.
     """
     name = job.voice or VOICE
     module, _, function = name.partition(":")

@@ -1,4 +1,4 @@
-"""When the simulated caller speaks: decided from what it hears, without a clock or a room."""
+"""Decides when the simulated caller speaks, from what it hears; no clock, no room (pure)."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from lastword.untrusted.patterns import compile_pattern, search
 
 FRAME_S = 0.01
 TURN_SILENCE = 0.8
-"""Seconds of silence after which the agent has finished speaking."""
+"""Seconds of silence after which the agent counts as having finished speaking."""
 VOICED_LEVEL = 60.0
-"""Root mean square of a frame of 10 ms (of 32768) from which on it is voice; noise of the codec
-for a silent line stays below 5."""
+"""A frame of 10 ms is voice from this root mean square on (full scale is 32768); the codec's noise
+on a silent line stays below 5."""
 
 Change = Literal["started", "stopped"]
 
@@ -25,23 +25,24 @@ _CERTAIN_FRAMES = 3  # fewer voiced frames in a row are a click, not speech
 
 
 class AgentVoice:
-    """Tells from the received frames when the agent speaks."""
+    """Detects in the received frames when the agent speaks."""
 
     def __init__(self) -> None:
         self.speaking = False
         self.started = 0.0
-        """Time of the first voiced sample of the present or last speech."""
+        """Time of the first voiced sample of the current or last speech, seconds."""
         self.last_voiced: float | None = None
-        """Time of the last voiced sample of all."""
+        """Time of the last voiced sample so far; None before the first."""
         self._voiced_frames = 0
         self._silent_frames = 0
 
     def hear(self, frame: NDArray[np.int16], end: float) -> Change | None:
-        """Take the next 10 ms, whose last sample was there at ``end``, in seconds.
+        """Take the next frame of 10 ms, whose last sample came at ``end``, in seconds.
 
-        Silence is counted in frames, not on the clock: a stalled process hears no pause.
+        Silence is counted in frames, not on the clock, so that a stalled process hears no pause.
 
-        Returns what the frame makes certain. Speech that stopped ended at ``last_voiced``.
+        Returns "started" or "stopped" when that has become certain, else None. Speech that stopped
+        ended at ``last_voiced``.
         """
         if level(frame) < VOICED_LEVEL:
             self._voiced_frames, self._silent_frames = 0, self._silent_frames + 1
@@ -55,31 +56,32 @@ class AgentVoice:
         return "started"
 
     def ended(self) -> Change | None:
-        """Take it that nothing more is heard; tells whether that ends a speech."""
+        """End the current speech; returns "stopped" if there was one."""
         change: Change | None = "stopped" if self.speaking else None
         self.speaking = False
         return change
 
 
 def level(frame: NDArray[np.int16]) -> float:
-    """Root mean square."""
+    """Root mean square of a frame."""
     return float(np.sqrt(np.mean(np.square(frame.astype(np.float64))))) if len(frame) else 0.0
 
 
 class CallerTurns:
-    """Which line is next, and whether it is the caller's turn.
+    """Decides which line is next, and when it is the caller's turn.
 
-    The caller speaks when the agent has spoken since the caller's last line and has stopped, or,
-    with a line that is to be said over the agent's words, when these have been said. It repeats
-    its last line when the agent's words match the pattern. When it has no line left it listens.
+    It is the caller's turn when the agent has spoken since the caller's last line and has stopped.
+    A line with ``over`` is spoken as soon as the agent has said these words. The caller repeats its
+    last line when the agent's words match ``say_again``. Without lines left it listens.
 
     Args:
         lines: what the caller does.
-        say_again: regular expression for the words by which the agent asks to repeat.
+        say_again: regular expression for the agent's words that ask the caller to repeat.
 
     Raises:
         BadPattern: ``say_again`` cannot be used.
-        SlowPattern: from each method that tells which line to speak, for ``say_again``.
+        SlowPattern: matching ``say_again`` took too long; raised by each method that returns a
+            line.
     """
 
     def __init__(self, lines: Sequence[CallerLine], say_again: str | None) -> None:
@@ -89,25 +91,25 @@ class CallerTurns:
         self._words: dict[str, str] = {}
         self._open: set[str] = set()
         self._cut: set[str] = set()
-        """Utterances over which the caller has spoken: the answer is another one."""
+        """Utterances that the caller has interrupted; they are not the answer to its words."""
         self._silent = True
         self._speaking = False
         self._agent_spoke = False
 
     def agent_started(self) -> None:
-        """Take note that the agent speaks."""
+        """The agent has started to speak."""
         self._agent_spoke, self._silent = True, False
 
     def agent_said(self, segment: str, words: str) -> int | None:
-        """Take words of the agent, as far as they are known; ``segment`` tells utterances apart.
+        """Take the words of the agent's utterance ``segment``, as far as they are known.
 
-        Returns the number of the line to speak over them; None: there is none.
+        Returns the number of the line to speak over them, or None.
         """
         if segment in self._cut:
             return None
         self._words[segment] = words
         self._open.add(segment)
-        if self._cut:  # its sound may go on where that of the cut one stopped
+        if self._cut:  # its sound may follow that of the cut one without a pause
             self._agent_spoke = True
         over = self._lines[self._next].over if self._next < len(self._lines) else None
         if over is None or self._speaking or not contains(words, over):
@@ -115,15 +117,15 @@ class CallerTurns:
         return self._begin(self._next)
 
     def agent_finished(self, segment: str) -> int | None:
-        """Take note that an utterance has no more words; returns as ``agent_stopped``."""
+        """An utterance has no more words; returns the same as ``agent_stopped``."""
         self._open.discard(segment)
         return self._turn() if self._silent else None
 
     def agent_stopped(self) -> int | None:
-        """Return the number of the line to speak now; None when it is not the caller's turn.
+        """Return the number of the line to speak now; None if it is not the caller's turn.
 
-        A pause of which the words tell that it is in mid-utterance, as on a machine that stalls, is
-        not taken for the end.
+        A pause inside an utterance, whose words are not complete, is not the end of the speech: it
+        occurs on a machine that stalls.
         """
         self._silent = True
         return self._turn()
@@ -142,11 +144,11 @@ class CallerTurns:
         return self._begin(self._next)
 
     def broke_in(self) -> None:
-        """Take note that the caller speaks out of turn."""
+        """The caller has begun to speak out of turn."""
         self._speaking = True
 
     def finished(self, *, agent_speaking: bool) -> None:
-        """Take note that the caller's line is over; the agent may be speaking already."""
+        """The caller has finished a line; the agent may be speaking already."""
         self._speaking = False
         self._agent_spoke = bool(self._words) if self._cut else agent_speaking
 

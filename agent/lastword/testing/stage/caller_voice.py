@@ -1,9 +1,9 @@
-"""The simulated caller's voice: words in, sound out, the same on every machine where it can be.
+"""The simulated caller's voice: text to sound, with recorded lines the same on every machine.
 
-A project can keep the lines of its caller scripts as small Ogg files, spoken by flite and made by
-``python -m lastword.tools.rehearsal.render_lines``. pocketsphinx mishears about one word in twelve
-of flite's and every second one of espeak's, so a line that is not there is spoken by flite where
-it is installed, and by espeak only where it is not.
+A project can keep the lines of its caller scripts as small Ogg files, which ``python -m
+lastword.tools.rehearsal.render_lines`` records with flite. A line without a recording is spoken by
+flite, or by espeak if flite is not installed: pocketsphinx mishears about one word in twelve of
+flite, and every second word of espeak.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ from livekit import rtc
 
 SAMPLE_RATE = 48_000
 FLITE_VOICE = "rms"
-"""Of flite's voices the one with the fewest misheard words (benchmarks/offline_speech.py)."""
+"""The flite voice with the fewest misheard words (benchmarks/offline_speech.py)."""
 
 Samples = npt.NDArray[np.int16]
 
 _QUIET = 48
-"""Samples up to this size (of 32767) at either end are silence."""
+"""Samples up to this amplitude (of 32767) at either end are silence."""
 _EDGE_S = 0.02
 
 _log = logging.getLogger("lastword.rehearsal")
@@ -38,7 +38,7 @@ _log = logging.getLogger("lastword.rehearsal")
 
 @dataclass(frozen=True)
 class CallerLine:
-    """What the caller says, as mono samples at 48 kHz with at most 20 ms of silence at the ends."""
+    """A spoken line: mono samples at 48 kHz, with at most 20 ms of silence at either end."""
 
     text: str
     samples: Samples
@@ -51,12 +51,12 @@ class CallerLine:
 
 
 def speak(text: str, *, lines: Path | None = None, flite: str | None = "flite") -> CallerLine:
-    """Give the sound of a line; blocks for some milliseconds.
+    """Return the sound of a line; blocks for some milliseconds.
 
     Args:
         text: the words.
         lines: folder of recorded lines, if there is one.
-        flite: the flite program, by name or path; None does without.
+        flite: name or path of the flite program; None: do not use flite.
     """
     if lines is not None and (recorded := recording(text, lines)).is_file():
         samples, rate = soundfile.read(recorded, dtype="int16")
@@ -66,10 +66,10 @@ def speak(text: str, *, lines: Path | None = None, flite: str | None = "flite") 
         return CallerLine(text, resample(samples, rate, SAMPLE_RATE), "flite")
     _log.warning(
         "espeak speaks a caller's line, so half of its words will be misheard: "
-        "install flite, or use lines that are recorded",
+        "install flite, or record the line",
         extra={"line": text},
     )
-    # LiveKit's speech classes take a second to import, and the usual line is recorded.
+    # LiveKit's speech classes take a second to import, and most lines are recorded.
     from lastword.providers.offline import espeak_tts  # noqa: PLC0415
 
     samples = espeak_tts.synthesize(text)
@@ -77,9 +77,9 @@ def speak(text: str, *, lines: Path | None = None, flite: str | None = "flite") 
 
 
 def recording(text: str, lines: Path) -> Path:
-    """Where a line's recording lies in ``lines``; case, punctuation and spaces make no difference.
+    """Path of a line's recording in ``lines``; case, punctuation and spaces do not matter.
 
-    The name is the first words and a hash of all: ``yes-this-is-anna-1c9a02.ogg``.
+    The name is the first words and a hash of all words: ``yes-this-is-anna-1c9a02.ogg``.
     """
     words = re.findall(r"[\w']+", text.lower())
     digest = hashlib.sha256(" ".join(words).encode()).hexdigest()[:6]
@@ -88,8 +88,8 @@ def recording(text: str, lines: Path) -> Path:
 
 
 def flite_voice(program: str, text: str, voice: str = FLITE_VOICE) -> tuple[Samples, int]:
-    """Speak with flite: samples without silence at the ends, and their rate."""
-    # The settings take 0.2 s to import, and the usual line is recorded.
+    """Speak with flite; returns samples without silence at the ends, and their rate."""
+    # The settings take 0.2 s to import, and most lines are recorded.
     from lastword.settings import environment_without_keys  # noqa: PLC0415
 
     with tempfile.TemporaryDirectory() as folder:

@@ -1,4 +1,4 @@
-"""How much of a farewell reached the caller's ear, measured from the two recordings."""
+"""Measures how much of a farewell the caller received, from two recordings."""
 
 from __future__ import annotations
 
@@ -14,45 +14,45 @@ Samples = NDArray[np.int16]
 _Signal = NDArray[np.float64]
 
 FRAME_S = 0.01
-"""Resolution of what is heard and lost, seconds."""
+"""Resolution of the measurement, seconds."""
 STRETCH_S = 0.06
-"""A jitter buffer may shift a part of the farewell by so much, seconds, without losing it."""
+"""Seconds by which a jitter buffer may shift a part of the farewell without loss."""
 SEAM_S = 0.03
-"""A shorter gap in the middle is the seam of such a shift, next to a pause, and not a loss."""
+"""Seconds: a shorter gap in the middle is the seam of such a shift, and not a loss."""
 
-_SILENT_DB = -45.0  # samples so much weaker than the loud frames are silence
-_RINGING_DB = -14.0  # what is so much weaker than the last frame is the codec's ringing after it
-_MOSTLY = 0.7  # part of a frame that must be silent for the frame to be lost
-_VOICED_DB = -35.0  # a frame so much weaker than the loud ones is a pause
-_FLOOR = 20.0  # root mean square up to which nothing is voice, of 32768
-_FOUND = 0.27  # likeness from which on two recordings hold the same speech
+_SILENT_DB = -45.0  # samples weaker than the loud frames by this much are silence
+_RINGING_DB = -14.0  # weaker than the last frame by this much: the codec's ringing after it
+_MOSTLY = 0.7  # a frame is lost if this part of it is silent
+_VOICED_DB = -35.0  # a frame weaker than the loud frames by this much is a pause
+_FLOOR = 20.0  # root mean square up to which nothing is voice (full scale is 32768)
+_FOUND = 0.27  # from this likeness on, two recordings contain the same speech
 _TELLING_RATE = 16_000
-_SAME = 0.9  # likeness of a closing tone to itself, whatever was mixed in
-_FAINT = 0.01  # part of the loudest stretch below which likeness means nothing
-_WINDOW_S = 0.06  # span that is compared to find where a frame has gone
+_SAME = 0.9  # from this likeness on, the end is a closing tone
+_FAINT = 0.01  # below this part of the loudest stretch, likeness means nothing
+_WINDOW_S = 0.06  # span that is compared to find the shift of a frame
 _SHIFT_COST, _MOST_COST = 0.3, 3.0  # per ms of shift, in likeness summed over frames
 
 
 @dataclass(frozen=True)
 class Heard:
-    """What of a farewell was heard. All figures in seconds, counted in frames of 10 ms."""
+    """How much of a farewell was heard. All figures in seconds, counted in frames of 10 ms."""
 
     total_s: float
-    """Voiced part of what was sent: pauses do not count."""
+    """Voiced part of the sent audio; pauses do not count."""
     heard_s: float
     lost_s: float
-    """Voiced in what was sent, no energy in what was received; anywhere, in the middle from
-    ``SEAM_S`` on."""
+    """Voiced in the sent audio, without energy in the received audio. In the middle, only gaps of
+    at least ``SEAM_S`` count."""
     lost_at_end_s: float
-    """The part of ``lost_s`` after which nothing was heard any more."""
+    """The part of ``lost_s`` after the last heard frame."""
     offset_s: float | None
-    """Where in what was received the farewell begins; None when it is not in there."""
+    """Where the farewell begins in the received audio; None if it is not in it."""
     last_sample_s: float | None
-    """Where in what was received the last voiced sample of the farewell is."""
+    """Where its last voiced sample is in the received audio; None if it is not in it."""
 
 
 def at_rate(samples: Samples, rate: int, wanted: int) -> Samples:
-    """Resample; a farewell is made at the voice's rate and heard at 48 kHz."""
+    """Resample: a farewell is sent at the voice's rate and received at 48 kHz."""
     signal = _resampled(np.asarray(samples, np.float64), rate, wanted)
     return np.clip(np.rint(signal), -32768, 32767).astype(np.int16)
 
@@ -60,7 +60,7 @@ def at_rate(samples: Samples, rate: int, wanted: int) -> Samples:
 def _resampled(signal: _Signal, rate: int, wanted: int) -> _Signal:
     if rate == wanted or not len(signal):
         return signal
-    margin = rate // 10  # silence behind, as the end would else run into the beginning
+    margin = rate // 10  # trailing silence, else the end would wrap around to the beginning
     length = round((len(signal) + margin) * wanted / rate)
     spectrum = _resized(np.fft.rfft(np.append(signal, np.zeros(margin))), length // 2 + 1)
     resampled: _Signal = np.fft.irfft(spectrum, length) * (wanted / rate)
@@ -76,8 +76,8 @@ def _resized(spectrum: NDArray[np.complex128], bins: int) -> NDArray[np.complex1
 def heard(sent: Samples, received: Samples, rate: int = 48_000) -> Heard:
     """Measure how much of ``sent`` is in ``received``.
 
-    ``received`` may be longer, weaker and coded with loss; other speech may come before and after.
-    Both have the same ``rate``. What a codec makes up to bridge a lost packet counts as heard.
+    ``received`` may be longer, weaker and coded with loss, with other speech before and after.
+    Both have the same ``rate``. Audio that a codec invents for a lost packet counts as heard.
     """
     frame = round(FRAME_S * rate)
     speech, padding = _in_frames(np.asarray(sent, np.float64), frame)
@@ -111,9 +111,9 @@ def heard(sent: Samples, received: Samples, rate: int = 48_000) -> Heard:
 
 
 def _in_frames(sent: _Signal, frame: int) -> tuple[_Signal, int]:
-    """Cut after the last voiced sample and fill up in front, so that no frame is voiced by half.
+    """Cut after the last voiced sample and pad in front, so that the last frame is fully voiced.
 
-    Returns the signal and the number of samples put in front.
+    Returns the signal and the number of padding samples.
     """
     loud = np.flatnonzero(
         np.abs(sent) > max(_FLOOR, np.abs(sent).max(initial=0) * _ratio(_VOICED_DB))
@@ -130,7 +130,7 @@ def _levels(frames: _Signal) -> _Signal:
 
 
 def _piece(signal: _Signal, start: int, length: int) -> _Signal:
-    """Samples from ``start`` on; silence where there are none."""
+    """``length`` samples from ``start`` on; silence outside the signal."""
     piece = np.zeros(length)
     first, after = max(start, 0), min(start + length, len(signal))
     if first < after:
@@ -139,7 +139,7 @@ def _piece(signal: _Signal, start: int, length: int) -> _Signal:
 
 
 def _loud(levels: _Signal) -> float:
-    """Level of the loud frames; 0 when there is no voice."""
+    """Level of the loud frames (95th percentile); 0 without voice."""
     voice = levels[levels > _FLOOR]
     return float(np.percentile(voice, 95)) if len(voice) else 0.0
 
@@ -151,21 +151,21 @@ def _voiced(frames: _Signal, levels: _Signal) -> NDArray[np.bool_]:
 
 
 def _silent(pieces: _Signal, silence: float) -> NDArray[np.bool_]:
-    """Which pieces have no more than a rest of energy: most of their tenths are silent."""
+    """Which pieces are silent: more than ``_MOSTLY`` of their tenths have no loud sample."""
     tenths = np.abs(pieces.reshape(len(pieces), 10, pieces.shape[1] // 10)).max(axis=2)
     most: NDArray[np.bool_] = (tenths <= silence).mean(axis=1) > _MOSTLY
     return most
 
 
 def _gain(levels: _Signal, reached: _Signal, voiced: NDArray[np.bool_]) -> float:
-    """What the way did to the loudness, from the frames that came through."""
+    """Ratio of received to sent loudness: the median of the frames that arrived."""
     ratios = reached[voiced] / levels[voiced]
     through = ratios[ratios > 0.1 * np.percentile(ratios, 95)]
     return float(np.median(through)) if len(through) else 1.0
 
 
 def _without_seams(lost: NDArray[np.bool_], last: int) -> NDArray[np.bool_]:
-    """Forgive gaps of less than SEAM_S before the frame ``last``; what is lost after it stays."""
+    """Ignore gaps shorter than ``SEAM_S`` before the frame ``last``; later losses stay."""
     kept = lost.copy()
     edges = np.flatnonzero(np.diff(np.concatenate([[False], lost[:last], [False]]).astype(int)))
     for start, after in edges.reshape(-1, 2).tolist():
@@ -180,7 +180,7 @@ def _last_sample(ear: _Signal, start: int, frame: int, faint: float) -> int:
 
 
 def _without_tone(speech: _Signal, rate: int) -> _Signal:
-    """Leave out a closing tone: all utterances may have one, so it does not tell which this is."""
+    """Remove a closing tone: every utterance may have one, so it does not identify this one."""
     tone = closing_tone(rate).astype(np.float64)
     end = speech[-len(tone) :]
     if len(speech) <= len(tone) or _likeness(end, tone) < _SAME or not speech[: -len(tone)].any():
@@ -194,12 +194,12 @@ def _likeness(one: _Signal, other: _Signal) -> float:
 
 
 def _telling(signal: _Signal, rate: int) -> _Signal:
-    """The part of speech that tells words apart: no highs, which codecs lose, and less pitch."""
+    """What distinguishes words: no high frequencies, which codecs lose, and less pitch."""
     return np.diff(_resampled(signal, rate, _TELLING_RATE))
 
 
 def _place(speech: _Signal, ear: _Signal) -> tuple[int, float]:
-    """Where ``speech`` is in ``ear``, in samples, and how alike they are there (at most 1)."""
+    """Position of ``speech`` in ``ear``, in samples, and the likeness there (at most 1)."""
     if not speech.any() or not ear.any():
         return 0, 0.0
     products = _products(speech, ear)
@@ -214,7 +214,7 @@ def _place(speech: _Signal, ear: _Signal) -> tuple[int, float]:
 
 
 def _products(one: _Signal, other: _Signal) -> _Signal:
-    """Cross-correlation; the first value is for ``one`` lying just inside ``other``'s start."""
+    """Cross-correlation; in the first value, only the last sample of ``one`` overlaps."""
     length = len(one) + len(other) - 1
     size = 1 << (length - 1).bit_length()
     spectrum = np.fft.rfft(other, size) * np.fft.rfft(one[::-1], size)
@@ -225,10 +225,11 @@ def _products(one: _Signal, other: _Signal) -> _Signal:
 def _shifts(
     speech: _Signal, ear: _Signal, offset: int, voiced: NDArray[np.bool_], rate: int
 ) -> NDArray[np.int64]:
-    """How far each frame lies from its place, in samples: a jitter buffer stretches and squeezes.
+    """The shift of each frame, in samples: a jitter buffer stretches and squeezes the audio.
 
-    The likeliest way of the shift through the farewell: each frame votes for the places where it
-    fits, and a change of place costs, so that a single frame does not change it.
+    It is the likeliest course of the shift over the farewell (dynamic programming): each frame
+    votes for the shifts where it fits, and a change has a cost, so that a single frame does not
+    change it.
     """
     votes = _votes(speech, ear, offset, voiced, rate)
     places = np.arange(votes.shape[1])
@@ -247,12 +248,12 @@ def _shifts(
 def _votes(
     speech: _Signal, ear: _Signal, offset: int, voiced: NDArray[np.bool_], rate: int
 ) -> _Signal:
-    """For each frame, the likeness at each shift from -STRETCH_S to +STRETCH_S, by 1 ms.
+    """For each frame, the likeness at each shift from -STRETCH_S to +STRETCH_S in steps of 1 ms.
 
-    Done at 8 kHz, where 1 ms is 8 samples.
+    Computed at 8 kHz, where 1 ms is 8 samples.
     """
     reach = round(STRETCH_S * 1000)
-    margin = rate  # so that the ends of the resampled pieces do not matter
+    margin = rate  # keeps the edges of the resampled pieces out of the result
     heard_span = _piece(ear, offset - margin, len(speech) + 2 * margin)
     low_speech, low_ear = _resampled(speech, rate, 8000), _resampled(heard_span, rate, 8000)
     votes = np.zeros((len(voiced), 2 * reach + 1))
@@ -266,7 +267,7 @@ def _votes(
 
 
 def _fits(piece: _Signal, around: _Signal) -> _Signal:
-    """Likeness of ``piece`` to each of the stretches of ``around`` that it fits into, but one."""
+    """Likeness of ``piece`` to each stretch of its length in ``around``, except the last."""
     count = len(around) - len(piece)
     products = _products(piece, around)[len(piece) - 1 : len(piece) - 1 + count]
     energy = np.cumsum(np.concatenate([[0.0], around**2]))

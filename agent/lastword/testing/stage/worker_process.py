@@ -1,9 +1,9 @@
 """The worker of rehearsed and replayed calls: ``python -m lastword.testing.stage.worker_process``.
 
-It is the deployed worker with a quicker start: the server that its job processes fork from imports
-the worker's modules beside this process instead of after it. ``lastword worker start`` leaves the
-order to LiveKit, which first puts settings into the environment that the fork server needs; in a
-deployment, seconds at start do not matter.
+It is the deployed worker with a faster start: the fork server of its job processes imports the
+worker's modules at the same time as this process, instead of after it. ``lastword worker start``
+leaves the order to LiveKit, which first sets environment variables that the fork server needs; in
+a deployment, seconds at the start do not matter.
 
 The first argument is the module to run, ``lastword.worker`` or
 ``lastword.testing.levels.room_worker``: its ``run_worker`` gets the other arguments, which are
@@ -22,7 +22,7 @@ from lastword.terminal import run_command
 
 
 def preload_forks(module: str) -> None:
-    """Start the server that job processes fork from; it imports ``module`` beside this process.
+    """Start the fork server of the job processes; it imports ``module`` in parallel.
 
     Has no effect on systems without a fork server.
     """
@@ -32,7 +32,7 @@ def preload_forks(module: str) -> None:
 
 
 if __name__ == "__main__":
-    make_checkpoints_strict()  # the fork server inherits the environment of this moment
+    make_checkpoints_strict()  # before the fork server starts, which inherits the environment
     program = sys.argv[1]
     preload_forks(program)
     run_command(lambda: importlib.import_module(program).run_worker("start", *sys.argv[2:]))

@@ -1,4 +1,4 @@
-"""Find what would go wrong in calls of a graph, from the compiled graph and its policy."""
+"""``lastword check``: find what would go wrong in calls, from a compiled graph and its policy."""
 
 from lastword.tools.check.inspection import check_graphs
 from lastword.tools.check.report import Finding, Place, Report

@@ -1,4 +1,4 @@
-"""The rules: what a graph's nodes, ways and policy tell about its calls."""
+"""The rules of the check: findings from a graph's nodes, transitions and policy."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _MARKS = re.compile(r"[^\w\s.,!?'\u2019-]|_")
 
 
 def findings_about(graph: GraphReading) -> Iterator[Finding]:
-    """Everything that is wrong with a graph, except with its state."""
+    """All findings about a graph, except those about its state."""
     if () not in graph.unread:
         yield from _about_endings(graph)
         yield from _about_ways(graph)
@@ -27,28 +27,26 @@ def _about_endings(graph: GraphReading) -> Iterator[Finding]:
     named = [one for one in graph.nodes if one[-1] == graph.policy.end_node]
     ends = [one for one in named if not _inside_of_more(one, graph)]
     if named and not ends:
-        what = (
-            f"nothing ends a call at {_names(named)}, for the graph goes on behind `{named[0][0]}`"
-        )
+        what = f"{_names(named)} does not end the call: the graph goes on after `{named[0][0]}`"
         yield graph.finding("no-ending", (), what)
     alive = reached(graph.ways, [(START,)])
     for group in traps(graph.ways, [one for one in graph.nodes if one in alive]):
         if not set(group) & set(ends):
             company = f" with {_names(group[1:])}" if group[1:] else ""
-            what = f"goes round{company} without a way to an end node or to END"
+            what = f"loops{company} and reaches neither an end node nor END"
             yield graph.finding("no-way-to-end", group[0], what)
     for end in ends:
         yield from _goes_on(graph, end)
 
 
 def _inside_of_more(node: Node, graph: GraphReading) -> bool:
-    """Whether the graph always goes on behind a subgraph that the node is in."""
+    """Whether the graph always goes on after a subgraph that contains the node."""
     outer = [node[:depth] for depth in range(1, len(node))]
     return any((*one[:-1], END) not in graph.ways.get((*one, END), ()) for one in outer)
 
 
 def _goes_on(graph: GraphReading, node: Node) -> Iterator[Finding]:
-    """Behind the root's end node everything counts; an inner graph's has nothing of its own."""
+    """The finding ``end-node-goes-on``, for an end node of the root graph."""
     if len(node) > 1:
         return
     ways = graph.ways
@@ -63,8 +61,8 @@ def _goes_on(graph: GraphReading, node: Node) -> Iterator[Finding]:
 def _about_ways(graph: GraphReading) -> Iterator[Finding]:
     """Findings ``unreachable-node`` and ``undeclared-goto``.
 
-    A node that no way leads to may be the destination of a ``Command`` that does not say where it
-    goes, in the same graph or in a subgraph: then that is the finding.
+    An unreachable node may be the destination of a ``Command`` without declared destinations, in
+    the same graph or in a subgraph: then the finding is ``undeclared-goto`` alone.
     """
     alive = reached(graph.ways, [(START,)])
     lost = [one for one in graph.nodes if one not in alive and (len(one) == 1 or one[:-1] in alive)]
@@ -72,11 +70,11 @@ def _about_ways(graph: GraphReading) -> Iterator[Finding]:
         led_to = [one for one in lost if one[:-1] == node[: len(one) - 1]]
         lost = [one for one in lost if one not in led_to]
         if led_to:
-            only = f"and no other way leads to {_names(led_to)}"
-            what = f"returns a Command, its annotation does not say where to, {only}"
+            only = f"and nothing else leads to {_names(led_to)}"
+            what = f"returns a Command without declared destinations, {only}"
             yield graph.finding("undeclared-goto", node, what)
     for node in lost:
-        yield graph.finding("unreachable-node", node, "no way leads here")
+        yield graph.finding("unreachable-node", node, "no edge leads here")
 
 
 def _about_policy(graph: GraphReading) -> Iterator[Finding]:
@@ -93,12 +91,12 @@ def _about_policy(graph: GraphReading) -> Iterator[Finding]:
             what = f"CallPolicy.{setting} names {name!r}, and no node has that name"
             yield graph.finding("unknown-node-in-policy", (), what)
     if policy.end_token is not None and can_be_said(policy.end_token):
-        what = f"the end token {policy.end_token!r} consists of what words are made of"
+        what = f"the end token {policy.end_token!r} may occur in ordinary speech"
         yield graph.finding("end-token-in-words", (), what)
 
 
 def can_be_said(token: str) -> bool:
-    """Whether speech may contain ``token``: it has no mark in it and is not all in capitals."""
+    """Whether speech may contain ``token``: it has no special character and is not all capitals."""
     return _MARKS.search(token) is None and not token.isupper()
 
 

@@ -1,7 +1,8 @@
-"""A compiled graph as the check sees it: its nodes, the ways between them, and where they are.
+"""A compiled graph as the check sees it: its nodes, the transitions between them, their lines.
 
-Nothing is run and no source is parsed. Ways are the edges, branches and ``Command`` destinations
-that LangGraph itself has collected; the source is searched for lines to point at only.
+Nothing is run and no source is parsed. Transitions ("ways" in the code) are the edges, branches and
+``Command`` destinations that LangGraph has collected; the source is searched only for the line
+numbers of findings.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ from lastword.tools.check.report import Finding, Place
 Node: TypeAlias = tuple[str, ...]
 """A node's name, after the names of the nodes whose subgraphs it is in."""
 Ways: TypeAlias = Mapping[Node, Set[Node]]
-"""Where one can go from each node."""
+"""Node → the nodes that the graph may run next."""
 _INSTALLED = [Path(get_path(one)).resolve() for one in ("stdlib", "platlib", "purelib")]
 
 
@@ -36,10 +37,10 @@ _INSTALLED = [Path(get_path(one)).resolve() for one in ("stdlib", "platlib", "pu
 class GraphReading:
     """A graph with its subgraphs, and the policy of its calls.
 
-    ``root`` is the line where the graph is made. ``ways`` join nodes, START and END of the graph
-    and of each subgraph. ``undeclared`` are nodes whose annotation says that they return a
-    ``Command``, but not where it goes. ``unread`` are graphs that are no ``StateGraph``; the graph
-    itself is ``()``.
+    ``root`` is the line that assigns the graph. ``ways`` connect the nodes, START and END of the
+    graph and of each subgraph. ``undeclared`` are nodes whose annotation says that they return a
+    ``Command``, but not its destinations. ``unread`` are graphs that are not a ``StateGraph``, by
+    the node they are in; ``()`` is the graph itself.
     """
 
     name: str
@@ -50,17 +51,18 @@ class GraphReading:
     undeclared: list[Node] = field(default_factory=list)
     unread: list[Node] = field(default_factory=list)
     places: dict[Node, Place] = field(default_factory=dict)
-    """Where a node's function begins, if the project has written it."""
+    """Line of a node's function, if the function is in the project's own code."""
 
     @property
     def files(self) -> set[Path]:
-        """The project's files that the graph is known to be made of."""
+        """The project's files that are known to define the graph."""
         return {one.file for one in (self.root, *self.places.values()) if is_own(one.file)}
 
     def lines(self, node: Node) -> list[Place]:
-        """The lines that stand for a node, the best one to point at first.
+        """The lines for findings about a node, the best one first.
 
-        Its function, else its ``add_node``, else those of the node it is in, else the graph.
+        Its function and its ``add_node``; else the lines of the node that contains it; else the
+        line of the graph.
         """
         if not node:
             return [self.root]
@@ -76,14 +78,14 @@ class GraphReading:
         return Finding(code, self.name, what, place, node="/".join(node), also=tuple(also))
 
     def is_silenced(self, node: Node) -> bool:
-        """Whether the policy keeps the node, or one whose subgraph it is in, from speaking."""
+        """Whether the policy silences the node, or a node whose subgraph contains it."""
         spoken = self.policy.spoken_nodes
         not_spoken = spoken is not None and not spoken.intersection(node)
         return not_spoken or bool(self.policy.silent_nodes.intersection(node))
 
 
 def read_graph(loaded: CallGraph, root: Place) -> GraphReading:
-    """Read a compiled graph and its subgraphs; ``root`` is the line where it is made."""
+    """Read a compiled graph and its subgraphs; ``root`` is the line that assigns it."""
     reading = GraphReading(loaded.name, loaded.policy, root)
     _read(reading, loaded.graph, (), ())
     return reading
@@ -114,7 +116,7 @@ def _read(
         if not spec.ends and _returns_command(function):
             reading.undeclared.append(node)
         if name in inner:
-            is_called = inner[name] is not spec.runnable  # the function may also leave it out
+            is_called = inner[name] is not spec.runnable  # the function may also not call it
             reading.ways[node] = {(*node, START), *([(*node, END)] if is_called else [])}
             _read(reading, inner[name], node, (*inside, id(graph)))
     for begin, end in _edges(graph):
@@ -143,7 +145,7 @@ def _edges(graph: CompiledStateGraph[Any, Any, Any, Any]) -> Iterator[tuple[str,
 
 
 def _function_of(runnable: object) -> Any:
-    """The function that a node was made of; None for nodes that are something else."""
+    """The function of a node; None for a node that is not made from a function."""
     function = getattr(runnable, "func", None) or getattr(runnable, "afunc", None)
     while isinstance(function, partial):
         function = function.func
@@ -153,7 +155,7 @@ def _function_of(runnable: object) -> Any:
 
 
 def _returns_command(function: Any, *, always: bool = False) -> bool:
-    """Whether the annotation of ``function`` says that it may return a ``Command``, or always."""
+    """Whether ``function`` is annotated to return a ``Command``: sometimes, or ``always``."""
     try:
         hint = get_type_hints(function).get("return")
     except Exception:  # noqa: BLE001 - an annotation may be any expression
@@ -177,7 +179,7 @@ _DEF = re.compile(r"^[ \t]*(?:async[ \t]+)?(?=def\b)", re.MULTILINE)
 
 
 def variable_line(file: Path, variable: str) -> Place:
-    """Where a module assigns to a variable, else its first line."""
+    """The line where a module assigns a variable; its first line if there is none."""
     found = _lines_of(re.compile(rf"^{re.escape(variable)}\b(?=\s*[:=])", re.MULTILINE), file)
     return next(iter(found), Place(file, 1))
 
@@ -197,13 +199,13 @@ def _text(file: Path) -> str:
 
 @cache
 def is_own(file: Path) -> bool:
-    """Whether a file belongs to the project: not to Python, not to an installed package."""
+    """Whether a file belongs to the project, not to Python or an installed package."""
     resolved = file.resolve()
     return resolved.is_file() and not any(resolved.is_relative_to(one) for one in _INSTALLED)
 
 
 def reached(ways: Ways, begin: Iterable[Node]) -> set[Node]:
-    """All nodes that ways lead to from ``begin``, including those."""
+    """All nodes that can be reached from ``begin``, including ``begin``."""
     found: set[Node] = set()
     waiting = list(begin)
     while waiting:
@@ -215,10 +217,7 @@ def reached(ways: Ways, begin: Iterable[Node]) -> set[Node]:
 
 
 def traps(ways: Ways, among: Iterable[Node]) -> list[list[Node]]:
-    """Groups of nodes ``among`` these that lead to one another and to nothing else.
-
-    In the order of ``among``.
-    """
+    """Groups of nodes that can reach one another and nothing else, in the order of ``among``."""
     order = list(among)
     found: list[list[Node]] = []
     for node in order:

@@ -22,8 +22,8 @@ def check_graphs(config: Path, names: Collection[str] = ()) -> Report:
     Modules are imported, as the worker imports them; no node, tool or model is called.
 
     Raises:
-        GraphError: ``config`` is missing or no ``langgraph.json``.
-        UnknownGraph: it has no graph of a name.
+        GraphError: ``config`` is missing or is not a ``langgraph.json``.
+        UnknownGraph: it has no graph of one of the names.
         SettingsError: the list of ignored findings in pyproject.toml is wrong.
     """
     specs = graph_specs(config)
@@ -38,7 +38,7 @@ def check_graphs(config: Path, names: Collection[str] = ()) -> Report:
 
 
 class _Check:
-    """One check of several graphs; collects what the report says beside the findings."""
+    """A check of several graphs; collects the rest of the report beside the findings."""
 
     def __init__(self, config: Path, silence: Silence) -> None:
         self.silence = silence

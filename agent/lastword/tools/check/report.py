@@ -18,52 +18,52 @@ class Kind:
 KINDS: Mapping[str, Kind] = {
     "does-not-load": Kind(
         "The worker does not start while one of its graphs does not load.",
-        "Fix what the message says; the other graphs were checked all the same.",
+        "Fix the error in the message; the other graphs have been checked.",
     ),
     "no-ending": Kind(
-        "Unless a signal or the end token does, nothing in the graph ends its calls: only the"
-        " caller, silence or the time limit.",
-        "Lead the subgraph to END, or end the call in the outer graph: with the end node, the end"
-        " token or lastword.signals.end_call().",
+        "Unless a signal or the end token ends the call, only the caller, silence or the time limit"
+        " can.",
+        "Let the outer graph go to END after the subgraph, or end the call in the outer graph: with"
+        " the end node, the end token or lastword.signals.end_call().",
     ),
     "no-way-to-end": Kind(
         "Unless a signal or the end token ends the call there, only the caller or a limit can.",
-        "Add a way out, to the end node or to END; after END the next turn begins at START.",
+        "Add an edge out of the loop, to the end node or to END; after END the next turn begins at"
+        " START.",
     ),
     "end-node-goes-on": Kind(
-        "The call is over at the end node: the caller does not hear what is said behind it.",
-        "Lead the end node to END only; if the node behind it says nothing, name it in"
+        "The call is over at the end node: the caller does not hear what later nodes say.",
+        "Let the end node go to END only; if the node after it says nothing, name it in"
         " CallPolicy(silent_nodes=...).",
     ),
     "end-token-in-words": Kind(
-        "The end token is found anywhere in what is spoken, inside longer words too, and ends the"
-        " call there.",
+        "The end token is recognised anywhere in speech, inside longer words too, and ends the call"
+        " there.",
         "Choose a token that nobody says, such as <end>, in CallPolicy(end_token=...).",
     ),
     "state-not-serialisable": Kind(
-        "The state is kept by a checkpointer between the turns of a call.",
+        "A checkpointer stores the state between the turns of a call.",
         "Use a TypedDict, or a model, dataclass or enum at the top of its module.",
     ),
     "undeclared-goto": Kind(
-        "LangGraph draws no edge for it: the picture in Studio is wrong, and so are tools that"
-        " read the graph.",
-        "Say where the node goes: -> Command[Literal[...]], or add_node(..., destinations=(...)).",
+        "LangGraph draws no edge for it: Studio and other tools that read the graph show it wrong.",
+        "Declare the destinations: -> Command[Literal[...]], or add_node(..., destinations=(...)).",
     ),
     "unreachable-node": Kind(
-        "No caller ever gets there.",
+        "No call ever runs it.",
         "Add the missing edge, declare the Command that leads there with -> Command[Literal[...]],"
         " or remove the node.",
     ),
     "unknown-node-in-policy": Kind(
-        "A name that no node has does nothing: what was to be silent is spoken, or what was to end"
-        " the call does not.",
-        "Write the name as it is in add_node; an inner graph's node goes by its own name alone.",
+        "A name that no node has does nothing: a node that should be silent speaks, or a node that"
+        " should end the call does not.",
+        "Write the name as in add_node; for a node of a subgraph, without the subgraph's name.",
     ),
 }
 REMOVED: Mapping[str, str] = {
-    "may-be-spoken": "conversations now report it as words that are spoken but in no message",
+    "may-be-spoken": "conversation tests now report it as words spoken but in no message",
 }
-"""Codes that were reported once, and what has become of them."""
+"""Codes that earlier versions reported → what replaces them."""
 
 
 @dataclass(frozen=True)
@@ -76,12 +76,12 @@ class Place:
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that will go wrong, or may go wrong, in calls of a graph.
+    """Something that will or may go wrong in calls of a graph.
 
-    ``code`` is stable and a key of ``KINDS``. ``node`` is the node's name, after those of the nodes
-    whose subgraphs it is in ("agent/model"), ``channel`` a channel of the state; both are "" when
-    the finding is about the whole graph. ``also`` are other lines where a comment silences the
-    finding.
+    ``code`` is stable and a key of ``KINDS``. ``node`` is the node's name, after the names of
+    the nodes whose subgraphs contain it ("agent/model"); ``channel`` is a channel of the state;
+    both are "" when the finding is about the whole graph. ``also`` are other lines where a comment
+    can silence the finding.
     """
 
     code: str

@@ -1,4 +1,4 @@
-"""Findings that the project ignores: comments in the source, a list in pyproject.toml."""
+"""Findings that the project ignores, by comments in the source or a list in pyproject.toml."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _COMMENT = re.compile(r"#\s*lastword:\s*ignore\[([^\]]*)\]")
 
 @dataclass
 class Silence:
-    """The entries of pyproject.toml, and which entries and comments have silenced a finding."""
+    """The entries of pyproject.toml, and the entries and comments that have silenced a finding."""
 
     entries: Sequence[str] = ()
     source: str = "pyproject.toml"
@@ -27,7 +27,7 @@ class Silence:
     _comments: set[tuple[Place, str]] = field(default_factory=set)
 
     def covers(self, finding: Finding) -> bool:
-        """Whether a comment or an entry silences ``finding``; that one then counts as used."""
+        """Whether a comment or an entry silences ``finding``; it then counts as used."""
         matching = {finding.code, finding.ignored_by}.intersection(self.entries)
         self._used |= matching
         here = {
@@ -39,7 +39,7 @@ class Silence:
         return bool(matching or here)
 
     def unused(self, files: Iterable[Path]) -> list[str]:
-        """A sentence for each entry, and each comment in ``files``, that has silenced nothing."""
+        """A sentence for each entry, and each comment in ``files``, that silenced no finding."""
         notes = [
             f"{self.source} ignores {entry!r}, {_why_unused(entry.rpartition(':')[2])}"
             for entry in self.entries
@@ -58,14 +58,14 @@ class Silence:
 def _why_unused(code: str) -> str:
     if code in REMOVED:
         return f"which is no longer checked: {REMOVED[code]}"
-    return "which matches nothing"
+    return "which matches no finding"
 
 
 def read_silence(config: Path) -> Silence:
     """Read ``[tool.lastword.check] ignore`` of the pyproject.toml beside ``config``.
 
     Raises:
-        SettingsError: the file is not TOML, or the list is not one of texts.
+        SettingsError: the file is not TOML, or the list is not a list of strings.
     """
     path = config.resolve().parent / "pyproject.toml"
     try:
@@ -81,7 +81,7 @@ def read_silence(config: Path) -> Silence:
             return Silence(entries, shown(path))
         case {"lastword": {"check": {"ignore": _}}}:
             raise SettingsError(
-                f"{shown(path)}: [tool.lastword.check] ignore must be a list of texts, such as"
+                f"{shown(path)}: [tool.lastword.check] ignore must be a list of strings, such as"
                 ' ["undeclared-goto"] or ["booking:ask:undeclared-goto"]'
             )
         case _:
@@ -90,7 +90,7 @@ def read_silence(config: Path) -> Silence:
 
 @cache
 def comments(file: Path) -> Mapping[int, Sequence[str]]:
-    """The codes that comments of a source file ignore, by line."""
+    """Line of a source file → the codes that its comment ignores."""
     try:
         source = io.StringIO(file.read_text(encoding="utf-8"))
         tokens = list(tokenize.generate_tokens(source.readline))
@@ -105,6 +105,6 @@ def comments(file: Path) -> Mapping[int, Sequence[str]]:
 
 
 def shown(path: Path) -> str:
-    """A path as people want to see it: relative to the working directory where it is inside."""
+    """A path for display: relative to the working directory if it is inside it."""
     here = Path.cwd()
     return str(path.relative_to(here) if path.is_relative_to(here) else path)

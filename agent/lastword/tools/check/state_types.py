@@ -1,4 +1,4 @@
-"""Whether the memory can keep a graph's state: told from the types of its channels."""
+"""Whether a checkpointer can store a graph's state, judged by the types of its channels."""
 
 from __future__ import annotations
 
@@ -33,9 +33,9 @@ Flaw = Literal["fails", "nameless"]
 
 
 def about_state(reading: GraphReading, graph: object) -> Iterator[Finding]:
-    """The finding ``state-not-serialisable``, one for each channel.
+    """Findings ``state-not-serialisable``, at most one for each channel.
 
-    Types that say too little (``Any``, protocols, types of other packages) are not reported.
+    Types that tell nothing (``Any``, ``object``, protocols, abstract classes) are not reported.
     """
     if not isinstance(graph, CompiledStateGraph):
         return
@@ -62,15 +62,15 @@ def about_state(reading: GraphReading, graph: object) -> Iterator[Finding]:
 
 def _sentence(kind: type, flaw: Flaw) -> str:
     if flaw == "fails":
-        return f"{kind.__name__} cannot be written by a checkpointer: the turn would fail"
+        return f"a checkpointer cannot store {kind.__name__}: the turn would fail"
     return (
-        f"{kind.__name__} comes back as plain data: it is not found by that name in"
+        f"{kind.__name__} is restored as plain data: it is not found by that name in"
         f" {kind.__module__}"
     )
 
 
 def flaw_of(hint: Any, depth: int = 10) -> tuple[type, Flaw] | None:
-    """The first type in ``hint`` that a checkpointer cannot keep, and what would happen."""
+    """The first type in ``hint`` that a checkpointer cannot store, and what would happen."""
     if depth == 0 or hint is Any:
         return None
     for named in ("__value__", "__supertype__"):  # ``type X = ...`` and NewType
@@ -115,7 +115,7 @@ def _hints(schema: Any) -> dict[str, Any]:
 
 
 def _lines_of(schema: type, name: str) -> list[Place]:
-    """The line of a channel in its schema and that of the schema; [] where there is no source."""
+    """The lines of a channel in its schema and of the schema itself; [] without source."""
     try:
         lines, first = inspect.getsourcelines(schema)
         file = Path(inspect.getsourcefile(schema) or "")

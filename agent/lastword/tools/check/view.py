@@ -1,4 +1,4 @@
-"""A report as people read it in a terminal, and as JSON."""
+"""A report as text in a terminal, and as JSON."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from lastword.untrusted.printable import one_line
 
 
 def show(report: Report, console: SafeConsole) -> None:
-    """Print the findings, grouped by graph, then the notes and a line that sums up."""
+    """Print the findings by graph, then the notes and a summary line."""
     for graph, findings in groupby(report.findings, key=lambda one: one.graph):
         console.print(Text(one_line(graph), style="bold"))
         for finding in findings:
@@ -40,7 +40,7 @@ def _lines(finding: Finding) -> list[Text]:
 
 
 def silencing(finding: Finding) -> str:
-    """How this finding alone is silenced."""
+    """A sentence that tells how to silence this finding alone."""
     entry = f'ignore = ["{finding.ignored_by}"] under [tool.lastword.check] in pyproject.toml'
     if finding.place.file.suffix != ".py":
         return f"To silence it: {entry}."
@@ -60,7 +60,7 @@ def _count(number: int, thing: str) -> str:
 
 
 def as_json(report: Report) -> str:
-    """The report for machines; the keys of a finding are those of ``Finding``, and more."""
+    """The report as JSON text; a finding also has its kind's ``why`` and ``mend``."""
     findings = [
         {
             "code": one.code,

@@ -1,1 +1,1 @@
-"""Labelled conversations, run through a graph to see whether it hangs up when it should."""
+"""``lastword eval``: run labelled conversations through a graph and measure its hang-ups."""

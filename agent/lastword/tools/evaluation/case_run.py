@@ -1,4 +1,4 @@
-"""Runs labelled cases through a graph: each is a call through the bridge, with text for speech."""
+"""Runs labelled cases through a graph: each case is a text call through the bridge."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ from lastword.untrusted.printable import without_secrets
 
 History = Literal["given", "replayed"]
 GOODBYES = ("Goodbye.", "Bye.", "Bye bye.")
-"""What the caller says, one after the other, after an ending was missed."""
+"""What the caller says, one after the other, after a missed ending."""
 UNKNOWN_MODEL = "unknown"
-"""``GraphLLM.model`` when the graph asked no model, or one without a name."""
+"""``GraphLLM.model`` if the graph called no model, or a model without a name."""
 _SILENCE = 10.0
-"""Seconds of a silence when the policy has no silence time-out."""
+"""Seconds in a ``silence`` event if the policy has no ``silence_timeout``."""
 _INBOUND = Dispatch(None, "inbound", {})
 _BRIDGE_LOG = logging.getLogger("lastword.bridge")
 
@@ -38,9 +38,9 @@ class CaseSetting:
 
     Args:
         history: ``given``: the chat is filled with the case's history, and the graph has no
-            memory; ``replayed``: the caller's lines are said one by one, and it has one.
-        dispatch: the metadata of each call.
-        more_context: gives keys of the graph's own context; called once for each case.
+            memory; ``replayed``: the caller's lines are said one by one, and the graph has memory.
+        dispatch: the dispatch of each call.
+        more_context: returns the graph's own context keys; called once for each case.
     """
 
     history: History
@@ -94,9 +94,9 @@ class _Reply:
 
 
 class _CaseCall:
-    """A call of ``graph`` for one case, with a thread and a memory of its own.
+    """A call of ``graph`` for one case, with its own thread and memory.
 
-    Blocks while the project makes the call's context.
+    The constructor blocks while the project creates the call's context.
     """
 
     def __init__(self, graph: CallGraph, setting: CaseSetting) -> None:
@@ -121,7 +121,7 @@ class _CaseCall:
         return await self._answer()
 
     async def say(self, words: str) -> _Reply:
-        """The caller says ``words``; blank ``words`` are a ``silence`` event, as in a call."""
+        """The caller says ``words``; blank ``words`` become a ``silence`` event, as in a call."""
         if words.strip():
             self._chat.add("user", words)
         else:
@@ -141,9 +141,9 @@ class _CaseCall:
 
 
 def _with_own_memory(graph: CallGraph, history: History) -> CallGraph:
-    """The graph without the checkpointer it was compiled with, so that nothing is kept there.
+    """The graph without its own checkpointer, so that nothing is stored there.
 
-    For ``replayed`` it remembers its call in this process, for ``given`` it remembers nothing.
+    For ``replayed`` it remembers the call in this process; for ``given`` it has no memory.
     """
     if not isinstance(graph.graph, Pregel):
         return graph
@@ -157,7 +157,7 @@ async def _run_case(case: Case, call: _CaseCall, errors: _ErrorLog) -> Decision:
             decision = await _decide(case, call)
         finally:
             await call.graph_llm.aclose()
-    except Exception as error:  # noqa: BLE001 - whatever a graph raises, the other cases go on
+    except Exception as error:  # noqa: BLE001 - a graph may raise anything; the other cases go on
         return Decision(case, "failed", why=_in_one_line(error))
     if decision.outcome != "failed":
         return decision
@@ -166,7 +166,7 @@ async def _run_case(case: Case, call: _CaseCall, errors: _ErrorLog) -> Decision:
 
 
 async def _decide(case: Case, call: _CaseCall) -> Decision:
-    """Hold the conversation of the case; its last answer is the decision."""
+    """Run the conversation of the case; the graph's last answer is the decision."""
     if call.history == "replayed":
         return await _replay(case, call)
     call.recall(case)
@@ -202,7 +202,7 @@ async def _last_turn(case: Case, call: _CaseCall, asked: str) -> Decision:
 
 
 async def _goodbyes_until_end(call: _CaseCall) -> int | None:
-    """How many goodbyes it takes until the graph ends the call; None: it does not, or fails."""
+    """Number of goodbyes until the graph ends the call; None if it does not, or fails."""
     for number, goodbye in enumerate(GOODBYES, 1):
         reply = await call.say(goodbye)
         if reply.failed:
@@ -213,7 +213,7 @@ async def _goodbyes_until_end(call: _CaseCall) -> int | None:
 
 
 class _ErrorLog(logging.Handler):
-    """Keeps the error of the last failed run of each call, by the call's thread."""
+    """Keeps the error of the last failed run of each call, by the name of its thread."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -232,7 +232,7 @@ class _ErrorLog(logging.Handler):
 
 @contextmanager
 def _bridge_errors() -> Iterator[_ErrorLog]:
-    """Collect the errors that the bridge logs, and keep its log out of the terminal."""
+    """Collect the errors that the bridge logs, without printing its log."""
     errors = _ErrorLog()
     propagates, _BRIDGE_LOG.propagate = _BRIDGE_LOG.propagate, False
     _BRIDGE_LOG.addHandler(errors)

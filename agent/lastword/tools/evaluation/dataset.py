@@ -1,4 +1,4 @@
-"""Labelled beginnings of conversations: what was said so far, and whether the call is over now.
+"""Labelled conversations: what was said so far, and whether the call is over then.
 
 The labelling rule: ``end`` = a polite human agent would now say goodbye and hang up;
 ``continue`` = hanging up now would cut off a caller who wants something.
@@ -17,14 +17,14 @@ from lastword.untrusted.bounded_input import KIB, MIB, BadInput, is_there, read_
 from lastword.untrusted.printable import excerpt, quoted
 
 MAX_SIZE = 16 * MIB
-"""About 30,000 cases of 500 characters; all are in memory."""
+"""Bytes: about 30,000 cases of 500 characters; all of them are in memory."""
 _LONGEST_CASE = 256 * KIB
 
 Label = Literal["end", "continue"]
 
 
 class Line(BaseModel):
-    """What one side said; an empty text of the caller is a silence."""
+    """What one side said; an empty text of the caller means silence."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
@@ -33,7 +33,7 @@ class Line(BaseModel):
 
 
 class Case(BaseModel):
-    """A conversation up to the caller's last line, and whether it is over then."""
+    """A conversation up to a line of the caller; ``label`` tells whether it is over then."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
@@ -51,7 +51,7 @@ class Case(BaseModel):
 
 
 class _Place(NamedTuple):
-    """A line of a file, named in errors."""
+    """A line of a file, for error messages."""
 
     path: Path
     number: int
@@ -61,15 +61,15 @@ class _Place(NamedTuple):
 
 
 def read_dataset(path: Path) -> list[Case]:
-    """Read a JSONL file with one case a line; blank lines are skipped.
+    """Read a JSONL file with one case per line; blank lines are skipped.
 
     Raises:
-        DatasetError: the file does not exist, is empty or cannot be read, or a line is not of the
-            documented shape; the message names file, line and field.
+        DatasetError: the file does not exist, is empty or cannot be read, or a line does not have
+            the documented form; the message names file, line and field.
     """
     if not is_there(path):
         raise DatasetError(
-            f"there is no dataset {quoted(str(path))}; give a JSONL file of labelled cases"
+            f"the dataset {quoted(str(path))} does not exist; give a JSONL file of labelled cases"
         )
     try:
         lines = read_text(path, MAX_SIZE).split("\n")
@@ -83,21 +83,21 @@ def read_dataset(path: Path) -> list[Case]:
         place = _Place(path, number)
         case = _case(place, line)
         if case.id in seen:
-            raise place.wrong(f"`id` {quoted(case.id)} is that of line {seen[case.id]} too")
+            raise place.wrong(f"`id` {quoted(case.id)} is already used in line {seen[case.id]}")
         seen[case.id] = number
         cases.append(case)
     if not cases:
-        raise DatasetError(f"{path} has no cases; it needs one JSON object a line")
+        raise DatasetError(f"{path} has no cases; it needs one JSON object per line")
     return cases
 
 
 def choose_cases(
     cases: Sequence[Case], categories: Collection[str] = (), limit: int | None = None
 ) -> list[Case]:
-    """The cases of ``categories`` (none: all), at most ``limit`` of them, spread over the file.
+    """Choose the cases of ``categories`` (empty: all), at most ``limit``, spread over the file.
 
     Raises:
-        DatasetError: no case has one of the categories.
+        DatasetError: one of the categories has no case.
     """
     known = {case.category for case in cases}
     if unknown := sorted(set(categories) - known):
@@ -141,6 +141,6 @@ def _sentence(error: ValidationError) -> str:
         case "too_short" | "string_too_short":
             return f"{field} is empty"
         case "model_type":
-            return "this is no JSON object" if field == "``" else f"{field} is no JSON object"
+            return f"{'this' if field == '``' else field} is not a JSON object"
         case _:
             return f"{field} is wrong: {first['msg'][0].lower()}{first['msg'][1:]}"

@@ -1,4 +1,4 @@
-"""The command ``lastword eval ends``, which measures whether a graph hangs up when it should."""
+"""``lastword eval ends``: measure whether a graph hangs up when it should."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class _Plan:
     cases: Sequence[Case]
     graph: CallGraph
     second: CallGraph | None
-    """None without a second side, or if it runs in a process of its own."""
+    """None if there is no second side, or if it runs in a second process."""
     project_context: ContextFactory
 
 
@@ -93,7 +93,9 @@ def _prepare(request: EndsRequest, settings: Settings) -> _Plan:
     read_dispatch(request.metadata)
     for file in (request.json_file, request.out):
         if file is not None and not file.resolve().parent.is_dir():
-            raise EvaluationFailed(f"{file} cannot be written: there is no folder {file.parent}")
+            raise EvaluationFailed(
+                f"{file} cannot be written: the folder {file.parent} does not exist"
+            )
     cases = choose_cases(read_dataset(Path(request.dataset)), request.categories, request.limit)
     if request.model is not None:
         choose_chat_model(request.model)
@@ -156,12 +158,12 @@ def _header(plan: _Plan, sides: Sequence[Side]) -> list[str]:
     if len(sides) > 1:
         wanted.append(request.against_model or request.model)
     for side, model in zip(sides, wanted, strict=True):
-        known = side.model if side.model != UNKNOWN_MODEL else "unknown, or no model was asked"
+        known = side.model if side.model != UNKNOWN_MODEL else "unknown, or no model was called"
         line = f"Graph {side.graph}, model: {known}."
         if model is not None and model != side.model:
             line += (
-                f" {model} was asked for, but did not answer: a graph must take the name of its "
-                "model from LASTWORD_CHAT_MODEL, and have the key for it."
+                f" {model} was requested, but did not answer: the graph must read the name of its "
+                "model from LASTWORD_CHAT_MODEL, and needs the model's key."
             )
         lines.append(line)
     return lines
@@ -176,7 +178,7 @@ def _about(request: EndsRequest) -> dict[str, Any]:
 
 
 def _write(file: Path, text: str) -> None:
-    """Write a file for the owner only: it has callers' words in it."""
+    """Write a file that only its owner can read, because it contains callers' words."""
     with private_file(file) as written:
         written.write(text.encode())
 

@@ -1,4 +1,4 @@
-"""The decisions of a graph, and how many of them were right (pure)."""
+"""The decisions of a graph, and figures of how many were right (pure)."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ class Decision:
         case: the case.
         outcome: after the caller's last line the graph ``ended`` the call or ``went_on``; or it
             ended the call before that line (``early``); or it ``failed``.
-        asked: the agent's words before the caller's last line in this call.
+        asked: the agent's words before the caller's last line, in this call.
         said: the graph's answer, without an end token.
         reason: the ending's reason; None without an ending.
         seconds: from the caller's last words to the end of the answer.
         late: after a missed ending, the number of goodbyes until the graph ended the call; None
             if it did not.
-        why: the error, or when the early ending came.
+        why: the error, or the line after which the early ending came.
     """
 
     case: Case
@@ -44,7 +44,7 @@ class Decision:
 
     @property
     def verdict(self) -> Verdict:
-        """``right``, or the kind of mistake: ``false`` cut a call off, ``missed`` kept it up."""
+        """``right``, or the mistake: ``false`` cut a call off, ``missed`` did not end it."""
         match self.outcome, self.case.label:
             case ("early" | "failed") as verdict, _:
                 return verdict
@@ -179,8 +179,8 @@ class Difference:
     """Two sides on the same cases.
 
     ``differing``: pairs with different outcomes; ``only_first``, ``only_second``: the number of
-    cases that only one side has right; ``left_out``: the number of cases on which a side failed,
-    which are in neither.
+    cases that only one side has right; ``left_out``: the number of cases on which a side failed;
+    these are in neither number.
     """
 
     differing: tuple[tuple[Decision, Decision], ...]
@@ -201,7 +201,7 @@ def difference(first: Sequence[Decision], second: Sequence[Decision]) -> Differe
         ValueError: the sides do not have the same cases in the same order.
     """
     if [one.case.id for one in first] != [one.case.id for one in second]:
-        raise ValueError("the two sides have not had the same cases")
+        raise ValueError("the two sides do not have the same cases")
     pairs = list(zip(first, second, strict=True))
     whole = [pair for pair in pairs if "failed" not in (pair[0].outcome, pair[1].outcome)]
     rights = Counter((a.verdict == "right", b.verdict == "right") for a, b in whole)

@@ -1,4 +1,4 @@
-"""The report of an evaluation as Markdown, which the terminal shows too, and as JSON data."""
+"""The report of an evaluation, as Markdown (also shown in the terminal) and as JSON data."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from lastword.tools.evaluation.figures import (
 from lastword.untrusted.printable import markdown
 
 SHOWN_CASES = 6
-"""The number of cases of each list that the terminal shows."""
+"""Number of cases that the terminal shows of each list."""
 _NOTHING = "-"
 _LETTERS = ("A", "B")
 _ENDED_WORDS = {"ended": "ended", "went_on": "went on", "early": "ended early", "failed": "failed"}
@@ -35,7 +35,7 @@ _VERDICT_WORDS = {
     "failed": "failed cases",
 }
 _Lines = tuple[tuple[str, str], ...]
-"""Who said what."""
+"""Pairs of speaker and words."""
 
 
 def report(header: Iterable[str], sides: Sequence[Side], most_cases: int | None = None) -> str:
@@ -98,7 +98,7 @@ def _main_column(of: Figures) -> dict[str, str]:
 
 
 def _group_table(by: str, sides: Sequence[Side]) -> list[str]:
-    """A row for each category or language: cases, right ones, and mistakes by kind."""
+    """A row for each category or language: number of cases, of right ones, of each mistake."""
     groups = [grouped(side.decisions, lambda one: _group(one, by)) for side in sides]
     kinds = _kinds_of_mistakes(sides)
     cells_of, columns = (
@@ -121,7 +121,7 @@ def _group(decision: Decision, by: str) -> str:
 
 
 def _kinds_of_mistakes(sides: Sequence[Side]) -> tuple[Verdict, ...]:
-    """The kinds that get a column; ``early`` and ``failed`` only if they occurred."""
+    """The kinds that get a column: ``early`` and ``failed`` only if they occurred."""
     found = {one.verdict for side in sides for one in side.decisions} | {"false", "missed"}
     order: tuple[Verdict, ...] = ("false", "missed", "early", "failed")
     return tuple(kind for kind in order if kind in found)
@@ -133,7 +133,7 @@ def _wide_cells(decisions: Sequence[Decision], kinds: Sequence[Verdict]) -> tupl
 
 
 def _narrow_cells(decisions: Sequence[Decision], kinds: Sequence[Verdict]) -> tuple[str, ...]:
-    """The same, narrow enough for two sides in one table."""
+    """As ``_wide_cells``, narrow enough for two sides in one table."""
     right, interval, *wrong = _wide_cells(decisions, kinds)
     return f"{right} ({interval})", ", ".join(wrong)
 
@@ -206,7 +206,7 @@ def _cases(title: str, cases: Sequence[tuple[str, _Lines]], most: int | None) ->
         parts.append("\n".join((f"**{markdown(name)}**", "", *said)))
     if most is not None and len(cases) > most:
         more = len(cases) - most
-        parts.append(f"... and {more} more: --out FILE and --json FILE have them all")
+        parts.append(f"... and {more} more: --out FILE or --json FILE writes all of them")
     return parts
 
 
@@ -220,7 +220,7 @@ def _goodbyes(number: int) -> str:
 
 
 def _share(share: Share, sign: str = " %") -> str:
-    """The share out of 100, its interval, hits and total."""
+    """The share times 100, its interval, hits and total."""
     if share.value is None or share.interval is None:
         return f"{_NOTHING} (0 of 0)"
     low, high = share.interval

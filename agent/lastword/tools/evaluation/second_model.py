@@ -1,6 +1,6 @@
-"""Measures the side of a second model by running the command in a process of its own.
+"""Measures the side of a second model by running the command in a second process.
 
-A graph is usually built around its model when it is imported, once in a process.
+A graph usually gets its model when its module is imported, which happens once per process.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ async def run_elsewhere(arguments: Sequence[str], cases: Mapping[str, Case], fol
     """Run ``lastword eval ends`` with ``arguments`` and return its first side.
 
     Args:
-        arguments: the command's, without ``--json``.
-        cases: by their id.
-        folder: where the process may write its figures.
+        arguments: those of the command, without ``--json``.
+        cases: case id → case.
+        folder: an existing folder, where the process writes its figures.
 
     Raises:
-        EvaluationFailed: the process exits with an error; the message has its last line.
+        EvaluationFailed: the process exits with an error; the message contains its last line.
     """
     written = folder / "second-side.json"
     command = [sys.executable, "-m", "lastword", "eval", "ends", *arguments, "--json", str(written)]
@@ -50,14 +50,14 @@ async def run_elsewhere(arguments: Sequence[str], cases: Mapping[str, Case], fol
             await process.wait()
     if process.returncode:
         lines = errors.decode(errors="replace").strip().splitlines()
-        said = lines[-1].removeprefix("lastword: ") if lines else "it said nothing"
+        said = lines[-1].removeprefix("lastword: ") if lines else "it printed nothing"
         raise EvaluationFailed(f"the second side failed: {said}")
     content = json.loads(await asyncio.to_thread(written.read_text, encoding="utf-8"))
     return side_from(content["sides"][0], cases)
 
 
 def side_from(written: Mapping[str, Any], cases: Mapping[str, Case]) -> Side:
-    """One of the ``sides`` that ``report.as_json`` returned; ``cases`` by their id.
+    """Read one of the ``sides`` of ``report.as_json``; ``cases`` maps case ids to cases.
 
     Raises:
         KeyError: a case or a field is missing.

@@ -1,1 +1,1 @@
-"""A whole call on one machine: local server, simulated caller, view, recording."""
+"""``lastword call``: a whole call on one machine, with a local server and a simulated caller."""

@@ -1,4 +1,4 @@
-"""One call on this machine, conducted, shown and judged: ``lastword call``."""
+"""``lastword call``: run one call on this machine, show it and judge it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from lastword.untrusted.printable import one_line
 
 @dataclass(frozen=True)
 class Rehearsal:
-    """What to rehearse; ``graph`` and ``metadata`` win over what the script says."""
+    """What to rehearse; ``graph`` and ``metadata`` override those of the script."""
 
     settings: Settings
     graph: str | None = None
@@ -29,10 +29,10 @@ class Rehearsal:
 
 
 async def rehearse(rehearsal: Rehearsal, console: SafeConsole) -> int:
-    """Make one call and print it; returns the exit code, 0 for a call that ended as it should.
+    """Run one call and print it; returns the exit code, 0 if ``Verdict.good``.
 
     Raises:
-        LastwordError: something the user gave is wrong, or a part of the call broke.
+        LastwordError: the user's input is wrong, or a process of the call failed.
     """
     plan = read_plan(rehearsal)
     await asyncio.to_thread(make_private_folder, rehearsal.settings.calls_dir)
@@ -44,10 +44,10 @@ async def rehearse(rehearsal: Rehearsal, console: SafeConsole) -> int:
 
 
 def read_plan(rehearsal: Rehearsal) -> Plan:
-    """Read script and metadata, and check that the graph is there.
+    """Read script and metadata, and check that the graph exists.
 
     Raises:
-        ScriptError, TranscriptError, MetadataError, GraphError, SettingsError: what was given
+        ScriptError, TranscriptError, MetadataError, GraphError, SettingsError: the user's input
             cannot be used.
     """
     config = rehearsal.settings.graphs_config

@@ -1,7 +1,7 @@
 """Record the lines of caller scripts: ``python -m lastword.tools.rehearsal.render_lines FILE...``.
 
-A file is a caller script (YAML) or a ``.txt`` with a line of speech on each line. Lines that are
-recorded already are left alone. Needs flite (``apt install flite``, ``brew install flite``).
+A file is a caller script (YAML) or a ``.txt`` file with one spoken line per line. Lines that have a
+recording are skipped. Needs flite (``apt install flite``, ``brew install flite``).
 """
 
 from __future__ import annotations
@@ -25,14 +25,16 @@ _INTO = "give --into FOLDER, or set [tool.lastword.call] lines in pyproject.toml
 
 
 def render(texts: list[str], lines: Path, voice: str = FLITE_VOICE) -> list[Path]:
-    """Write the recordings that are missing in the folder ``lines``; returns their paths.
+    """Write the recordings that the folder ``lines`` does not have yet; returns their paths.
 
     Raises:
         LastwordError: flite is not installed.
     """
     program = shutil.which("flite")
     if program is None:
-        raise LastwordError("flite is not installed, and only its voice is recorded for callers")
+        raise LastwordError(
+            "flite is not installed, and callers' lines are recorded with its voice: install flite"
+        )
     missing = {recording(text, lines): text for text in texts}
     written = [path for path in missing if not path.is_file()]
     lines.mkdir(parents=True, exist_ok=True)
@@ -46,7 +48,7 @@ def read_lines(path: Path) -> list[str]:
     """Read the caller's lines of a script or of a text file.
 
     Raises:
-        ScriptError, TranscriptError: the file is not there, or not of the documented shape.
+        ScriptError, TranscriptError: the file does not exist, or does not have the documented form.
     """
     try:
         if path.suffix != ".txt":
@@ -59,16 +61,18 @@ def read_lines(path: Path) -> list[str]:
 
 
 def main() -> int:
-    """Record what the files named on the command line need."""
+    """Record the lines of the files on the command line; returns the exit code."""
     parser = argparse.ArgumentParser(prog="render_lines", description=__doc__)
     parser.add_argument("files", nargs="+", type=Path, metavar="FILE")
-    parser.add_argument("--voice", default=FLITE_VOICE, help="of flite's (default: %(default)s)")
+    parser.add_argument(
+        "--voice", default=FLITE_VOICE, help="a voice of flite (default: %(default)s)"
+    )
     parser.add_argument("--into", type=Path, metavar="FOLDER", help=_INTO)
     given = parser.parse_args()
     try:
         into = given.into or read_caller_settings(read_settings().graphs_config).lines
         if into is None:
-            raise SettingsError(f"there is no folder for the recordings: {_INTO}")
+            raise SettingsError(f"no folder for the recordings is set: {_INTO}")
         texts = [line for file in given.files for line in read_lines(file)]
         written = render(texts, into, given.voice)
     except LastwordError as error:

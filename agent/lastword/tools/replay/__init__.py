@@ -1,1 +1,1 @@
-"""Run a transcript again, and show it: ``lastword replay``."""
+"""``lastword replay``: replay a transcript and show it."""

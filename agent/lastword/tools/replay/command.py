@@ -1,4 +1,4 @@
-"""``lastword replay``: one conversation, had again before one's eyes."""
+"""``lastword replay``: replay a transcript, show it, and compare the result with it."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from lastword.tools.replay.view import ReplayView, show_verdict
 
 @dataclass(frozen=True)
 class ReplayRequest:
-    """What to replay, and how; ``graph`` wins over what the transcript says."""
+    """What to replay, and how; ``graph`` overrides that of the transcript."""
 
     path: Path
     level: Level = "graph"
@@ -34,10 +34,10 @@ class ReplayRequest:
 
 
 async def replay_file(request: ReplayRequest, settings: Settings, console: SafeConsole) -> int:
-    """Replay a transcript and print it; returns the exit code, 0 if it went as it is written.
+    """Replay a transcript and print it; returns the exit code, 0 if the result matches it.
 
     Raises:
-        LastwordError: something the user gave is wrong, or a part of the call broke.
+        LastwordError: the user's input is wrong, or a process of the call failed.
     """
     asks_model = request.live or request.record
     if not asks_model:
@@ -70,14 +70,14 @@ def _read(request: ReplayRequest, config: Path) -> tuple[Transcript, str]:
     if request.level not in transcript.levels:
         raise ConversationError(
             f"{request.path} is not for the level {request.level}, only for "
-            f"{', '.join(transcript.levels)}: choose one with --level"
+            f"{', '.join(transcript.levels)}: choose the level with --level"
         )
     if request.level == "room":
         needs("a conversation in a room", "offline")
         from lastword.testing.levels.room_call import out_of_reach  # noqa: PLC0415 - an extra
 
         if (why := out_of_reach(transcript)) is not None:
-            raise ConversationError(f"{request.path}: {why}; leave it to the other levels")
+            raise ConversationError(f"{request.path}: {why}; use another --level")
     known = graph_specs(config)
     name = choose_graph(request.graph, transcript.graph, known=known)
     check_graph(name, list(known), config)

@@ -1,4 +1,4 @@
-"""Shows a replayed conversation as ``make call`` shows a call."""
+"""Shows a replayed conversation as ``lastword call`` shows a call."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from lastword.testing.transcripts.transcript import CallerSays, Silence
 from lastword.untrusted.printable import lines_of, one_line
 
 WORD_SECONDS = 0.35
-"""How long a word takes: about 170 words a minute, as offline voices speak."""
+"""Seconds per spoken word: about 170 words a minute, the speed of the offline voices."""
 
 
 class ReplayView:
     """Prints a conversation exchange by exchange.
 
     Args:
-        console: where to.
-        in_real_time: take as long as the words would.
+        console: where to print.
+        in_real_time: take as long as speaking the words would take.
     """
 
     def __init__(self, console: SafeConsole, *, in_real_time: bool) -> None:
@@ -91,7 +91,7 @@ class ReplayView:
         return CallMoment(call="", time="", at=self._now + later)
 
     async def _pass(self, seconds: float) -> None:
-        """Let the time pass that something takes."""
+        """Advance the replayed time by ``seconds``; in real time, wait for them too."""
         self._now += seconds
         if self._in_real_time:
             await asyncio.sleep(seconds)
@@ -110,7 +110,7 @@ def _show_forgotten(done: Replayed, console: SafeConsole) -> None:
 
 
 def show_verdict(done: Replayed, console: SafeConsole) -> None:
-    """Print whether the conversation went as it is written, and what is wrong if not."""
+    """Print whether the conversation matches the transcript, and the faults if not."""
     _show_forgotten(done, console)
     if done.passed:
         console.print(Text.assemble("\n", ("As written", "bold green"), f" (level {done.level})."))
