@@ -54,8 +54,9 @@ REVIEWED = {
         "says that it was built with `--enable-libx264 --enable-libx265`, and `libavcodec` is "
         "linked to both. Their owners offer them under the GPL (version 2 or later) or a paid "
         "licence. PyAV's maintainer answers: abide by the GPL-3.0, or negotiate with the owners "
-        "([PyAV #2408](https://github.com/PyAV-Org/PyAV/issues/2408)). LiveKit Agents needs `av` to decode audio; Lastword does not import it. `pip install av --no-binary av` "
-        "builds it with your own FFmpeg (see its `METADATA`)"
+        "([PyAV #2408](https://github.com/PyAV-Org/PyAV/issues/2408)). LiveKit Agents needs `av` "
+        "to decode audio; Lastword does not import it. `pip install av --no-binary av` builds it "
+        "with your own FFmpeg (see its `METADATA`)"
     ),
     "certifi": "Mozilla's list of certificates (`LICENSE` in its `.dist-info`)",
     "espeakng-loader": (
