@@ -1,1 +1,1 @@
-"""Measurements behind the figures in the documents; each module runs by ``python -m``."""
+"""Benchmarks behind the figures in the documents; run a benchmark with ``python -m``."""

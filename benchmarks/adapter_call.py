@@ -1,4 +1,4 @@
-"""A call by either adapter: a real LiveKit session, typed words, a voice without sound."""
+"""A call through either adapter: a real LiveKit session, typed words, a voice without sound."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ from lastword.testing.fakes.audio_output import FakeAudioOutput, FakeTTS
 Graph = Pregel[Any, Any, Any, Any]
 CALL = RunnableConfig(configurable={"thread_id": "call"})
 POLICY = CallPolicy(apology="Sorry, once more?")
-"""GraphLLM's default settings but for the apology, which is longer."""
+"""GraphLLM's default settings, but with a shorter apology than the default one."""
 
 
 class Adapter(NamedTuple):
-    """One of the two, with its default settings."""
+    """One of the two adapters, with its default settings."""
 
     name: str
     make: Callable[..., llm.LLM[Any]]
-    """Takes the graph, ``stream_mode``, and a ``policy``, which upstream knows nothing of."""
+    """Takes the graph, ``stream_mode`` and ``policy``; upstream ignores the policy."""
 
 
 def _graph_llm(graph: Graph, *, policy: CallPolicy = POLICY, **options: Any) -> GraphLLM:
@@ -48,10 +48,10 @@ OURS = Adapter("GraphLLM", _graph_llm)
 
 
 class AdapterCall:
-    """One call: what the caller says, and what comes of it."""
+    """One call: what the caller says, what the caller hears, and the events of the session."""
 
     def __init__(self, model: llm.LLM[Any]) -> None:
-        self.mouth = FakeAudioOutput()
+        self.output = FakeAudioOutput()
         self.endings: list[dict[str, Any]] = []
         self.session: AgentSession[None] = AgentSession(
             llm=model,
@@ -60,22 +60,22 @@ class AdapterCall:
         )
         self.is_closed = False
         self._errors = 0
-        self._told = 0
+        self._reported = 0
         self.session.on("error", self._error)
         self.session.on("close", self._closed)
         model.on("ending", self.endings.append)
         if isinstance(model, GraphLLM):
-            model.follow(self.session)  # in a LiveKit job it does that by itself
+            model.follow(self.session)  # needed only outside a LiveKit job
 
     async def say(self, words: str, *, patience: float = 60.0) -> str:
-        """Say something; returns what the caller hears, and whether the session tells an error.
+        """Say something; returns what the caller hears, and whether the session reports an error.
 
-        An answer that has not come after ``patience`` seconds is given up; it is "" when the
-        session takes no more words.
+        If no answer has come after ``patience`` seconds, the wait ends and the result says so. The
+        result is "" if the session has closed.
         """
         try:
             speech = self._reply(words)
-        except RuntimeError:  # LiveKit's way to say that the session has closed
+        except RuntimeError:  # LiveKit raises this when the session has closed
             self.is_closed = True
             return ""
         try:
@@ -83,20 +83,20 @@ class AdapterCall:
                 await speech
         except TimeoutError:
             speech.interrupt(force=True)
-            return f"{self._outcome()}, for as long as we waited ({patience:g} s)"
+            return f"{self._outcome()}, no answer within {patience:g} s"
         return self._outcome()
 
     async def say_and_interrupt(self, words: str, *, heard: str) -> None:
-        """Say something, and speak over the answer when so much of it has been heard."""
-        self.mouth.hold, self.mouth.played_text = True, heard
+        """Say something, and interrupt the answer after ``heard`` of it has been played."""
+        self.output.hold, self.output.played_text = True, heard
         speech = self._reply(words)
-        await self.mouth.captured.wait()
+        await self.output.captured.wait()
         await self.session.interrupt()
         await speech
-        self.mouth.hold = False
+        self.output.hold = False
 
     def spoken(self) -> list[str]:
-        """Everything that was heard, as it stands in LiveKit's history."""
+        """The agent's messages in LiveKit's history: what the caller has heard."""
         return [
             item.text_content or ""
             for item in self.session.history.items
@@ -107,8 +107,8 @@ class AdapterCall:
         return self.session.generate_reply(user_input=words)
 
     def _outcome(self) -> str:
-        new = self.spoken()[self._told :]
-        self._told += len(new)
+        new = self.spoken()[self._reported :]
+        self._reported += len(new)
         errors, self._errors = self._errors, 0
         heard = " / ".join(f"“{text.strip()}”" for text in new) or "silence"
         return f"{heard}, session error" if errors else heard
@@ -122,9 +122,9 @@ class AdapterCall:
 
 @asynccontextmanager
 async def adapter_call(model: llm.LLM[Any]) -> AsyncIterator[AdapterCall]:
-    """Make a call with an adapter."""
+    """Run a call with an adapter, which is closed at the end."""
     call = AdapterCall(model)
-    call.session.output.audio = call.mouth
+    call.session.output.audio = call.output
     await call.session.start(Agent(instructions=""))
     try:
         yield call

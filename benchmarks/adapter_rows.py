@@ -1,10 +1,10 @@
-"""What upstream's adapter and GraphLLM are compared in: a small graph and a short script each.
+"""The rows of the comparison of upstream's adapter and GraphLLM: a graph and a script each.
 
-Every script is run with both; its words are taken from the run. ``says`` is what LiveKit's history
-holds of the agent, which is what a caller hears.
+Every script runs with both adapters, and the cells of the table come from these runs. Quoted words
+are the agent's messages in LiveKit's history: what a caller hears.
 """
 
-# ruff: noqa: ARG001, ARG002 - nodes and models need not read all that they are given
+# ruff: noqa: ARG001, ARG002 - LangGraph passes the state to nodes that do not read it
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ Said = dict[str, list[BaseMessage]]
 
 @dataclass(frozen=True)
 class Row:
-    """One line of the comparison."""
+    """One row of the comparison: its first cell, and the script that gives the two others."""
 
     about: str
     script: Script
@@ -43,7 +43,7 @@ ROWS: list[Row] = []
 
 
 def row(about: str) -> Callable[[Script], Script]:
-    """Make a script a row; ``about`` is Markdown."""
+    """Register a script as a row; ``about`` is its first cell, in Markdown."""
 
     def add(script: Script) -> Script:
         ROWS.append(Row(about, script))
@@ -65,17 +65,17 @@ def chain(*nodes: Any, remembers: bool = True, **options: Any) -> Graph:
 
 
 def saying(text: str) -> Said:
-    """What a node returns that says ``text``."""
+    """The state update of a node that says ``text``."""
     return {"messages": [AIMessage(text)]}
 
 
 async def fine(state: MessagesState) -> Said:
-    """A node that has an answer to everything."""
+    """A node that always gives the same answer."""
     return saying("Fine.")
 
 
 async def one_turn(adapter: Adapter, graph: Graph, **options: Any) -> str:
-    """Say hello; returns what is heard."""
+    """Run a call of one turn; returns what the caller hears."""
     async with adapter_call(adapter.make(graph, **options)) as call:
         return await call.say("Hello.")
 
@@ -93,7 +93,7 @@ async def _whole(adapter: Adapter) -> str:
     return await one_turn(adapter, chain(fine))
 
 
-@row("a node streams, and returns the words in a message of its own")
+@row("a node streams a model's words, and returns them in a new message")
 async def _copied(adapter: Adapter) -> str:
     model = ScriptedModel(answers=[["Good ", "morning."]])
 
@@ -111,20 +111,22 @@ async def _two_messages(adapter: Adapter) -> str:
     return await one_turn(adapter, chain(greet, fine))
 
 
-@row("a model in a router node that carries LangGraph's `nostream` tag")
+@row("a model in a router node, tagged with LangGraph's `nostream`")
 async def _tagged(adapter: Adapter) -> str:
     return await one_turn(adapter, _routed(ScriptedModel(answers=[["BOOK", "ING"]]), tag=True))
 
 
 @row(
-    "a model in a router node without it "
+    "the same without the tag "
     "([livekit/agents#2836](https://github.com/livekit/agents/issues/2836))"
 )
 async def _untagged(adapter: Adapter) -> str:
     return await one_turn(adapter, _routed(ScriptedModel(answers=[["BOOK", "ING"]]), tag=False))
 
 
-@row('the same, GraphLLM told `CallPolicy(silent_nodes={"route"})`; upstream has no such setting')
+@row(
+    'the same, with `CallPolicy(silent_nodes={"route"})` for GraphLLM; upstream has no such setting'
+)
 async def _silenced(adapter: Adapter) -> str:
     policy = replace(POLICY, silent_nodes=frozenset({"route"}))
     graph = _routed(ScriptedModel(answers=[["BOOK", "ING"]]), tag=False)
@@ -148,7 +150,7 @@ def _routed(model: ScriptedModel, *, tag: bool) -> Graph:
 
 
 @row(
-    "a tool's result, and then the answer "
+    "a tool returns a result, then a node answers "
     "([livekit/agents#4768](https://github.com/livekit/agents/issues/4768))"
 )
 async def _tool_result(adapter: Adapter) -> str:
@@ -185,14 +187,14 @@ async def _subgraph(adapter: Adapter) -> str:
 
 @row("two nodes stream at the same time")
 async def _at_once(adapter: Adapter) -> str:
-    turn = {"Kitchen": asyncio.Event(), "Bath": asyncio.Event()}
-    turn["Kitchen"].set()
+    turns = {"Kitchen": asyncio.Event(), "Bath": asyncio.Event()}
+    turns["Kitchen"].set()
 
     def reporter(room: str, other: str) -> Any:
         async def my_turn() -> None:
-            await turn[room].wait()
-            turn[room].clear()
-            turn[other].set()
+            await turns[room].wait()
+            turns[room].clear()
+            turns[other].set()
 
         model = ScriptedModel(answers=[[f"{room} ", "is ", "clean."]], pause=my_turn)
 
@@ -208,7 +210,7 @@ async def _at_once(adapter: Adapter) -> str:
     return await one_turn(adapter, builder.compile())
 
 
-@row("a node fails after it has spoken, and is tried again")
+@row("a node fails after it has spoken, and is retried")
 async def _retried(adapter: Adapter) -> str:
     model = BrokenModel(answers=[["Let me ", "see. "], ["Let me ", "see. ", "Yes."]], broken={1})
 
@@ -239,10 +241,10 @@ async def _doubled(adapter: Adapter) -> str:
             await call.say(words)
         state = await graph.aget_state(CALL)
         kept = [message for message in state.values["messages"] if isinstance(message, AIMessage)]
-        return f"{len(kept)}, heard were {len(call.spoken())}"
+        return f"{len(kept)} (the caller heard {len(call.spoken())})"
 
 
-@row("messages that go into the graph at turns 1, 2 and 20")
+@row("messages that are sent to the graph at turns 1, 2 and 20")
 async def _sent(adapter: Adapter) -> str:
     memory = InMemorySaver()
     graph = chain(fine, remembers=False).copy({"checkpointer": memory})
@@ -257,7 +259,7 @@ async def _sent(adapter: Adapter) -> str:
     return f"{inputs[0]}, {inputs[1]}, {inputs[19]}"
 
 
-@row("the caller interrupts “Tuesday or Friday?” after “Tuesday” and says “Yes”: the model sees")
+@row("the caller interrupts “Tuesday or Friday?” after “Tuesday”, says “Yes”: the model gets")
 async def _interrupted(adapter: Adapter) -> str:
     model = ScriptedModel(answers=[["Tuesday ", "or Friday?"], ["Fine."]])
     async with adapter_call(adapter.make(talking_graph(model))) as call:
@@ -266,7 +268,7 @@ async def _interrupted(adapter: Adapter) -> str:
     return _conversation(model)
 
 
-@row("a speculative answer to “By” is thrown away, the caller says “By the way”: the model sees")
+@row("a speculative answer to “By” is discarded, the caller says “By the way”: the model gets")
 async def _speculative(adapter: Adapter) -> str:
     model = ScriptedModel(answers=[["Bye."], ["Yes?"]])
     llm = adapter.make(talking_graph(model))
@@ -277,9 +279,9 @@ async def _speculative(adapter: Adapter) -> str:
 
 
 @row(
-    "a node that books is reached by an answer that is thrown away "
+    "a discarded speculative run reaches a node that books "
     "([livekit/agents#5924](https://github.com/livekit/agents/issues/5924)); "
-    "it awaits `turn_certain()` first, a line that only GraphLLM gives a meaning"
+    "the node first awaits `turn_certain()`, which has an effect only with GraphLLM"
 )
 async def _side_effect(adapter: Adapter) -> str:
     reached, booked = asyncio.Event(), asyncio.Event()
@@ -291,7 +293,7 @@ async def _side_effect(adapter: Adapter) -> str:
         return saying("Booked.")
 
     llm = adapter.make(chain(book))
-    async with adapter_call(llm):  # whose session GraphLLM follows
+    async with adapter_call(llm):  # GraphLLM follows its session
         history = ChatContext([ChatMessage(role="user", content=["Tuesday"])])
         async with llm.chat(chat_ctx=history):
             await reached.wait()
@@ -349,7 +351,7 @@ async def _question(adapter: Adapter) -> str:
     return await _two_turns(adapter, chain(ask), "Cancel it.", "Yes.")
 
 
-@row("a node raises, then the caller tries again and it would answer")
+@row("a node raises; the caller tries again, and the node does not raise")
 async def _raising(adapter: Adapter) -> str:
     calls: list[int] = []
 
@@ -372,10 +374,10 @@ async def _raising_always(adapter: Adapter) -> str:
         while not (call.is_closed or call.endings):
             outcome = await call.say("Hello?")
             heard += [outcome] if outcome and outcome not in heard else []
-        return "; ".join([*heard, _reasons(call) or "in the end the session closes"])
+        return "; ".join([*heard, _reasons(call) or "finally the session closes"])
 
 
-@row("a node hangs; GraphLLM's time-out, 30 s by default, set to 0.5 s")
+@row("a node hangs (GraphLLM's time-out is 30 s by default, here 0.5 s)")
 async def _hanging(adapter: Adapter) -> str:
     async def talk(state: MessagesState) -> Said:
         await asyncio.Event().wait()
@@ -386,7 +388,7 @@ async def _hanging(adapter: Adapter) -> str:
         return await call.say("Hello.", patience=3.0)
 
 
-@row("a graph that goes round in circles, until LangGraph stops it")
+@row("a graph runs in a loop until LangGraph stops it")
 async def _circles(adapter: Adapter) -> str:
     async def again(state: MessagesState) -> None:
         return None
@@ -398,7 +400,7 @@ async def _circles(adapter: Adapter) -> str:
     return await one_turn(adapter, builder.compile().with_config(recursion_limit=25))
 
 
-@row("the graph comes to its end without a word")
+@row("the graph finishes without a word")
 async def _empty(adapter: Adapter) -> str:
     async def talk(state: MessagesState) -> None:
         return None
@@ -411,22 +413,22 @@ async def _two_turns(adapter: Adapter, graph: Graph, first: str, second: str) ->
         return f"{await call.say(first)}; then {await call.say(second)}"
 
 
-# --- what LiveKit is told -------------------------------------------------------------------
+# --- what LiveKit reports -------------------------------------------------------------------
 
 
 class NamedModel(ScriptedModel):
-    """Tells LangChain what it is called."""
+    """Reports a provider and a model name to LangChain."""
 
     def _get_ls_params(self, stop: list[str] | None = None, **kwargs: Any) -> Any:
         return {"ls_provider": "scripts", "ls_model_name": "large"}
 
 
-@row("LiveKit's metrics of a turn: model, tokens in and out")
+@row("LiveKit's metrics of a turn: model, input tokens, output tokens")
 async def _metrics(adapter: Adapter) -> str:
-    told: asyncio.Queue[LLMMetrics] = asyncio.Queue()
+    collected: asyncio.Queue[LLMMetrics] = asyncio.Queue()
     llm = adapter.make(talking_graph(NamedModel(answers=[["Good ", "morning."]])))
-    llm.on("metrics_collected", told.put_nowait)
+    llm.on("metrics_collected", collected.put_nowait)
     history = ChatContext([ChatMessage(role="user", content=["Hello."])])
     await llm.chat(chat_ctx=history).collect()
-    found = await told.get()
-    return f"{llm.model}, {found.prompt_tokens} and {found.completion_tokens}"
+    found = await collected.get()
+    return f"{llm.model}, {found.prompt_tokens}, {found.completion_tokens}"

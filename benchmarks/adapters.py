@@ -1,8 +1,7 @@
-"""Upstream's LLMAdapter and GraphLLM, the same graphs, the same scripts: the table in the docs.
+"""Compare upstream's LLMAdapter and GraphLLM: the same graphs, the same scripts.
 
-``python -m benchmarks.adapters`` prints what both do now. ``--write`` puts it into
-docs/adapters.md, ``--check`` exits with 1 when what stands there is not what they do. No key, no
-network.
+``python -m benchmarks.adapters`` runs both and prints the table of docs/adapters.md. ``--write``
+writes it into the page; ``--check`` exits with 1 if the page differs. Needs no key and no network.
 """
 
 from __future__ import annotations
@@ -21,28 +20,28 @@ PACKAGES = ("livekit-agents", "livekit-plugins-langchain", "langgraph", "langcha
 
 
 async def compare(row: Row) -> tuple[str, str, str]:
-    """One line of the table: what it is about, what upstream does, what GraphLLM does."""
+    """One row of the table: what it is about, what upstream does, what GraphLLM does."""
     return row.about, await row.script(UPSTREAM), await row.script(OURS)
 
 
 def versions() -> str:
-    """What is compared, by the installed packages' own word."""
+    """The installed versions of the compared packages."""
     return ", ".join(f"{package} {version(package)}" for package in PACKAGES)
 
 
 async def comparison() -> str:
     """The whole table."""
-    head = ("the graph", "`LLMAdapter` (upstream)", "`GraphLLM`")
+    head = ("case", "`LLMAdapter` (upstream)", "`GraphLLM`")
     return table(head, *[await compare(row) for row in ROWS])
 
 
 def main() -> None:
-    """Make the comparison; see the module's docstring."""
+    """Run the comparison; see the module's docstring."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--write", action="store_true")
     parser.add_argument("--check", action="store_true")
     arguments = parser.parse_args()
-    logging.disable(logging.CRITICAL)  # graphs that fail are part of it
+    logging.disable(logging.CRITICAL)  # some graphs fail on purpose
     now = {"versions": versions(), "table": asyncio.run(comparison())}
     console = SafeConsole(soft_wrap=True)
     for name, text in now.items():
@@ -50,7 +49,7 @@ def main() -> None:
         if arguments.write:
             write_part(ADAPTERS, name, text)
         if arguments.check and read_part(ADAPTERS, name) != text:
-            raise SystemExit(f"docs/adapters.md is stale: {name}; run with --write")
+            raise SystemExit(f"docs/adapters.md is out of date ({name}): run again with --write")
 
 
 if __name__ == "__main__":

@@ -1,10 +1,10 @@
-"""Upstream's adapter and GraphLLM side by side on a long call: first word, and CPU time of a turn.
+"""Compare the costs of upstream's adapter and GraphLLM in a long call: first word, CPU of a turn.
 
-``python -m benchmarks.bridge [--turns 500] [--write]`` holds one call with each, turn by turn in
-turns, in one process: every noise of the machine meets both. Each has a checkpointer and a LiveKit
-history of its own. No model and no network is waited for, so what is measured is the work of
-adapter, LangGraph and LiveKit. ``--write`` puts the figures into docs/adapters.md. The exit code is
-1 when GraphLLM costs more than upstream over the call.
+``python -m benchmarks.bridge [--turns 500] [--write]`` runs one call with each adapter in one
+process. The calls alternate turn by turn, so that other load on the machine affects both. Each has
+its own checkpointer and LiveKit history. Nothing waits for a model or a network: what is measured
+is the work of adapter, LangGraph and LiveKit. ``--write`` writes the figures into docs/adapters.md.
+The exit code is 1 if GraphLLM costs more than upstream over the whole call.
 """
 
 from __future__ import annotations
@@ -40,17 +40,17 @@ TOKENS = [f"{word} " for word in ANSWER.split()]
 
 
 class TwelveTokens(ScriptedModel):
-    """Says the same on every turn, and keeps nothing; a token a turn of the event loop."""
+    """Always gives the same answer, one token per turn of the event loop; records nothing."""
 
-    def _next(self, messages: list[BaseMessage]) -> Sequence[str]:  # noqa: ARG002 - all the same
+    def _next(self, messages: list[BaseMessage]) -> Sequence[str]:  # noqa: ARG002 - the answer is fixed
         return TOKENS
 
 
 def two_nodes() -> Graph:
-    """A node that prepares, and one that talks."""
+    """A graph of two nodes: one that does nothing, and one that asks the model."""
     model = TwelveTokens(answers=[], pause=partial(asyncio.sleep, 0))
 
-    async def prepare(state: MessagesState) -> None:  # noqa: ARG001 - it has nothing to do
+    async def prepare(state: MessagesState) -> None:  # noqa: ARG001 - it does nothing
         return None
 
     async def talk(state: MessagesState) -> dict[str, Any]:
@@ -65,7 +65,7 @@ def two_nodes() -> Graph:
 
 
 class Cost(NamedTuple):
-    """Seconds of one turn: until the first word, and of CPU for the whole."""
+    """Seconds of one turn: until the first word, and CPU time of the whole turn."""
 
     first: float
     cpu: float
@@ -73,14 +73,14 @@ class Cost(NamedTuple):
 
 @dataclass
 class MeasuredCall:
-    """One call, and what its turns cost."""
+    """One call, and the costs of its turns."""
 
     adapter: LLM[Any]
     history: ChatContext = field(default_factory=ChatContext.empty)
     costs: list[Cost] = field(default_factory=list)
 
     async def turn(self) -> None:
-        """Ask, and put the answer into the history as LiveKit does."""
+        """Run one turn, and add the answer to the history as LiveKit does."""
         self.history.insert(ChatMessage(role="user", content=[ASKED]))
         text, first = "", 0.0
         extra: dict[str, Any] = {}
@@ -96,8 +96,8 @@ class MeasuredCall:
         self.history.insert(ChatMessage(role="assistant", content=[text], extra=extra))
 
 
-async def hold(turns: int) -> tuple[MeasuredCall, MeasuredCall]:
-    """Hold both calls, turn by turn; the one that goes first changes."""
+async def run_calls(turns: int) -> tuple[MeasuredCall, MeasuredCall]:
+    """Run both calls, turn by turn; they alternate in which goes first."""
     calls = [MeasuredCall(adapter.make(two_nodes())) for adapter in (UPSTREAM, OURS)]
     upstream, ours = calls
     gc.collect()
@@ -115,18 +115,18 @@ async def hold(turns: int) -> tuple[MeasuredCall, MeasuredCall]:
 
 
 async def measure(turns: int) -> tuple[MeasuredCall, MeasuredCall]:
-    """Hold a short call for nothing, then the one that counts."""
-    await hold(WARM_UP)
-    return await hold(turns)
+    """Run two short calls to warm up, then the calls that are measured."""
+    await run_calls(WARM_UP)
+    return await run_calls(turns)
 
 
 def ratio(upstream: Sequence[float], ours: Sequence[float]) -> float:
-    """What GraphLLM costs when upstream costs 1: the median over the turns."""
+    """GraphLLM's cost divided by upstream's: the median of the turns' ratios."""
     return statistics.median(b / a for a, b in zip(upstream, ours, strict=True))
 
 
 def cells(upstream: MeasuredCall, ours: MeasuredCall, turns: slice) -> list[str]:
-    """Medians and ratio of the first word, then of the CPU time."""
+    """Cells of a row: both medians and the ratio, first for the first word, then for CPU time."""
     found: list[str] = []
     for which in range(len(Cost._fields)):
         costs = [[cost[which] for cost in call.costs[turns]] for call in (upstream, ours)]
@@ -136,7 +136,7 @@ def cells(upstream: MeasuredCall, ours: MeasuredCall, turns: slice) -> list[str]
 
 
 def growth(call: MeasuredCall, last: slice) -> list[str]:
-    """How much more the last turns cost than the first."""
+    """The median costs of the last turns, divided by those of the first."""
     first = slice(BLOCKS[0][0] - 1, BLOCKS[0][1])
     found: list[str] = []
     for which in range(len(Cost._fields)):
@@ -146,7 +146,7 @@ def growth(call: MeasuredCall, last: slice) -> list[str]:
 
 
 def report(upstream: MeasuredCall, ours: MeasuredCall) -> str:
-    """The figures as a table."""
+    """The figures as a Markdown table."""
     turns = len(ours.costs)
     blocks = [slice(first - 1, last) for first, last in BLOCKS if first <= turns]
     rows = [
@@ -155,7 +155,7 @@ def report(upstream: MeasuredCall, ours: MeasuredCall) -> str:
     ]
     rows.append((f"all {turns}", *cells(upstream, ours, slice(turns))))
     (a, b), (c, d) = (growth(call, blocks[-1]) for call in (upstream, ours))
-    rows.append(("last turns to first", a, c, "", b, d, ""))
+    rows.append(("last turns ÷ first turns", a, c, "", b, d, ""))
     head = ["turns"]
     for what in ("first word", "CPU of a turn"):
         head += [f"{what}: `LLMAdapter`", "`GraphLLM`", "ratio"]
@@ -163,7 +163,7 @@ def report(upstream: MeasuredCall, ours: MeasuredCall) -> str:
 
 
 def machine() -> str:
-    """When and on what it was measured."""
+    """The date and the machine of the measurement."""
     today = datetime.now(UTC).strftime("%-d %b %Y")
     return f"Medians, {today}, {os.cpu_count()} cores, Python {platform.python_version()}; "
 
@@ -175,16 +175,16 @@ def main() -> None:
     parser.add_argument("--write", action="store_true")
     arguments = parser.parse_args()
     upstream, ours = asyncio.run(measure(arguments.turns))
-    text = f"{machine()}the ratio is the median over the turns.\n\n{report(upstream, ours)}"
+    text = f"{machine()}the ratio is the median of the turns' ratios.\n\n{report(upstream, ours)}"
     SafeConsole(soft_wrap=True).print(text)
     if arguments.write:
         write_part(ADAPTERS, "costs", text)
-    dearer = [
+    higher = [
         name
         for which, name in enumerate(Cost._fields)
         if ratio([c[which] for c in upstream.costs], [c[which] for c in ours.costs]) > 1
     ]
-    raise SystemExit(f"GraphLLM costs more: {', '.join(dearer)}" if dearer else 0)
+    raise SystemExit(f"GraphLLM costs more than upstream: {', '.join(higher)}" if higher else 0)
 
 
 if __name__ == "__main__":

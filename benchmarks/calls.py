@@ -1,7 +1,8 @@
-"""Calls in a row on one stage: how whole the farewells are heard, and when the lines are gone.
+"""Calls in a row: how much of each farewell is heard, and when the line is gone.
 
-``python -m benchmarks.calls [N]`` makes N calls (default 20) with the bundled caller scripts in
-turn. Each utterance ends with a closing tone, which makes the farewell's end exact to measure.
+``python -m benchmarks.calls [N]`` makes N calls (default 20) on one server, with the bundled caller
+scripts in turn. Each utterance ends with a closing tone, so that the end of the farewell can be
+measured exactly.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ TAIL = 0.5
 
 
 async def make_calls(number: int, folder: Path, console: SafeConsole) -> list[tuple[str, Verdict]]:
-    """Make the calls one after the other; returns script and verdict of each."""
+    """Make ``number`` calls, one after the other; returns script and verdict of each."""
     settings = Settings(providers="offline", calls_dir=folder)
     scripts = islice(cycle(SCRIPTS), number)
     verdicts: list[tuple[str, Verdict]] = []
@@ -40,8 +41,10 @@ async def make_calls(number: int, folder: Path, console: SafeConsole) -> list[tu
 
 
 def show(verdicts: list[tuple[str, Verdict]], left: int, console: SafeConsole) -> None:
-    """Print a row for each call, and the sums."""
-    table = Table("script", "ended by", "reason", "farewell", "lost", "at its end", "line gone")
+    """Print a row for each call, and a summary; ``left`` is the number of processes left."""
+    table = Table(
+        "script", "ended by", "reason", "farewell", "lost", "lost at its end", "line gone"
+    )
     for script, verdict in verdicts:
         heard = verdict.farewell
         table.add_row(
@@ -65,7 +68,7 @@ def show(verdicts: list[tuple[str, Verdict]], left: int, console: SafeConsole) -
 
 
 def main() -> None:
-    """Run the benchmark; the exit code is 1 when a call was not as it should be."""
+    """Run the benchmark; the exit code is 1 if a call failed or something is left running."""
     number = int(sys.argv[1]) if len(sys.argv) > 1 else 20
     console = SafeConsole()
     with tempfile.TemporaryDirectory() as folder:

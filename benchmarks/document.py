@@ -1,4 +1,4 @@
-"""The parts of a document that a script writes: between two marker comments of a name."""
+"""Generated parts of a Markdown document, between two marker comments with the part's name."""
 
 from __future__ import annotations
 
@@ -11,19 +11,27 @@ ADAPTERS = PROJECT_ROOT / "docs" / "adapters.md"
 
 
 def read_part(document: Path, name: str) -> str:
-    """The text between ``<!-- name -->`` and ``<!-- /name -->``."""
+    """The text between ``<!-- name -->`` and ``<!-- /name -->``.
+
+    Raises:
+        ValueError: the document has no such part.
+    """
     _, part, _ = _divided(document, name)
     return part
 
 
 def write_part(document: Path, name: str, text: str) -> None:
-    """Replace the text between the markers."""
+    """Replace the text between the markers.
+
+    Raises:
+        ValueError: the document has no such part.
+    """
     before, _, after = _divided(document, name)
     document.write_text(f"{before}{text}{after}")
 
 
 def table(*rows: tuple[str, ...]) -> str:
-    """A Markdown table; the first row is its head."""
+    """A Markdown table; the first row is its header."""
     head, *rest = (f"| {' | '.join(cell.replace('|', '¦') for cell in row)} |" for row in rows)
     return "\n".join([head, "|" + " --- |" * len(rows[0]), *rest])
 

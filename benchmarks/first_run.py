@@ -1,8 +1,8 @@
-"""Seconds of the first and the second ``make call`` of a new user: fresh clone, empty caches.
+"""Time the first and the second ``make call`` of a new user: fresh clone, empty caches.
 
 ``python -m benchmarks.first_run [--without-go]`` clones HEAD into an empty folder and runs
-``make call`` twice in an environment with a home of its own, so that no package, module or build
-cache of this machine is found. ``--without-go`` also takes Go off the PATH.
+``make call`` there twice. The environment has an empty home folder, so that no package, module or
+build cache of this machine is used. ``--without-go`` also removes Go from the PATH.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ DIALLED_IN = "the caller has dialled in"
 
 
 def new_users_environment(home: Path, *, go: bool) -> dict[str, str]:
-    """The environment of somebody who has never run anything here."""
+    """The environment of a user who has never run the project; ``go``: keep Go on the PATH."""
     inherited = inherited_environment()
     gone = ("GO", "UV_", "LIVEKIT_", "LASTWORD_", "XDG_", "PYTHONDONTWRITEBYTECODE")
     env = {name: value for name, value in inherited.items() if not name.startswith(gone)}
@@ -33,7 +33,11 @@ def new_users_environment(home: Path, *, go: bool) -> dict[str, str]:
 def make_call(
     checkout: Path, env: dict[str, str], console: SafeConsole
 ) -> tuple[float, float, int]:
-    """Run ``make call``; returns seconds until the caller has dialled in and until the end."""
+    """Run ``make call``.
+
+    Returns the seconds until the caller has dialled in, the seconds until the end, and the exit
+    code.
+    """
     started = time.monotonic()
     dialled = 0.0
     with subprocess.Popen(
@@ -52,7 +56,7 @@ def make_call(
 
 
 def main() -> None:
-    """Run the benchmark; the exit code is 1 when a call failed."""
+    """Run the benchmark; the exit code is that of ``make call``, 0 if both calls succeeded."""
     console = SafeConsole(soft_wrap=True)
     with tempfile.TemporaryDirectory() as folder:
         checkout, home = Path(folder) / "lastword", Path(folder) / "home"
@@ -69,7 +73,7 @@ def main() -> None:
     for name, (dialled, whole, code) in zip(("first", "second"), runs, strict=True):
         console.print(
             f"{name} make call: {dialled:.1f} s until the caller has dialled in, "
-            f"{whole:.1f} s in all, exit code {code}"
+            f"{whole:.1f} s in total, exit code {code}"
         )
     raise SystemExit(max(code for *_, code in runs))
 

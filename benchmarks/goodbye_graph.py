@@ -1,6 +1,6 @@
-"""Graphs for short calls: a greeting, and a goodbye to whatever the caller says.
+"""Graphs for short calls: a greeting, then a goodbye after the caller's first words.
 
-What the goodbye is, and how long the model thinks before it, is in the metadata of the call.
+The metadata of the call gives the words of the goodbye and the delay of the model's first token.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ Update = dict[str, Any]
 
 
 class GoodbyeModel(BaseChatModel):
-    """Streams the goodbye of its call, and ``last`` after it."""
+    """Streams the goodbye of its call, then ``last``."""
 
     metadata_of_call: Mapping[str, Any]
     last: str = ""
@@ -38,7 +38,7 @@ class GoodbyeModel(BaseChatModel):
             yield ChatGenerationChunk(message=AIMessageChunk(content=self.last))
 
     def _generate(self, *_: Any, **__: Any) -> ChatResult:
-        raise NotImplementedError("a goodbye is streamed")
+        raise NotImplementedError("GoodbyeModel only streams: call ainvoke or astream")
 
 
 async def greet(state: CallState) -> Update:  # noqa: ARG001 - LangGraph passes it
@@ -63,7 +63,7 @@ def _begin(state: CallState) -> Literal["greet", "answer"]:
 
 
 def _graph(name: str, answer: Any) -> Pregel[Any, Any, Any, Any]:
-    """A greeting, and ``answer`` in a node of that name."""
+    """A graph with the node ``greet``, and a node with the name of the function ``answer``."""
     builder = StateGraph(CallState, context_schema=CallContext)
     builder.add_node("greet", greet)
     builder.add_edge("greet", END)

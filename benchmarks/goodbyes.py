@@ -1,4 +1,4 @@
-"""What is said in the short calls of the hang-up benchmark."""
+"""The words of the short calls of the hang-up benchmark."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
 STOCK_AGENT = "stock"
-"""What the stock worker is dispatched as."""
+"""The agent name of the stock worker."""
 GREETING = "Hello."
 LINES = (
     "No, that is all. Thank you.",
@@ -16,8 +16,8 @@ LINES = (
     "Yes, please do that.",
     "No, you have the wrong number.",
 )
-"""What the caller says: lines of the bundled scripts, so each is recorded, and such after which
-LiveKit's turn detector expects no more."""
+"""What the caller says. The lines are from the bundled scripts, so each has a recording, and
+LiveKit's turn detector expects nothing more after them."""
 FAREWELLS = (
     "Goodbye.",
     "Thank you for calling, and goodbye.",
@@ -26,10 +26,7 @@ FAREWELLS = (
 
 
 async def goodbye(metadata: Mapping[str, Any]) -> AsyncIterator[str]:
-    """What a model streams in a call of that metadata: it thinks, then says the goodbye.
-
-    ``thinks``: seconds until the first token; ``farewell``: the words.
-    """
+    """Wait ``metadata["thinks"]`` seconds, then stream the words of ``metadata["farewell"]``."""
     await asyncio.sleep(metadata["thinks"])
     for word in metadata["farewell"].split(" "):
         yield f"{word} "

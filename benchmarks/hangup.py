@@ -1,11 +1,10 @@
-"""The end of a call, measured at the caller's ear; also against LiveKit's own ``EndCallTool``.
+"""Measure the end of calls in the caller's audio, and compare with LiveKit's ``EndCallTool``.
 
 ``python -m benchmarks.hangup [--calls 100] [--pairs 10]`` makes short calls in real rooms on this
-machine, first with Lastword alone: how whole the farewells are heard, and when the lines are gone.
-Then the same call in pairs, with Lastword and with a stock worker: the same server, voice, ears
-and turn handling, and a model that thinks for 400 ms whenever it is asked. Each utterance ends
-with a closing tone, which makes its end exact to measure. The exit code is 1 when a promise is
-broken.
+machine. The first are with Lastword alone: how much of each farewell is heard, and when the line is
+gone. Then it makes each call twice, with Lastword and with a stock worker: the same server, voice,
+recogniser and turn handling, and a model whose first token takes 400 ms. Each utterance ends with a
+closing tone, so that its end can be measured exactly. The exit code is 1 if a call misses a target.
 """
 
 from __future__ import annotations
@@ -35,17 +34,17 @@ from lastword.testing.stage.verdict import Verdict
 
 GRAPHS = Path(__file__).parent / "langgraph.json"
 ENDINGS = ("end-node", "end-token")
-"""The graphs of that file: how each of them ends its calls."""
+"""The graphs of that file; each is named after the way it ends its calls."""
 TAIL, EXACT = 0.5, 0.1
-"""Seconds from the farewell's last sample to the hang-up, and how far they may be off."""
+"""Seconds from the farewell's last sample to the hang-up, and the deviation that is allowed."""
 FIRST_TOKEN = 0.4
 """Seconds until the model's first token in a pair of calls."""
-LAST_SECONDS = 3.0
-"""How long a process may take to end after its worker."""
+PROCESS_EXIT_WAIT = 3.0
+"""Seconds that a process may take to exit after its worker."""
 
 
 class Ended(NamedTuple):
-    """A call with Lastword alone: the ending that its graph uses, the farewell, and how it went."""
+    """A call with Lastword alone: its graph (a name in ``ENDINGS``), its farewell, its verdict."""
 
     ending: str
     farewell: str
@@ -53,7 +52,7 @@ class Ended(NamedTuple):
 
 
 class Results(NamedTuple):
-    """All that was measured; ``left``: rooms and processes that are there and should not be."""
+    """All measurements; ``left`` describes rooms and processes that should be gone but are not."""
 
     calls: list[Ended]
     pairs: list[Pair]
@@ -61,12 +60,12 @@ class Results(NamedTuple):
 
 
 def plan(number: int, graph: str, *, thinks: float = 0.0) -> Plan:
-    """The call of that number; the caller's line and the farewell change with it.
+    """Plan one call; the caller's line and the farewell depend on its number.
 
     Args:
         number: from 0.
-        graph: its name in ``benchmarks/langgraph.json``.
-        thinks: seconds until the model's first token, each time it is asked.
+        graph: a name in ``benchmarks/langgraph.json``.
+        thinks: seconds until the model's first token, for each request.
     """
     farewell = FAREWELLS[number % len(FAREWELLS)]
     metadata = {"graph": graph, "farewell": farewell, "thinks": thinks}
@@ -74,7 +73,7 @@ def plan(number: int, graph: str, *, thinks: float = 0.0) -> Plan:
 
 
 async def make_calls(on_stage: Stage, number: int, report: Callable[[str], object]) -> list[Ended]:
-    """Make calls with Lastword alone, one after the other; the endings take turns."""
+    """Make ``number`` calls with Lastword alone, one after the other, with each graph in turn."""
     ended: list[Ended] = []
     for count in range(number):
         one = plan(count, ENDINGS[count % len(ENDINGS)])
@@ -99,7 +98,7 @@ async def measure(calls: int, pairs: int, folder: Path, console: SafeConsole) ->
 
 
 async def rooms_left(server: LocalServer) -> list[str]:
-    """The rooms on the server, with who is in them."""
+    """The rooms on the server, each with the identities of its participants."""
     found: list[str] = []
     async with server.api() as client:
         for name in await server.rooms():
@@ -109,10 +108,10 @@ async def rooms_left(server: LocalServer) -> list[str]:
 
 
 def processes_left(folder: Path) -> list[str]:
-    """What is still running of what the workers in ``folder`` and this process have started."""
+    """The processes that this process or the workers in ``folder`` started and that still run."""
     started = psutil.Process().children(recursive=True)
     started += [one for one in psutil.process_iter() if _works_in(folder, one)]
-    _, alive = psutil.wait_procs(started, timeout=LAST_SECONDS)
+    _, alive = psutil.wait_procs(started, timeout=PROCESS_EXIT_WAIT)
     return [str(one) for one in alive]
 
 
@@ -126,8 +125,8 @@ def show(results: Results, console: SafeConsole) -> None:
     console.print(f"rooms and processes left: {len(results.left)}")
 
 
-def broken(results: Results) -> list[str]:
-    """The promises that were not kept, in words."""
+def missed(results: Results) -> list[str]:
+    """The targets that were missed, a sentence each."""
     found = [
         f"call {number}: {_in_words(call.verdict)}"
         for number, call in enumerate(results.calls, 1)
@@ -141,7 +140,7 @@ def broken(results: Results) -> list[str]:
     if results.pairs:
         ours, stock = map(statistics.median, figures(results.pairs, "first_sound"))
         if ours >= stock:
-            found.append("the goodbye is heard no sooner than the stock worker's")
+            found.append("Lastword's goodbye is not heard sooner than the stock worker's")
     return found + [f"left: {one}" for one in results.left]
 
 
@@ -160,7 +159,7 @@ def main() -> None:
     except LastwordError as error:
         raise SystemExit(str(error)) from error
     show(results, console)
-    raise SystemExit("\n".join(broken(results)) or 0)
+    raise SystemExit("\n".join(missed(results)) or 0)
 
 
 def _by_kind(calls: Sequence[Ended]) -> Table:
@@ -197,7 +196,7 @@ def _on_time(line_gone: float | None) -> bool:
 
 
 def _works_in(folder: Path, process: psutil.Process) -> bool:
-    """Tell it by the environment, which a worker's processes inherit; also of orphans."""
+    """Whether a worker in ``folder`` started it, told by the environment, which orphans keep."""
     try:
         return process.environ().get("LASTWORD_STORE", "").startswith(str(folder))
     except psutil.Error:

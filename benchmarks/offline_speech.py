@@ -1,8 +1,8 @@
-"""How well the offline set hears: word errors by caller's voice, speed, latency, loop stall.
+"""Measure the offline recogniser: word errors per caller's voice, speed, latency, loop stalls.
 
 ``.venv/bin/python -m benchmarks.offline_speech [--voices rms slt] [--errors]``; needs flite.
-Each line goes the way of a call: flite, 48 kHz, Opus, 20 ms frames, VAD, pocketsphinx, all lines
-of a voice by one decoder. Takes about half a minute a voice, and a minute for the real-time part.
+Each line is processed as in a call: flite, 48 kHz, Opus, 20 ms frames, VAD, pocketsphinx; one
+decoder for all lines of a voice. Takes about 30 s per voice, and 60 s for the real-time part.
 """
 
 from __future__ import annotations
@@ -61,7 +61,11 @@ Said = dict[str, list[rtc.AudioFrame]]
 
 @dataclass
 class Score:
-    """What was heard of the lines of one voice."""
+    """The recognition results for the lines of one voice.
+
+    ``words`` and ``wrong`` are counts, ``audio``, ``took`` and ``latencies`` seconds; ``misheard``
+    has the spoken and the recognised words of each line with errors.
+    """
 
     words: int = 0
     wrong: int = 0
@@ -71,7 +75,7 @@ class Score:
     misheard: list[tuple[str, str]] = field(default_factory=list)
 
     def add(self, said: str, heard: str) -> None:
-        """Count the word errors of a line."""
+        """Add the word errors of a line."""
         reference, hypothesis = _words(said), _words(heard)
         errors = edit_distance(reference, hypothesis)
         self.words += len(reference)
@@ -91,7 +95,7 @@ def edit_distance(reference: list[str], hypothesis: list[str]) -> int:
 
 
 def caller_audio(text: str, voice: str) -> Samples:
-    """Speak a line and send it through Opus, at 48 kHz."""
+    """Synthesise a line, and encode and decode it with Opus at 48 kHz."""
     if voice == "espeak":
         samples, rate = espeak_tts.synthesize(text), espeak_tts.SAMPLE_RATE
     else:
@@ -113,27 +117,34 @@ def frames_of(samples: Samples) -> list[rtc.AudioFrame]:
     ]
 
 
-async def hear(ears: stt.STT[Any], said: Said, *, real_time: bool) -> Score:
-    """Let a caller say the lines, each followed by silence."""
+async def recognise(recogniser: stt.STT[Any], said: Said, *, real_time: bool) -> Score:
+    """Recognise the lines in ``said``, each followed by silence.
+
+    ``said`` has the audio frames of each line, by its words.
+    """
     score = Score()
     for line, frames in said.items():
         score.audio += _FRAME_S * len(frames)
-        await _hear_line(ears, line, frames, score, pace=_FRAME_S if real_time else 0.0)
+        await _recognise_line(recogniser, line, frames, score, pace=_FRAME_S if real_time else 0.0)
     return score
 
 
-async def _hear_line(
-    ears: stt.STT[Any], line: str, frames: list[rtc.AudioFrame], score: Score, pace: float
+async def _recognise_line(
+    recogniser: stt.STT[Any],
+    line: str,
+    frames: list[rtc.AudioFrame],
+    score: Score,
+    pace: float,
 ) -> None:
     silence = frames_of(np.zeros(_PAUSE_FRAMES * _FRAME, np.int16))
-    async with ears.stream() as stream, asyncio.TaskGroup() as tasks:
-        told = tasks.create_task(_finals(stream))
+    async with recogniser.stream() as stream, asyncio.TaskGroup() as tasks:
+        transcripts = tasks.create_task(_finals(stream))
         started = time.monotonic()
         for number, frame in enumerate([*frames, *silence]):
             stream.push_frame(frame)
             await asyncio.sleep(max(0.0, started + number * pace - time.monotonic()))
         stream.end_input()
-        finals = await told
+        finals = await transcripts
     if finals:
         score.took += finals[-1][0] - started
         score.latencies.append(finals[-1][0] - started - len(frames) * pace)
@@ -151,7 +162,7 @@ async def _finals(stream: stt.RecognizeStream) -> list[tuple[float, str]]:
 
 @asynccontextmanager
 async def longest_stall() -> AsyncIterator[list[float]]:
-    """Measure how late the event loop wakes a task that sleeps 1 ms at a time (seconds)."""
+    """Measure the longest delay (seconds) with which the loop wakes a task that sleeps 1 ms."""
     worst = [0.0]
 
     async def beat() -> None:
@@ -184,29 +195,33 @@ async def _measure(voices: list[str], *, errors: bool) -> None:
     console = SafeConsole()
     said = {v: {t: frames_of(caller_audio(t, v)) for t in LINES} for v in {*voices, FLITE_VOICE}}
     for voice in voices:
-        async with SphinxSTT() as ears:
-            ears.prewarm()
-            score = await hear(ears, said[voice], real_time=False)
+        async with SphinxSTT() as recogniser:
+            recogniser.prewarm()
+            score = await recognise(recogniser, said[voice], real_time=False)
         _report(console, voice, score, errors=errors)
-    async with SphinxSTT() as ears:
-        ears.prewarm()
+    async with SphinxSTT() as recogniser:
+        recogniser.prewarm()
         async with longest_stall() as stall:
-            score = await hear(ears, said[FLITE_VOICE], real_time=True)
+            score = await recognise(recogniser, said[FLITE_VOICE], real_time=True)
     late = sorted(score.latencies)
-    console.print(f"in real time, voice {FLITE_VOICE}, {len(late)} of {len(LINES)} lines heard:")
+    console.print(
+        f"in real time, voice {FLITE_VOICE}, {len(late)} of {len(LINES)} lines recognised:"
+    )
     _report(console, FLITE_VOICE, score, errors=errors)
     console.print(f"end of audio to final text: median {late[len(late) // 2]:.2f} s, ")
     console.print(f"  longest {late[-1]:.2f} s; longest stall of the loop {1000 * stall[0]:.1f} ms")
 
 
 def main() -> None:
-    """Measure the voices named on the command line."""
+    """Run the benchmark; see the module's docstring."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--voices", nargs="+", default=["rms", "slt", "awb", "kal16", "espeak"])
-    parser.add_argument("--errors", action="store_true", help="show what was misheard")
+    parser.add_argument(
+        "--errors", action="store_true", help="show the lines with recognition errors"
+    )
     arguments = parser.parse_args()
     if shutil.which("flite") is None:
-        raise SystemExit("flite is not installed, and its voices are what is measured")
+        raise SystemExit("flite is not installed: install it, this benchmark measures its voices")
     asyncio.run(_measure(arguments.voices, errors=arguments.errors))
 
 

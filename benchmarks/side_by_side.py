@@ -1,8 +1,9 @@
-"""The same short call with Lastword and with LiveKit's own ``EndCallTool``, in turns.
+"""The same short calls with Lastword and with LiveKit's ``EndCallTool`` ("stock"), alternating.
 
-Both are measured at the caller's ear, by the same means. The stock worker asks its model twice,
-for the tool call and for the goodbye; it deletes the room after its session has closed, which waits
-2 s for words of the caller that may still come (``session_close_transcript_timeout``).
+Both are measured in the same way, from what the caller hears. The stock worker makes two requests
+to its model, one for the tool call and one for the goodbye. It deletes the room after its session
+has closed, and the session waits 2 s for late words of the caller
+(``session_close_transcript_timeout``).
 """
 
 from __future__ import annotations
@@ -30,14 +31,14 @@ STOCK = WorkerProgram(
 
 
 class Goodbye(NamedTuple):
-    """How a call ended for its caller; seconds."""
+    """How the caller heard the call end; all values in seconds."""
 
     first_sound: float
     """From the end of the caller's last word to the first sound of the goodbye."""
     line_gone: float
-    """From the last sound of the goodbye that was heard to the line being gone."""
+    """From the last sound of the goodbye that was heard until the line was gone."""
     lost: float
-    """Of the goodbye, anywhere."""
+    """How much of the goodbye was not heard, anywhere in it."""
 
 
 HEAD = ("median (min to max)", "Lastword", "EndCallTool", "ratio")
@@ -46,30 +47,30 @@ ROWS = {
     "line_gone": ("goodbye → line gone", "s", 1.0, "{:.2f}"),
     "lost": ("goodbye lost", "ms", 1000.0, "{:.0f}"),
 }
-"""Name, unit, factor and form of each figure in the table."""
+"""The rows of the table, by field of ``Goodbye``: name, unit, factor and format."""
 
 
 class Pair(NamedTuple):
-    """The same call twice."""
+    """The same call with both workers."""
 
     ours: Goodbye
     stock: Goodbye
 
 
 def measure(facts: CallFacts) -> Goodbye:
-    """Measure the goodbye by the caller's events and recording alone.
+    """Measure the goodbye from the caller's events and recording alone.
 
     Raises:
-        CallFailed: the caller heard none.
+        CallFailed: the caller heard no goodbye.
     """
-    silent = max((e["t"] for e in facts.caller if e["event"] == "line_finished"), default=0.0)
+    line_end = max((e["t"] for e in facts.caller if e["event"] == "line_finished"), default=0.0)
     sounds = [e["t"] for e in facts.caller if e["event"] == "agent_speaking_started"]
-    sound = next((t for t in sounds if t > silent), None)
+    sound = next((t for t in sounds if t > line_end), None)
     measured = measure_farewell(facts.speech, facts.folder / "recording.wav")
     heard, gone = measured or (None, None)
     if sound is None or heard is None or gone is None:
-        raise CallFailed(f"in the call {facts.folder.name} no goodbye was heard")
-    return Goodbye(sound - silent, gone, heard.lost_s)
+        raise CallFailed(f"the caller heard no goodbye in call {facts.folder.name}")
+    return Goodbye(sound - line_end, gone, heard.lost_s)
 
 
 async def make_pairs(
@@ -79,10 +80,10 @@ async def make_pairs(
     plans: Sequence[Plan],
     report: Callable[[str], object],
 ) -> list[Pair]:
-    """Make each call with both workers, on the same server; they take turns in going first.
+    """Make each call with both workers, on the same server; they alternate in which goes first.
 
     Raises:
-        CallFailed: a worker or a caller broke, or a caller heard no goodbye.
+        CallFailed: a worker or a caller failed, or a caller heard no goodbye.
     """
     settings = settings.model_copy(update={"agent_name": STOCK_AGENT})
     pairs: list[Pair] = []
@@ -99,12 +100,12 @@ async def make_pairs(
 
 
 def figures(pairs: Sequence[Pair], name: str) -> tuple[list[float], list[float]]:
-    """One figure of all calls: Lastword's, and the stock worker's."""
+    """One field of ``Goodbye`` over all calls: Lastword's values, then the stock worker's."""
     return [getattr(p.ours, name) for p in pairs], [getattr(p.stock, name) for p in pairs]
 
 
 def in_words(pair: Pair) -> str:
-    """What was measured of a pair, in one line."""
+    """The measurements of a pair, in one line."""
     return ", ".join(
         f"{name} {one.first_sound:.2f} + {one.line_gone:.2f} s, {one.lost * 1000:.0f} ms lost"
         for name, one in zip(("Lastword", "stock"), pair, strict=True)
@@ -112,7 +113,7 @@ def in_words(pair: Pair) -> str:
 
 
 def table(pairs: Sequence[Pair]) -> Table:
-    """Median, least and most of both, and the ratio of the medians."""
+    """A table of both workers' median, minimum and maximum, and the ratio of the medians."""
     shown = Table(*(Column(name, no_wrap=True) for name in HEAD))
     for name, (what, unit, factor, form) in ROWS.items():
         both = figures(pairs, name)

@@ -1,7 +1,7 @@
-"""A worker as LiveKit's documentation has it: ``EndCallTool`` with its default settings.
+"""A worker as in LiveKit's documentation: ``EndCallTool`` with its default settings.
 
-``python -m benchmarks.stock_worker start``. It hears, speaks and finds the ends of turns with the
-models of Lastword's worker, reads the same settings, and conducts the same short calls.
+``python -m benchmarks.stock_worker start``. It uses the speech models and the turn detection of
+Lastword's worker, reads the same settings, and takes the same short calls.
 """
 
 from __future__ import annotations
@@ -36,10 +36,10 @@ from lastword.settings import Settings, read_settings
 
 
 class StockModel(llm.LLM[Any]):
-    """Calls ``end_call`` when the caller has spoken, and says goodbye when the tool has answered.
+    """Calls ``end_call`` after the caller's words, and says goodbye after the tool's result.
 
     Args:
-        metadata: of the call.
+        metadata: the call's metadata; see ``goodbye``.
     """
 
     def __init__(self, metadata: dict[str, Any]) -> None:
@@ -77,10 +77,10 @@ class _Answer(llm.LLMStream):
 
 
 class StockAgent(Agent):
-    """Greets; what it says is also written down, as it is in Lastword's calls.
+    """Greets the caller; the audio of its speech is written to a file, as in Lastword's calls.
 
     Args:
-        tap: gets the audio of each utterance on its way out and passes it on.
+        tap: writes the audio of each utterance and passes it on.
     """
 
     def __init__(self, tap: WavTap) -> None:
@@ -94,7 +94,7 @@ class StockAgent(Agent):
     async def tts_node(
         self, text: AsyncIterable[str], model_settings: ModelSettings
     ) -> AsyncGenerator[rtc.AudioFrame, None]:
-        """Speak, through the tap."""
+        """Speak through the tap."""
         speech: AsyncIterable[rtc.AudioFrame] = Agent.default.tts_node(self, text, model_settings)
         async for frame in self._tap(speech):
             yield frame
@@ -112,17 +112,17 @@ server = AgentServer(
 
 @server.on("worker_registered")
 def _registered(worker_id: str, *_: object) -> None:
-    """Tell the stage."""
+    """Log the registration, which the benchmark waits for."""
     log_event(WorkerRegistered(event="worker_registered", **moment(), worker=worker_id))
 
 
 @server.rtc_session(agent_name=STOCK_AGENT)
 async def take_call(ctx: JobContext) -> None:
-    """Conduct one call."""
+    """Take one call."""
     settings: Settings = ctx.proc.userdata["settings"]
     voices: Voices = ctx.proc.userdata["voices"]
     if settings.speech_dir is None:
-        raise ValueError("LASTWORD_SPEECH_DIR is not set")
+        raise ValueError("LASTWORD_SPEECH_DIR is not set: run this worker from benchmarks.hangup")
     session: AgentSession[None] = AgentSession(
         llm=StockModel(json.loads(ctx.job.metadata)),
         stt=voices.stt or NOT_GIVEN,

@@ -1,9 +1,9 @@
-"""What an installation of Lastword brings that is not under a licence like Apache's.
+"""List the installed packages whose licence is not permissive like Apache's.
 
-``python -m tools.licences`` prints the tables of docs/licences.md from the metadata and the files
-of what is installed here; ``--write`` puts them there. A package is in them when its metadata names
-another licence, or none, or when its wheel carries shared libraries of other projects, whatever
-its metadata says. Libraries are those of the wheels for Linux on x86-64.
+``python -m tools.licences`` prints the tables of docs/licences.md, from the metadata and the files
+of the packages that are installed here; ``--write`` writes them into the page. A package is listed
+if its metadata names another licence or none, or if its wheel contains shared libraries of other
+projects, whatever its metadata says. The page has the libraries of the wheels for Linux on x86-64.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ LIKE_APACHE = {
     "0BSD", "Apache-2.0", "BSD-2-Clause", "BSD-3-Clause", "CC0-1.0", "CNRI-Python", "ISC", "MIT",
     "MIT-0", "MIT-CMU", "PSF-2.0", "Zlib",
 }  # fmt: skip
-"""SPDX's names of licences that ask for no more than to be named, or not even that."""
+"""SPDX names of permissive licences: they require attribution at most."""
 _SPELLINGS = {
     "3-Clause BSD License": "BSD-3-Clause",
     "Apache 2.0": "Apache-2.0",
@@ -49,14 +49,14 @@ _OTHERS_LIBRARY = re.compile(
 
 REVIEWED = {
     "av": (
-        "The metadata is about the Python source; the wheel has no licence texts of the libraries "
-        "in it. FFmpeg says `LGPL version 3 or later` of itself (`python -m av --version`). But "
-        "it was built with `--enable-libx264 --enable-libx265`, by the same output, and "
-        "`libavcodec` is linked to both, whose owners offer them under the GPL (version 2 or "
-        "later) or for money. PyAV's maintainer answers: abide by the GPL-3.0, or negotiate with "
-        "the owners ([PyAV #2408](https://github.com/PyAV-Org/PyAV/issues/2408)). LiveKit Agents "
-        "needs `av` to decode audio; Lastword does not import it. `pip install av --no-binary av` "
-        "builds it against an FFmpeg of your own (its `METADATA`)"
+        "The metadata covers the Python source; the wheel has no licence texts for its libraries. "
+        "FFmpeg reports `LGPL version 3 or later` (`python -m av --version`). But the same output "
+        "says that it was built with `--enable-libx264 --enable-libx265`, and `libavcodec` is "
+        "linked to both. Their owners offer them under the GPL (version 2 or later) or a paid "
+        "licence. PyAV's maintainer answers: abide by the GPL-3.0, or negotiate with the owners "
+        "([PyAV #2408](https://github.com/PyAV-Org/PyAV/issues/2408)). LiveKit Agents needs `av` "
+        "to decode audio; Lastword does not import it. `pip install av --no-binary av` builds it "
+        "with your own FFmpeg (see its `METADATA`)"
     ),
     "certifi": "Mozilla's list of certificates (`LICENSE` in its `.dist-info`)",
     "espeakng-loader": (
@@ -64,25 +64,25 @@ REVIEWED = {
         "under the GPL, version 3 or later"
     ),
     "forbiddenfruit": (
-        "One of the two, as you choose (`COPYING` and `COPYING.mit` in its `.dist-info`); "
-        "`langgraph dev` needs it"
+        "Either of the two licences, as you choose (`COPYING` and `COPYING.mit` in its "
+        "`.dist-info`); `langgraph dev` needs it"
     ),
     "langgraph-api": (
         "The server of `langgraph dev`. The Elastic License 2.0 (`LICENSE` in its `.dist-info`) "
-        "allows no hosted service made of it, and no change to its licence keys"
+        "does not allow offering it as a hosted service, or changing its licence keys"
     ),
     "langgraph-runtime-inmem": "A part of `langgraph dev`; the wheel has no licence text",
     "livekit": (
-        "WebRTC and what it is built from: `livekit/rtc/resources/LICENSE.md` has the licences. "
-        "FFmpeg is among it, for which that file has the texts of the GPL and the LGPL"
+        "Contains WebRTC and its dependencies; `livekit/rtc/resources/LICENSE.md` has their "
+        "licences. FFmpeg is one of them; for it, that file has the texts of the GPL and the LGPL"
     ),
     "livekit-local-inference": (
-        "The models that find speech and the ends of turns are under the LiveKit Model License "
+        "The models that detect speech and the ends of turns are under the LiveKit Model License "
         "(`MODEL_LICENSE` in its `.dist-info`). They may be used with LiveKit Agents only, and "
         "not to improve other models; installing them accepts it"
     ),
     "numpy": (
-        "By `LICENSE.txt` in its `.dist-info`, OpenBLAS is `BSD-3-Clause`, libgfortran "
+        "According to `LICENSE.txt` in its `.dist-info`, OpenBLAS is `BSD-3-Clause`, libgfortran "
         "`GPL-3.0-or-later WITH GCC-exception-3.1` and libquadmath `LGPL-2.1-or-later`"
     ),
     "orjson": "Parts of it are under the MPL (`LICENSE-MPL-2.0` in its `.dist-info`)",
@@ -90,21 +90,21 @@ REVIEWED = {
     "pillow": "`LICENSE` in its `.dist-info` has the licences of the libraries",
     "psycopg": "The client of PostgreSQL (`LICENSE.txt` in its `.dist-info`)",
     "psycopg-binary": (
-        "Its compiled part, with PostgreSQL's libpq and what that needs; the wheel has no licence "
-        "texts of these libraries"
+        "The compiled part of psycopg, with PostgreSQL's libpq and its dependencies; the wheel has "
+        "no licence texts for these libraries"
     ),
-    "psycopg-pool": "Its connection pool (`LICENSE.txt` in its `.dist-info`)",
+    "psycopg-pool": "The connection pool of psycopg (`LICENSE.txt` in its `.dist-info`)",
     "soundfile": (
         "libsndfile is under the LGPL 2.1 (`_soundfile_data/COPYING`); "
-        "`licensing/license_notes.md` says what is inside, LAME and mpg123 for instance"
+        "`licensing/license_notes.md` lists what it contains, such as LAME and mpg123"
     ),
 }
-"""What there is to know of the packages in the tables: somebody has looked at each."""
+"""Notes on the packages in the tables; each package was reviewed by a person."""
 
 
 @dataclass(frozen=True)
 class Package:
-    """An installed package: its licence by its metadata, and others' libraries in its wheel."""
+    """An installed package, its licence from its metadata, and other projects' libraries in it."""
 
     name: str
     licence: str
@@ -112,12 +112,12 @@ class Package:
 
     @property
     def is_plain(self) -> bool:
-        """Whether all of it is under a licence like Apache's, as far as metadata and files tell."""
+        """Whether its licence is like Apache's and it contains no library of another project."""
         return is_like_apache(self.licence) and not self.libraries
 
 
 def is_like_apache(licence: str) -> bool:
-    """Whether every licence that ``licence`` names, in SPDX's form or not, is like Apache's."""
+    """Whether every licence named in ``licence``, an SPDX expression or not, is like Apache's."""
     if licence in _SPELLINGS:
         return True
     names = [name.strip() for name in re.split(r"\s+(?:AND|OR)\s+|[()]", licence)]
@@ -127,10 +127,10 @@ def is_like_apache(licence: str) -> bool:
 def installed(
     requirements: Iterable[str], find: Callable[[str], Distribution] = distribution
 ) -> Iterator[Package]:
-    """What ``requirements`` bring on this machine, by name.
+    """The packages that ``requirements`` install on this machine, sorted by name.
 
     Raises:
-        PackageNotFoundError: something of it is not installed.
+        PackageNotFoundError: one of the packages is not installed.
     """
     found: dict[str, Distribution] = {}
     seen: set[str] = set()
@@ -148,10 +148,10 @@ def installed(
 
 
 def tables() -> dict[str, str]:
-    """The parts of the page, by name: the default installation, and what the extras add to it.
+    """The generated parts of the page: ``default`` (the default installation) and ``extras``.
 
     Raises:
-        LookupError: nobody has looked at a package that belongs there; see ``REVIEWED``.
+        LookupError: a package that must be listed is not in ``REVIEWED``.
     """
     project = tomllib.loads((PROJECT_ROOT / "pyproject.toml").read_text())["project"]
     default = list(installed(project["dependencies"]))
@@ -196,7 +196,7 @@ def _libraries(package: Distribution) -> tuple[str, ...]:
 
 
 def _table(packages: Iterable[Package]) -> str:
-    head = ("package", "licence by its metadata", "libraries in its wheel", "what there is to know")
+    head = ("package", "licence in its metadata", "libraries in its wheel", "notes")
     return table(head, *[_row(package) for package in packages if not package.is_plain])
 
 
@@ -204,8 +204,8 @@ def _row(package: Package) -> tuple[str, ...]:
     name, libraries = package.name, ", ".join(package.libraries) or "none"
     if name not in REVIEWED:
         raise LookupError(
-            f"nobody has looked at {name} (licence: {package.licence}; libraries: {libraries}): "
-            "write in REVIEWED of tools/licences.py what there is to know"
+            f"{name} has not been reviewed (licence: {package.licence}; libraries: {libraries}): "
+            "look at its licence and add a note to REVIEWED in tools/licences.py"
         )
     return f"`{name}`", package.licence, libraries, REVIEWED[name]
 
