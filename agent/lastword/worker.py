@@ -45,7 +45,7 @@ from lastword.jobs.job_pulse import JobPulse, pulse_pipe
 from lastword.jobs.lost_jobs import LostReason, WatchfulServer
 from lastword.jobs.worker_log import ignore_strangers_streams, keep_content_out_of_logs
 from lastword.memory.database import Memory
-from lastword.memory.graph_memory import open_for_call, prepare_memory
+from lastword.memory.graph_memory import database_at, open_for_call, prepare_memory
 from lastword.private_files import file_name
 from lastword.providers.voices import Voices, check_voices, make_voices
 from lastword.room.call_agent import CallAgent, SpeechTap
@@ -144,6 +144,8 @@ def prewarm(settings: Settings, process: JobProcess, *, pulse: JobPulse | None =
     process.userdata["pulse"] = pulse
     process.userdata["voices"] = make_voices(settings)
     process.userdata["graphs"] = load_all(settings.graphs_config, settings.graph_url)
+    if settings.graph_memory is not None:
+        database_at(settings.graph_memory)
 
 
 async def answer(request: JobRequest, *, known: list[str], config: Path) -> None:

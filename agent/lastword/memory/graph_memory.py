@@ -29,7 +29,7 @@ async def open_memory(place: MemoryPlace) -> AsyncIterator[Memory]:
     Raises:
         MemoryUnavailable: the memory cannot be opened.
     """
-    database = _database(place)
+    database = await asyncio.to_thread(database_at, place)
     failures: tuple[type[Exception], ...] = (OSError, *database.errors)
     async with AsyncExitStack() as opened:
         try:
@@ -76,7 +76,7 @@ async def prepare_memory(
         sleep=wait,
         reraise=True,
     )
-    database = _database(place)
+    database = await asyncio.to_thread(database_at, place)
     failures: tuple[type[Exception], ...] = (OSError, Busy, *database.errors)
     try:
         async for attempt in retrying:
@@ -88,8 +88,11 @@ async def prepare_memory(
         raise MemoryUnavailable(str(place), str(error)) from error
 
 
-def _database(place: MemoryPlace) -> Database:
-    """The database of a place; its module and client are imported only when used."""
+def database_at(place: MemoryPlace) -> Database:
+    """The database of a place; imports its client, which blocks for about 0.1 s the first time.
+
+    A job process calls it before its first call, so that the call does not wait for the import.
+    """
     if isinstance(place, SqliteFile):
         from lastword.memory.sqlite import SqliteDatabase  # noqa: PLC0415 - an extra
 
