@@ -12,6 +12,7 @@ from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 from lastword.errors import CallFailed
+from lastword.events import read_event
 from lastword.untrusted.printable import without_secrets
 
 STOP_SECONDS = 5.0
@@ -122,4 +123,7 @@ def _readable(line: str) -> list[str]:
     if "message" not in entry:
         return [line]
     head = f"{entry.get('level', '')} {entry['message']}".lstrip()
+    event = read_event(line)
+    if event is not None and event["event"] == "call_refused":
+        head += f": {event['error']}"
     return [head, *(f"  {line}" for line in str(entry.get("exc_info", "")).split("\n") if line)]
