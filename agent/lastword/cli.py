@@ -86,7 +86,8 @@ def talk(
 @app.command()
 def replay(
     file: Annotated[
-        Path, typer.Argument(help="A transcript (YAML), such as one of lastword call.")
+        Path,
+        typer.Argument(help="A transcript (YAML), for example one that `lastword call` wrote."),
     ],
     level: Annotated[
         Literal["graph", "session", "room"],
@@ -118,7 +119,8 @@ def check(
         typer.Argument(metavar="GRAPH", help="Names of graphs in langgraph.json; default: all."),
     ] = None,
     config: Annotated[
-        Path | None, typer.Option(help="Path of langgraph.json; default: LASTWORD_GRAPHS_CONFIG.")
+        Path | None,
+        typer.Option(help="Path of langgraph.json; default: the setting LASTWORD_GRAPHS_CONFIG."),
     ] = None,
     form: Annotated[
         Literal["text", "json"],

@@ -32,7 +32,7 @@ def lastword(
         (["call", "--metadata", "{graph"], "the dispatch metadata is not JSON"),
         (["call", "--metadata", '{"graph": "x"}', "--script", "survey"], "there is no graph 'x'"),
         (["call", "--metadata", "[]"], "is list, not an object"),
-        (["call", "--script", "nobody"], "give a YAML file, or the name of one in"),
+        (["call", "--script", "nobody"], "give a YAML file, or the name of a script in"),
         (["talk", "--graph", "x"], "there is no graph 'x' in langgraph.json; it has appointment"),
         (["talk", "--metadata", "7"], "is int, not an object"),
         (["worker", "start"], "LIVEKIT_URL and LIVEKIT_API_KEY and LIVEKIT_API_SECRET not set"),
