@@ -221,9 +221,9 @@ def test_nothing_is_declared_where_nothing_is_said(config: Path, content: str | 
     [
         ("[tool", "pyproject.toml is not TOML"),
         ("a = " + "[" * 50_000, "pyproject.toml is nested too deeply"),
-        ("[tool.lastword.coverage]\nendings = 3", "another form"),
-        ('[tool.lastword.coverage]\nendings = {booking = "booked"}', "another form"),
-        ("[tool.lastword.coverage]\nendings = {booking = [1]}", "another form"),
+        ("[tool.lastword.coverage]\nendings = 3", "must give .* the form"),
+        ('[tool.lastword.coverage]\nendings = {booking = "booked"}', "must give .* the form"),
+        ("[tool.lastword.coverage]\nendings = {booking = [1]}", "must give .* the form"),
     ],
 )
 def test_a_declaration_of_another_form_is_refused(

@@ -96,7 +96,9 @@ def test_a_wrong_line_is_named_with_file_line_and_field(
 def test_an_empty_file_and_one_that_is_not_there_are_refused(tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match="has no cases"):
         read_dataset(written(tmp_path, "", " "))
-    with pytest.raises(DatasetError, match="no dataset 'nowhere'; give a JSONL file of labelled"):
+    with pytest.raises(
+        DatasetError, match="the dataset 'nowhere' does not exist; give a JSONL file of"
+    ):
         read_dataset(Path("nowhere"))
 
 
@@ -134,7 +136,7 @@ def test_a_pipe_or_a_device_is_no_dataset(tmp_path: Path) -> None:
     for name in (str(tmp_path / "pipe"), "/dev/zero"):
         with pytest.raises(DatasetError, match="is not a regular file"):
             read_dataset(Path(name))
-    with pytest.raises(DatasetError, match="no dataset 'xxx"):
+    with pytest.raises(DatasetError, match="the dataset 'xxx"):
         read_dataset(Path("x" * 9000))
 
 

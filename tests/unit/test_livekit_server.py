@@ -142,7 +142,7 @@ def test_without_sources_the_message_says_the_ways_out(places: ServerPlaces) -> 
 def test_a_go_that_is_too_old_is_not_used(places: ServerPlaces) -> None:
     go(places, "exit 7")
     (places.tools / "go.mod").write_text("module tools\n\ngo 99.1\n")
-    with pytest.raises(ServerUnavailable, match=r"no Go 99\.1 or newer"):
+    with pytest.raises(ServerUnavailable, match=r"nor Go 99\.1 or newer"):
         build_server(print, places)
 
 

@@ -1,4 +1,4 @@
-"""A graph in the seat of a LiveKit LLM.
+"""Runs a LangGraph graph as the LLM of a LiveKit agent session.
 
 How a turn goes: LiveKit asks the ``adapter`` for an answer. The adapter starts a ``run`` on the
 call's ``thread``. The run reads the chat history as a ``turn``, streams the graph, and passes on
@@ -8,8 +8,8 @@ what the ``answer`` says of each item of the stream.
 - ``run``: one run of the graph, as LiveKit's stream of an LLM's answer.
 - ``thread``: the conversation of one call: certain turns, newest pointers, claimed questions, runs
   that go on in the background.
-- ``bound_graph``: a graph and its memory of one call; the one that runs in this process.
-- ``server_graph``: the one that runs on a LangGraph server.
+- ``bound_graph``: a graph and its memory of one call; ``LocalGraph`` runs it in this process.
+- ``server_graph``: ``ServerGraph`` runs it on a LangGraph server.
 - ``chat_items``: what the bridge keeps in LiveKit's chat history: run pointers, operator answers,
   call events.
 - ``turn``: the chat history read as the graph's next input, and the graph's messages corrected to

@@ -120,7 +120,7 @@ class GraphLLM(langchain.LLMAdapter[Any]):
     def follow(self, session: AgentSession[Any]) -> None:
         """Learn from ``session`` which turns are certain: those whose answers it adopts.
 
-        In a LiveKit job, the job's session is followed by itself. As long as no session is
+        In a LiveKit job, the job's session is followed automatically. As long as no session is
         followed, every turn counts as certain, and a speculative run may have lasting effects.
         """
         self.thread.turns.follow(session)
@@ -160,7 +160,9 @@ class GraphLLM(langchain.LLMAdapter[Any]):
         """
         session = self.thread.session
         if session is None:
-            raise RuntimeError("the graph hears of nothing as long as no session is followed")
+            raise RuntimeError(
+                "the graph cannot be told of call events yet: call follow(session) first"
+            )
         return await self.thread.answer_item(session, call_event_item(event))
 
     @property
@@ -188,7 +190,7 @@ def call_llm(
     *,
     thread: str | None = None,
 ) -> GraphLLM:
-    """Make the LLM of one call from its graph.
+    """Create the LLM of one call from its graph.
 
     Args:
         call_id: the call's name.

@@ -83,7 +83,7 @@ class Answer:
 
     @property
     def is_missing(self) -> bool:
-        """Whether the caller said something and hears nothing at all in return."""
+        """Whether the policy requires an answer to the caller, and there is none at all."""
         expected = self._policy.must_answer and bool(self._turn.words)
         said = self._speech.text or self.ending is not None or self.questions
         return expected and not said

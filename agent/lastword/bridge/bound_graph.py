@@ -39,7 +39,7 @@ class RunStart(NamedTuple):
     """Where a run starts.
 
     ``checkpoint_id``: the checkpoint to run from. ``messages``: the graph's messages there, empty
-    when nobody needs them. ``inner``: messages that subgraphs of an interrupted run had made and
+    when they are not needed. ``inner``: messages that subgraphs of an interrupted run had made and
     not yet handed to the graph around them.
     """
 
@@ -94,7 +94,7 @@ class BoundGraph(Protocol):
         """The graph's messages at ``checkpoint_id``."""
 
     async def finish_step(self, checkpoint_id: str | None) -> RunStart:
-        """Keep what single tasks had done when the step after ``checkpoint_id`` was cut."""
+        """Keep what finished tasks had written when the step after ``checkpoint_id`` was cut."""
 
     async def reopen(self, question: Question, checkpoint_id: str | None) -> None:
         """Forget answers to ``question`` that a run received and that led to no checkpoint."""
@@ -203,7 +203,9 @@ class LocalGraph:
                 checkpoint_id = _checkpoint_id(updated)
                 messages = await self.messages(checkpoint_id)
         except InvalidUpdateError:
-            _log.exception("what single tasks had done before the cut does not fit together")
+            _log.exception(
+                "the writes of the tasks that finished before the cut cannot be combined"
+            )
         self._newest = None
         return RunStart(checkpoint_id, messages, inner)
 

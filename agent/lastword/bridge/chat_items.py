@@ -82,7 +82,7 @@ class OperatorAnswer:
 
 
 def run_pointer(item: ChatItem) -> RunPointer | None:
-    """The pointer of the run that produced ``item``; None when no run did."""
+    """The pointer of the run that produced ``item``; None if no run produced it."""
     if isinstance(item, ChatMessage | FunctionCall):
         pointer: RunPointer | None = item.extra.get(POINTER_KEY)
         return pointer

@@ -198,5 +198,5 @@ def _json(outcome: object) -> str:
     try:
         return json.dumps(outcome, default=str)
     except (TypeError, ValueError):
-        _log.exception("the ending's outcome is no JSON and is left out")
+        _log.exception("the ending's outcome is not JSON and is left out")
         return "null"

@@ -108,7 +108,7 @@ class ModelCalls(BaseCallbackHandler):
         self._fail(run_id)
 
     def saw(self, message: BaseMessage, metadata: dict[str, Any]) -> None:
-        """Take an item of LangGraph's ``messages`` stream, for graphs that call no handler back."""
+        """Take an item of LangGraph's ``messages`` stream, for graphs that do not call handlers."""
         self._note_names(metadata)
         self._count(message)
 
@@ -169,7 +169,7 @@ class NodeSpans:
             self._end(task)
 
     def _begin(self, task: Mapping[str, Any], ns: Sequence[str]) -> None:
-        if not trace.get_current_span().is_recording():  # nobody keeps the trace: save the work
+        if not trace.get_current_span().is_recording():  # the trace is not recorded
             self._open[task["id"]] = (task["name"], trace.INVALID_SPAN)
             return
         outer = self._open.get(ns[-1].partition(":")[2]) if ns else None

@@ -80,7 +80,7 @@ class GraphRun(langchain.LangGraphStream[Any]):
             async with asyncio.timeout(self._policy.turn_timeout) as limit:
                 speculate(partial(self._certain, limit))
                 await self._follow_graph(limit)
-        except Exception:  # noqa: BLE001 - whatever a graph raises, the caller is answered
+        except Exception:  # noqa: BLE001 - a graph may raise anything; the caller is answered
             self._failed()
         finally:
             self._spans.close()

@@ -28,8 +28,8 @@ class ServerGraph:
     """A graph on a LangGraph server, on one thread there.
 
     Its nodes cannot wait for a turn to be certain (the server runs them on its own), so a run
-    begins only then. The server wants a UUID as name of a thread: any other ``thread_id`` is
-    mapped to one, always the same.
+    begins only then. The server requires a UUID as the name of a thread: any other ``thread_id`` is
+    mapped to a UUID, always to the same one.
     """
 
     remembers = True
@@ -65,7 +65,7 @@ class ServerGraph:
         self,
         graph_input: GraphInput,
         checkpoint_id: str | None,
-        watch: BaseCallbackHandler,  # noqa: ARG002 - a server calls no handler back
+        watch: BaseCallbackHandler,  # noqa: ARG002 - a server does not call handlers
     ) -> AsyncGenerator[Part]:
         """See ``BoundGraph``; a run whose stream is closed here is cancelled on the server."""
         stream = self._graph.astream(
@@ -96,7 +96,7 @@ class ServerGraph:
         return [_as_message(message) for message in found]
 
     async def finish_step(self, checkpoint_id: str | None) -> RunStart:
-        """See ``BoundGraph``; a server does not report what single tasks had done."""
+        """See ``BoundGraph``; a server does not report what the finished tasks had written."""
         return RunStart(checkpoint_id, await self.messages(checkpoint_id), [])
 
     async def reopen(self, question: Question, checkpoint_id: str | None) -> None:

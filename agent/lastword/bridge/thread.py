@@ -16,9 +16,10 @@ from lastword.bridge.chat_items import Question, RunPointer, newest_message_id
 from lastword.bridge.turn import Turn, read_turn
 
 UNCERTAIN_SECONDS = 120.0
-"""How long a turn may stay uncertain: longer than anybody speaks without LiveKit trying again."""
+"""Seconds that a turn may stay uncertain: a caller does not speak for so long without LiveKit
+starting a new answer."""
 KEPT_POINTERS = 64
-"""How many of the newest runs may still turn out to be unheard; an older one never does."""
+"""Number of run pointers that are kept: an older run cannot turn out to be unheard any more."""
 
 _log = logging.getLogger("lastword.bridge")
 
@@ -172,7 +173,7 @@ class CertainTurns:
 class BackgroundRuns:
     """Runs whose last word is spoken, and whose graph still has work to do.
 
-    A new run waits for them. Whoever closes the graph's memory must have awaited ``done`` first.
+    A new run waits for them. Await ``done`` before the graph's memory is closed.
     """
 
     def __init__(self) -> None:
@@ -195,7 +196,7 @@ class BackgroundRuns:
             async with asyncio.timeout(seconds):
                 async for _ in parts:
                     pass
-        except Exception:  # noqa: BLE001 - the goodbye is spoken already, whatever fails now
+        except Exception:  # noqa: BLE001 - the goodbye is spoken already
             _log.exception("the graph failed after its end node")
         finally:
             await parts.aclose()

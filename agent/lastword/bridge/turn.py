@@ -59,7 +59,7 @@ class Turn:
     new: list[BaseMessage]
     heard: list[HeardMessage] = field(default_factory=list)
     respelled: list[BaseMessage] = field(default_factory=list)
-    """Words of the caller that LiveKit has transcribed anew since the graph received them."""
+    """Words of the caller that LiveKit has transcribed again since the graph received them."""
     failures: int = 0
     """How many runs in a row failed before this turn."""
     broken_off: bool = False
@@ -69,7 +69,7 @@ class Turn:
     questions: list[Question] = field(default_factory=list)
     """What the graph waits for; the first one is answered next."""
     item_id: str | None = None
-    """The newest message of the chat; an unheard run is found again by it."""
+    """Id of the newest message of the chat; the pointer of an unheard run is kept under it."""
     assumed: RunPointer | None = None
     """A run whose answer is still playing; until it is over, all of it counts as heard."""
     operator_answer: OperatorAnswer | None = None
@@ -182,7 +182,7 @@ def _continue_run(
 
 
 def _heard_since(assumed: RunPointer, items: Sequence[ChatItem]) -> list[HeardMessage]:
-    """What was really heard of an answer that a later run took for heard in full."""
+    """What was really heard of an answer that a later run assumed to be heard in full."""
     for item in items:
         pointer = run_pointer(item)
         if pointer and pointer["checkpoint_id"] == assumed["checkpoint_id"]:
@@ -255,7 +255,7 @@ def corrections(heard: Sequence[HeardMessage], state: Sequence[BaseMessage]) -> 
 
 
 def missing_tool_answers(state: Sequence[BaseMessage]) -> list[BaseMessage]:
-    """Error answers for those tools of the last tool call in ``state`` that gave none.
+    """Error answers for the tool calls of the last AI message in ``state`` that have no answer.
 
     Models refuse a conversation in which a tool call has no answer.
     """

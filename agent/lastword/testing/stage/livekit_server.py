@@ -86,7 +86,9 @@ class LocalServer:
         """
         code = await self.process.wait()
         lines = await asyncio.to_thread(_last_lines, self.log)
-        return ServerUnavailable(f"livekit-server exited with code {code}; its last lines:", *lines)
+        return ServerUnavailable(
+            f"livekit-server has exited (exit code {code}); its last lines:", *lines
+        )
 
 
 class _PortTaken(ServerUnavailable):
