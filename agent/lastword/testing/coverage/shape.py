@@ -264,5 +264,5 @@ def declared_endings(config: Path) -> Mapping[str, Sequence[str]]:
 
 
 _FORM = (
-    '[tool.lastword.coverage] endings must have the form { graph = ["reason", "another_reason"] }'
+    'must give [tool.lastword.coverage] endings the form { graph = ["reason", "another_reason"] }'
 )
