@@ -79,7 +79,7 @@ def call(
     code = asyncio.run(until_signalled(rehearse(rehearsal, console)))
     if picture is not None:
         with private_file(picture) as file:
-            file.write(console.export_svg(title="make call").encode())
+            file.write(console.export_svg(title="lastword call").encode())
     raise typer.Exit(code)
 
 
