@@ -58,7 +58,7 @@ def event_types() -> dict[str, EventType]:
 
 
 def tables() -> dict[str, str]:
-    """The generated parts of the page: ``moment`` (the common fields) and ``events`` (the others)."""
+    """The generated parts of the page: ``moment`` (common fields) and ``events`` (the others)."""
     types = event_types()
     everywhere = [*types["Moment"].own, *types["CallMoment"].own]
     rows: list[tuple[str, ...]] = []

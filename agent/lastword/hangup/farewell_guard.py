@@ -24,8 +24,8 @@ from lastword.hangup.playout import Playout
 from lastword.signals import CallPolicy
 
 StoppedBy = Literal["new_request", "any", "never", "words"]
-"""What calls a farewell off: a value of ``CallPolicy.farewell_interruption``, or "words" (any words)
-for a farewell because of silence."""
+"""What calls a farewell off: as ``CallPolicy.farewell_interruption``, or "words" (any words) for a
+farewell because of silence."""
 
 UNSETTLED_WORDS = 3
 """The last words of an interim transcript, which may still change: "by the" may become "bye then",
