@@ -64,7 +64,7 @@ Personal: TypeAlias = Annotated[T, PERSONAL]
 EndedBy = Literal["graph", "caller", "operator", "limit", "dial", "error"]
 FarewellState = Literal["none", "played", "muted", "cut_short", "overdue", "failed"]
 """How the farewell was played. ``none``: there was no farewell, or it had no sound; ``played``: to
-its end; ``muted``: the agent was muted before its end; ``cut_short``: it was stopped before its end;
+its end; ``muted``: the agent was muted before its end; ``cut_short``: it was stopped before that;
 ``overdue``: it took longer than ``farewell_max_wait``; ``failed``: it could not be spoken."""
 
 
