@@ -1,4 +1,4 @@
-"""What every level has in common: how long it took, and what failed in it."""
+"""Common to all levels: their figures (tests run, seconds, failures) and the PostgreSQL server."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from tests.fakes.postgres import LocalPostgres, running_postgres
 TESTS = Path(__file__).parent
 FOLDERS = ("unit", "conversations", "session", "studio", "room", "wheel", "livekit")
 CONVERSATIONS = {"session": "conversations in sessions", "room": "conversations in rooms"}
-"""Levels of transcripts, but for that of the graph alone, which has the folder's name."""
+"""Names of the levels of transcripts, except the graph level, which has the folder's name."""
 
 
 @dataclass
 class Figures:
-    """What happened at one level; skipped tests did not run."""
+    """The figures of one level; skipped tests do not count as run."""
 
     ran: int = 0
     seconds: float = 0.0
@@ -36,8 +36,8 @@ def folder(path: Path) -> str:
 
 
 def pytest_configure() -> None:
-    """Python 3.11 makes an event loop for whoever asks for the present one, and nobody closes it;
-    pytest-asyncio asks.
+    """Prevent an event loop that is never closed: in Python 3.11, pytest-asyncio would create one
+    when it asks for the current loop.
     """
     asyncio.set_event_loop(None)
 
@@ -49,9 +49,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Run the levels one after the other, the quick ones first; random order within each.
+    """Run the levels in order, the quick ones first, each in random order.
 
-    A test that is marked ``long`` begins before the others of its level.
+    Tests that are marked ``long`` start before the others of their level.
     """
     for item in items:
         name = CONVERSATIONS.get(getattr(item, "level", ""), folder(item.path))
@@ -62,7 +62,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
-    crashed = folder(TESTS.parent / report.location[0])  # xdist reports for a process that died
+    crashed = folder(TESTS.parent / report.location[0])  # xdist's report for a process that died
     figures = _levels[str(dict(report.user_properties).get("level", crashed))]
     figures.seconds += report.duration
     figures.ran += report.when == "call" and not report.skipped
@@ -87,6 +87,6 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[LocalPostgres]:
-    """A PostgreSQL server for all tests that ask for one; each has databases of its own in it."""
+    """A PostgreSQL server that all tests share; each test creates its own databases in it."""
     with running_postgres() as server:
         yield server

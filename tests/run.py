@@ -1,8 +1,8 @@
-"""All levels of the tests, as ``make test`` runs them: ``python -m tests.run``.
+"""Run all levels of the tests, as ``make test`` does: ``python -m tests.run``.
 
-Tests in a real room mostly wait, and those that measure a call are disturbed by work beside them.
-So the measuring ones run first and alone, and the quick levels run at a lower priority beside the
-rest. A run of pytest that fails does not keep the others from running; the exit code is 1 then.
+Tests in a real room mostly wait, but other processes disturb those that measure a call. So the
+tests that measure run first and alone, and the quick levels run at a lower priority in parallel
+with the rest. If a run of pytest fails, the others still run, and the exit code is 1.
 """
 
 from __future__ import annotations
@@ -35,18 +35,18 @@ LEVELS = (
     *("unit", "conversations", "conversations in sessions", "session", "studio", "room"),
     *("conversations in rooms", "wheel"),
 )
-"""As ``tests/conftest.py`` names them. A level in which no test ran fails the whole."""
+"""The names in ``tests/conftest.py``. A level in which no test ran counts as a failure."""
 NICE = "5"
-"""Of a run that yields: beside a process of priority 0 it gets a quarter of a processor, so that it
-goes on beside busy ones."""
+"""The niceness of a run with ``yields``: in competition with a process of niceness 0 it gets a
+quarter of a processor, so it still makes progress."""
 KILL_AFTER = 15.0
-"""Seconds that an interrupted run has to end what it has started."""
+"""Seconds that an interrupted run has to end the processes that it has started."""
 _LINE_LIMIT = 2**20
 
 
 @dataclass(frozen=True)
 class Run:
-    """One run of pytest; one that ``yields`` has a lower priority than the others."""
+    """One run of pytest; with ``yields`` it has a lower priority than the others."""
 
     name: str
     arguments: Sequence[str]
@@ -73,17 +73,17 @@ STAGES = (
     ],
     [Run("wheel", ["tests/wheel"])],
 )
-"""Runs of one stage run at the same time."""
+"""The runs of one stage run in parallel."""
 
 
 @dataclass
 class Result:
-    """What a run, or several of them, came to."""
+    """The result of one or more runs."""
 
     broken: list[str] = field(default_factory=list)
-    """Runs that failed for another reason than a test: one sentence each."""
+    """Runs that failed without a failed test: one sentence each."""
     levels: dict[str, dict[str, Any]] = field(default_factory=dict)
-    """Per level, as ``tests/conftest.py`` writes them: ``ran``, ``seconds``, ``failed``."""
+    """By level, ``ran``, ``seconds`` and ``failed``, as written by ``tests/conftest.py``."""
 
     def add(self, levels: Mapping[str, Mapping[str, Any]]) -> None:
         """Add the levels of another run."""
@@ -94,14 +94,14 @@ class Result:
 
     @property
     def failed(self) -> list[str]:
-        """What failed, one line each; nothing when all is well."""
+        """What failed, one line each; empty if nothing did."""
         tests = [test for figures in self.levels.values() for test in figures["failed"]]
         ran = {name for name, figures in self.levels.items() if figures["ran"]}
         empty = [f"no test ran in level {name}" for name in LEVELS if name not in ran]
         return [*tests, *self.broken, *empty]
 
     def summary(self, seconds: float) -> str:
-        """The table that is printed last, and below it what failed."""
+        """The final table, followed by the failures."""
         lines = [f"{'level':26} {'tests':>6} {'failed':>6} {'seconds':>8}"]
         for name, figures in self.levels.items():
             counts = f"{figures['ran']:6} {len(figures['failed']):6}"
@@ -112,7 +112,7 @@ class Result:
 
 
 async def execute(run: Run, folder: Path, result: Result) -> None:
-    """Run pytest, print its lines, and add what it came to to ``result``."""
+    """Run pytest, print its output, and add its result to ``result``."""
     report = folder / f"{run.name}.json"
     command = [sys.executable, "-m", "pytest", *run.arguments, f"--levels-file={report}"]
     process = await asyncio.create_subprocess_exec(
@@ -126,7 +126,7 @@ async def execute(run: Run, folder: Path, result: Result) -> None:
         limit=_LINE_LIMIT,
     )
     if run.yields:
-        with suppress(OSError):  # where Linux shares the processor by session, not by process
+        with suppress(OSError):  # Linux with autogroups schedules by session, not by process
             Path(f"/proc/{process.pid}/autogroup").write_text(NICE)  # noqa: ASYNC240 - no disk
     try:
         await _print_lines(run, process)
@@ -136,7 +136,7 @@ async def execute(run: Run, folder: Path, result: Result) -> None:
     levels = json.loads(report.read_text()) if report.exists() else {}
     result.add(levels)
     if code != 0 and not any(figures["failed"] for figures in levels.values()):
-        result.broken.append(f"the run {run.name!r}: exit code {code}, see its lines above")
+        result.broken.append(f"the run {run.name!r}: exit code {code}, see its output above")
 
 
 async def _print_lines(run: Run, process: asyncio.subprocess.Process) -> None:
@@ -148,7 +148,7 @@ async def _print_lines(run: Run, process: asyncio.subprocess.Process) -> None:
 
 
 async def _end(process: asyncio.subprocess.Process) -> None:
-    """End a run that was interrupted; pytest ends its servers at SIGINT."""
+    """End a run that was interrupted; on SIGINT pytest ends its servers."""
     for how in (signal.SIGINT, signal.SIGKILL):
         if process.returncode is None:
             process.send_signal(how)
@@ -157,7 +157,7 @@ async def _end(process: asyncio.subprocess.Process) -> None:
 
 
 async def main(stages: Sequence[Sequence[Run]] = STAGES) -> int:
-    """Run the stages one after the other; returns the exit code."""
+    """Run the stages in order; returns the exit code."""
     began, result = time.monotonic(), Result()
     with tempfile.TemporaryDirectory(prefix="lastword-tests-") as folder:
         for stage in stages:

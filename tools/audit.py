@@ -1,8 +1,8 @@
-"""``make audit``: known vulnerabilities of what ``uv.lock`` names, found in OSV by ``uv audit``.
+"""``make audit``: look up the packages in ``uv.lock`` in OSV, with ``uv audit``.
 
-Exit codes: 0 for no findings, and for a database that cannot be reached, which is said; 1 for
-findings; 2 when the audit itself failed. A finding that is accepted is written down in
-``[tool.uv.audit]`` of pyproject.toml: ``ignore-until-fixed = ["GHSA-..."]``.
+Exit codes: 0 if there are no findings, or if the database cannot be reached (a message says so); 1
+if there are findings; 2 if the audit failed. Accept a finding in ``[tool.uv.audit]`` of
+pyproject.toml: ``ignore-until-fixed = ["GHSA-..."]``.
 """
 
 from __future__ import annotations
@@ -22,17 +22,17 @@ PROJECT_ROOT = Path(__file__).resolve().parent.parent
 OSV = "https://api.osv.dev/"
 NOT_AUDITED = "no advisory database could be reached: the dependencies were NOT audited"
 REACH_SECONDS = 5.0
-"""Of silence, after which nobody is there."""
+"""Time limit of each step of the connection."""
 AUDIT_SECONDS = 45.0
 _AWAY = {502, 503, 504}
-"""What a gateway answers when there is nobody behind it."""
+"""HTTP status codes of a gateway whose server cannot be reached."""
 
 
 def why_unreachable(url: str, seconds: float = REACH_SECONDS) -> str | None:
-    """Say why nobody answers at ``url``; ``seconds`` bound each step of the connection.
+    """Return why no server answers at ``url``; ``seconds`` limits each step of the connection.
 
-    None: somebody does, whatever the answer is, or the URL is wrong; the audit's own words are
-    better then. A certificate that is not trusted is no lack of a network either.
+    None if a server answers, whatever the answer is. None too if the URL is invalid or the
+    certificate is not trusted: then the audit fails with a better message.
     """
     try:
         status = httpx.get(url, timeout=seconds).status_code
@@ -44,13 +44,13 @@ def why_unreachable(url: str, seconds: float = REACH_SECONDS) -> str | None:
 
 
 def audit(url: str, project: Path) -> int:
-    """Audit all that the project's lock names, for every platform; returns the exit code.
+    """Audit all packages in the project's lock, for every platform; returns the exit code.
 
     Raises:
-        subprocess.TimeoutExpired: the database answers, but the audit does not come to an end.
+        subprocess.TimeoutExpired: the audit did not finish within ``AUDIT_SECONDS``.
     """
     command = (sys.executable, "-m", "uv", "audit", "--frozen", "--service-url", url)
-    done = subprocess.run(  # noqa: S603 - our own arguments
+    done = subprocess.run(  # noqa: S603 - the arguments are ours
         [*command, "--preview-features", "audit-command"],
         cwd=project,
         timeout=AUDIT_SECONDS,
@@ -62,8 +62,8 @@ def audit(url: str, project: Path) -> int:
 def main() -> None:
     """Audit the dependencies; see the module's docstring."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--service-url", default=OSV, help="a database that speaks OSV's protocol")
-    parser.add_argument("--project", type=Path, default=PROJECT_ROOT, help="where uv.lock lies")
+    parser.add_argument("--service-url", default=OSV, help="a database with OSV's API")
+    parser.add_argument("--project", type=Path, default=PROJECT_ROOT, help="the folder of uv.lock")
     arguments = parser.parse_args()
     console = SafeConsole(soft_wrap=True, highlight=False)
     why = why_unreachable(arguments.service_url)
@@ -73,7 +73,7 @@ def main() -> None:
     try:
         code = audit(arguments.service_url, arguments.project)
     except subprocess.TimeoutExpired:
-        console.print(f"the audit did not come to an end within {AUDIT_SECONDS:g} s")
+        console.print(f"the audit did not finish within {AUDIT_SECONDS:g} s")
         code = 2
     sys.exit(code)
 

@@ -1,6 +1,6 @@
-"""The tables of docs/events.md, made from the types in ``lastword.events``.
+"""Generate the tables of docs/events.md from the types in ``lastword.events``.
 
-``python -m tools.events_page`` prints them, ``--write`` puts them into the page.
+``python -m tools.events_page`` prints the tables; ``--write`` writes them into the page.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _HEAD = ("event", "field", "type", "personal", "meaning")
 
 
 class Field(NamedTuple):
-    """A field of an event as the page shows it."""
+    """A field of an event, as shown on the page."""
 
     name: str
     type: str
@@ -29,7 +29,7 @@ class Field(NamedTuple):
 
 
 class EventType(NamedTuple):
-    """An event's type as the page shows it; ``name`` is None for a base of several events."""
+    """An event type, as shown on the page; ``name`` is None for a base class of event types."""
 
     name: str | None
     meaning: str
@@ -38,7 +38,7 @@ class EventType(NamedTuple):
 
 
 def event_types() -> dict[str, EventType]:
-    """The types in ``lastword.events`` that have fields, by class, in the order of the source."""
+    """The event types in ``lastword.events``, by class name, in the order of the source."""
     tree = ast.parse(inspect.getsource(events))
     aliases = {
         statement.targets[0].id: statement.value
@@ -58,7 +58,7 @@ def event_types() -> dict[str, EventType]:
 
 
 def tables() -> dict[str, str]:
-    """The parts of the page, by name: the fields that all events have, and each event's own."""
+    """The generated parts of the page: ``moment`` (common fields) and ``events`` (the others)."""
     types = event_types()
     everywhere = [*types["Moment"].own, *types["CallMoment"].own]
     rows: list[tuple[str, ...]] = []
@@ -75,7 +75,7 @@ def tables() -> dict[str, str]:
 
 
 def _fields(node: ast.ClassDef, aliases: dict[str, ast.expr]) -> Iterator[Field]:
-    """The fields that a class declares; the string after a field is its meaning."""
+    """The fields that a class declares; the string after a field describes it."""
     for statement, after in zip(node.body, [*node.body[1:], None], strict=True):
         if not isinstance(statement, ast.AnnAssign) or not isinstance(statement.target, ast.Name):
             continue

@@ -1,9 +1,9 @@
 """A LiveKit voice agent whose LangGraph graph decides when to hang up.
 
-The public names are here, in ``lastword.signals`` (the part that graphs use), in
+The public names are in this module, in ``lastword.signals`` (the names for graphs), in
 ``lastword.events`` and in ``lastword.testing``; ``docs/api.md`` describes them. Everything else is
-private. A name is imported when it is first used, so ``import lastword`` loads nothing, and the
-names for graphs load no LiveKit.
+private. Names are imported on first use: ``import lastword`` loads no other module, and the names
+for graphs do not load LiveKit.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ __all__ = [
     "turn_certain",
 ]
 
-if not TYPE_CHECKING:  # a type checker would take it for any name
+if not TYPE_CHECKING:  # type checkers would accept any attribute
     __getattr__ = lazy_names(
         __name__,
         dict.fromkeys(__all__, "lastword.signals")

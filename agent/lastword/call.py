@@ -1,4 +1,4 @@
-"""One call's life, from the first ring to the closed record."""
+"""One call, from its start to its closed record."""
 
 from __future__ import annotations
 
@@ -39,37 +39,37 @@ from lastword.room.call_agent import CallAgent, SpeechTap
 from lastword.room.keypad import KeypadWatch
 from lastword.signals import CallEvent, CallPolicy
 
-UNSPOKEN_OF_LINKS = {"https://": "", "http://": "", "www.": ""}
-"""Of a web address only the name is spoken."""
+UNSPOKEN_PREFIXES = {"https://": "", "http://": "", "www.": ""}
+"""Prefixes of web addresses that are not spoken."""
 
 _log = logging.getLogger("lastword.call")
 
 
 class StartSession(Protocol):
-    """Brings a session onto its line: a room, a console, or a test's own ears and mouth."""
+    """Connects a session to a room, a console, or a test's own audio."""
 
     def __call__(self, session: AgentSession[None], agent: CallAgent) -> Awaitable[None]:
-        """Start ``session`` with ``agent``; returns when the two can talk."""
+        """Start ``session`` with ``agent``; returns when caller and agent can talk."""
 
 
 class Call:
-    """A call: a session between a caller and a graph, and exactly one end.
+    """A call: a session between a caller and a graph, with exactly one end.
 
-    The first end wins, whoever brings it; what comes later is not an end any more.
+    Only the first end counts; later ones are ignored.
 
     Args:
-        call_id: the call's name, which is in every event.
+        call_id: the call's id, which every event contains.
         graph: the graph and its policy.
-        dispatch: the metadata the call was dispatched with.
-        voices: the models that hear and speak.
-        events: gets what happens.
-        memory: where the graph remembers the call, unless it was compiled with its own; it must
-            stay open until the session is closed. Default: in this process.
-        thread: LangGraph's thread, which no other call has; default: the call's name.
-        speech_tap: measurement only, see ``CallAgent``.
-        observers: are told what the graph does, beside the call.
-        more_context: keys of the graph's own context, beside those of ``CallContext``.
-        clock: times limits, farewells and key presses; default: the event loop.
+        dispatch: the metadata of the call's dispatch.
+        voices: the speech models: STT, TTS and VAD.
+        events: receives the call's events.
+        memory: the graph's checkpointer, unless the graph was compiled with one; it must stay open
+            until the session is closed. Default: in this process.
+        thread: the thread ID for LangGraph, unique to the call; default: ``call_id``.
+        speech_tap: only for measurements, see ``CallAgent``.
+        observers: further callbacks for the graph's runs.
+        more_context: further keys of the graph's context, in addition to ``CallContext``.
+        clock: the clock for limits, farewells and key presses; default: the event loop.
     """
 
     def __init__(
@@ -108,7 +108,7 @@ class Call:
             self.session, self.graph_llm, self.closing, policy, events, playout, clock
         )
         self.keypad = KeypadWatch(
-            self._tell_of_keys,
+            self._tell_keys,
             lambda: self.closing.is_talking,
             events,
             self._limit_watch.key_pressed,
@@ -121,11 +121,11 @@ class Call:
 
     @property
     def policy(self) -> CallPolicy:
-        """How the call is conducted."""
+        """The call's policy."""
         return self._graph.policy
 
     def end(self, end: CallEnd) -> None:
-        """End the call now; without effect when it has ended already."""
+        """End the call now; has no effect if it has already ended."""
         self.closing.cut_short(end)
 
     @property
@@ -140,10 +140,10 @@ class Call:
         *,
         caller_joined: Callable[[], Awaitable[str]],
     ) -> CallEnd:
-        """Talk until somebody ends the call, then take the line down; returns how it ended.
+        """Run the call until it ends, then hang up; returns how it ended.
 
-        The line is taken down whatever happens, a cancelled job included: the first of ``lines``
-        that can be.
+        It always hangs up, also when its task is cancelled: it takes down the first of ``lines``
+        that it can.
         """
         started = CallStarted(event="call_started", **self._events.moment(), graph=self._graph.name)
         self._events.emit(started)
@@ -153,9 +153,9 @@ class Call:
                 await self.closing.decided()
                 for task in (joining, *self._watching):
                     task.cancel()
-                await self._take_down(lines)  # not after they have ended: nothing may delay it
-        except* Exception:  # noqa: BLE001 - whatever failed, the line is taken down
-            _log.exception("a part of the call failed")
+                await self._take_down(lines)  # without waiting for the cancelled tasks
+        except* Exception:  # noqa: BLE001 - hang up, whatever failed
+            _log.exception("the call failed")
             self.end(CallEnd("error", "call_failed"))
         finally:
             self.end(CallEnd("operator", "worker_shutdown"))
@@ -164,7 +164,7 @@ class Call:
         return self.closing.end
 
     async def _take_down(self, lines: Sequence[Line]) -> None:
-        """Take the line down and close the record, once, however often this task is cancelled."""
+        """Hang up and close the record, once, even if this task is cancelled repeatedly."""
         if not self._is_down:
             self._is_down = True
             await surely(self._close(lines))
@@ -188,7 +188,7 @@ class Call:
         ]
         await start(self.session, self._agent)
 
-    async def _tell_of_keys(self, event: CallEvent) -> None:
+    async def _tell_keys(self, event: CallEvent) -> None:
         """A key press interrupts the agent, like speech."""
         if self.session.current_speech is not None:
             await self.session.interrupt()
@@ -200,8 +200,8 @@ class Call:
             stt=voices.stt or NOT_GIVEN,
             tts=voices.tts or NOT_GIVEN,
             vad=voices.vad,
-            turn_handling=_hearing_over_farewells(voices.turn_handling),
-            tts_text_transforms=["filter_markdown", "filter_emoji", replace(UNSPOKEN_OF_LINKS)],
+            turn_handling=_transcribing_farewells(voices.turn_handling),
+            tts_text_transforms=["filter_markdown", "filter_emoji", replace(UNSPOKEN_PREFIXES)],
         )
         self.graph_llm.follow(session)
         return session
@@ -236,7 +236,7 @@ class Call:
     def _session_closed(self, event: CloseEvent) -> None:
         match event.reason:
             case CloseReason.PARTICIPANT_DISCONNECTED:
-                return  # the room says who it was, and why
+                return  # ``Presence`` reports the participant and the reason
             case CloseReason.ERROR:
                 self.end(CallEnd("error", type(event.error).__name__))
             case CloseReason.JOB_SHUTDOWN:
@@ -245,8 +245,8 @@ class Call:
                 self.end(CallEnd("error", f"session_closed_{event.reason.value}"))
 
 
-def _hearing_over_farewells(given: TurnHandlingOptions | None) -> TurnHandlingOptions:
-    """Hear the caller while the agent cannot be interrupted, as during a farewell."""
+def _transcribing_farewells(given: TurnHandlingOptions | None) -> TurnHandlingOptions:
+    """Keep transcribing the caller while the agent cannot be interrupted, as in a farewell."""
     options = given or TurnHandlingOptions()
     interruption = InterruptionOptions(**options.get("interruption", {}))
     interruption["discard_audio_if_uninterruptible"] = False
@@ -254,7 +254,7 @@ def _hearing_over_farewells(given: TurnHandlingOptions | None) -> TurnHandlingOp
 
 
 def _latencies(message: llm.ChatMessage) -> dict[str, float]:
-    """LiveKit's waiting times of one message, in seconds."""
+    """LiveKit's latencies of one message, in seconds."""
     return {
         name: round(value, 3)
         for name, value in message.metrics.items()
@@ -263,7 +263,7 @@ def _latencies(message: llm.ChatMessage) -> dict[str, float]:
 
 
 def _spoken_seconds(message: llm.ChatMessage) -> float:
-    """How long the agent spoke; 0 for what was only written."""
+    """Seconds for which the agent spoke; 0 for text without sound."""
     metrics = message.metrics
     seconds = metrics.get("stopped_speaking_at", 0.0) - metrics.get("started_speaking_at", 0.0)
     return round(seconds, 3)

@@ -1,4 +1,4 @@
-"""A call's dispatch: which graph, which direction, who the caller is; what the graph is told."""
+"""A call's dispatch: its graph, direction and caller, and the metadata that the graph gets."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ class Dispatch:
 
 
 def read_dispatch(text: str) -> Dispatch:
-    """Read the JSON metadata of a LiveKit dispatch. Without metadata it is an inbound call.
+    """Read the JSON metadata of a LiveKit dispatch; no metadata means an inbound call.
 
     Raises:
-        MetadataError: the text is not a JSON object of plain values, it is too large, or ``graph``,
-            ``direction`` or ``participant_identity`` is wrong.
+        MetadataError: the text is not a JSON object of plain values, it is longer than
+            ``MAX_SIZE``, or ``graph``, ``direction`` or ``participant_identity`` is invalid.
     """
     try:
         metadata = read_json(text or "{}", MAX_SIZE)
@@ -50,7 +50,7 @@ def read_dispatch_of(metadata: Mapping[str, Any]) -> Dispatch:
 
     Raises:
         MetadataError: a value cannot be written as JSON, or ``graph``, ``direction`` or
-            ``participant_identity`` is wrong.
+            ``participant_identity`` is invalid.
     """
     try:
         check_plain(dict(metadata))
@@ -80,11 +80,11 @@ def fitting(context: Mapping[str, Any], schema: Any) -> Any:
     """The fields of a call's context that the graph's own context type has.
 
     LangGraph builds a dataclass or a pydantic model from the context, and these accept no unknown
-    fields. Fields of the dispatch's metadata are offered by their names too.
+    fields. A field may also be a key of the dispatch's metadata.
 
     Args:
         context: the whole context, as ``lastword.signals.CallContext`` describes it.
-        schema: the graph's context type; of a TypedDict or None the whole context is returned.
+        schema: the graph's context type; for a TypedDict or None the whole context is returned.
     """
     if is_dataclass(schema):
         names = {one.name for one in fields(schema)}

@@ -1,12 +1,12 @@
-"""What happens in a call, told once as typed events.
+"""Typed events that report what happens in a call.
 
-Whoever wants to know subscribes to the call's :class:`EventStream`; the log is one subscriber. An
-event is a ``TypedDict``: its name in ``event``, when it happened, and fields of its own. The marker
-``Personal`` in a field's type says that it may hold words, numbers or names of people; the log puts
-such fields under LiveKit's prefix for personal data. ``docs/events.md`` is the table of all fields.
+A call has one :class:`EventStream`; the log is one of its subscribers. An event is a ``TypedDict``
+with its name in ``event``, its time, and fields of its type. The marker ``Personal`` in a field's
+type means that the field may contain words, numbers or names of people; the log puts such fields
+under LiveKit's prefix for personal data. ``docs/events.md`` has a table of all fields.
 
-A program that runs a worker reads its events with :func:`read_event`; nothing else knows how an
-event looks in the log.
+A program that runs a worker reads the events from its log with :func:`read_event`; the log's
+format is known only here.
 """
 
 from __future__ import annotations
@@ -59,42 +59,42 @@ __all__ = [
 T = TypeVar("T")
 PERSONAL = "personal"
 Personal: TypeAlias = Annotated[T, PERSONAL]
-"""The type of a field that may say something about a person."""
+"""The type of a field that may contain personal data."""
 
 EndedBy = Literal["graph", "caller", "operator", "limit", "dial", "error"]
 FarewellState = Literal["none", "played", "muted", "cut_short", "overdue", "failed"]
-"""What became of the farewell. ``none``: there was none, or nothing in it to speak; ``muted``: the
-agent's voice was switched off meanwhile; ``cut_short``: it was stopped before its end; ``overdue``:
-it took longer than ``farewell_max_wait``; ``failed``: there was no voice to speak it."""
+"""How the farewell was played. ``none``: there was no farewell, or it had no sound; ``played``: to
+its end; ``muted``: the agent was muted before its end; ``cut_short``: it was stopped before that;
+``overdue``: it took longer than ``farewell_max_wait``; ``failed``: it could not be spoken."""
 
 
 class Moment(TypedDict):
-    """When something happened."""
+    """The time of an event."""
 
     time: str
-    """Wall-clock time: ISO 8601, UTC, to the millisecond."""
+    """Wall-clock time: ISO 8601, UTC, with milliseconds."""
     at: float
-    """Seconds on the machine's monotonic clock: for durations and order."""
+    """Seconds on the machine's monotonic clock, for durations and order."""
 
 
 class CallMoment(Moment):
-    """When something happened in a call."""
+    """The time of an event, and its call."""
 
     call: str
-    """The call's id, which is the name of its room."""
+    """The call's id: the name of its room."""
 
 
 class Step(CallMoment):
     """A step of a call on its way to the hang-up; see ``docs/endings.md``."""
 
     phase: str
-    """The phase that the call is in now."""
+    """The phase that the call has entered."""
     why: str
-    """Why it has moved on: a fixed sentence."""
+    """Why it has entered this phase: one of a fixed set of sentences."""
 
 
 class CallStarted(CallMoment):
-    """A worker has taken the call."""
+    """The worker has started the call."""
 
     event: Literal["call_started"]
     graph: str
@@ -106,7 +106,7 @@ class CallerJoined(CallMoment):
 
     event: Literal["caller_joined"]
     caller: Personal[str]
-    """The caller's identity in the room; a phone's usually holds its number."""
+    """The caller's identity in the room; a phone's identity usually contains its number."""
 
 
 class CallerSaid(CallMoment):
@@ -114,9 +114,9 @@ class CallerSaid(CallMoment):
 
     event: Literal["caller_said"]
     words: Personal[str]
-    """What was recognised."""
+    """The words that were recognised."""
     metrics: Mapping[str, float]
-    """LiveKit's latencies of this turn, in seconds."""
+    """LiveKit's latencies for this turn, in seconds."""
 
 
 class AgentSaid(CallMoment):
@@ -124,57 +124,57 @@ class AgentSaid(CallMoment):
 
     event: Literal["agent_said"]
     words: Personal[str]
-    """What was played to the caller; where the caller interrupted, the part before that."""
+    """The words that were played to the caller; after an interruption, only those before it."""
     nodes: Sequence[str]
-    """The graph's nodes that have run for it."""
+    """The nodes of the graph that ran for this answer."""
     interrupted: bool
-    """Whether the caller interrupted it."""
+    """Whether the caller interrupted the agent."""
     seconds: float
-    """How long it was played, up to ``at``; 0 for text without sound."""
+    """Duration of the speech, which ended at ``at``; 0 for text without sound."""
     metrics: Mapping[str, float]
-    """LiveKit's latencies of this answer, in seconds."""
+    """LiveKit's latencies for this answer, in seconds."""
 
 
 class GraphTold(CallMoment):
-    """The graph is told of something that happened to the call, other than the caller's words."""
+    """The graph is told of a call event: something other than the caller's words."""
 
     event: Literal["graph_told"]
     kind: str
-    """Which call event of ``lastword.signals``: ``silence``, ``limit_near`` or ``keypad``."""
+    """The kind of call event in ``lastword.signals``: ``silence``, ``limit_near`` or ``keypad``."""
     told: Personal[Mapping[str, Any]]
-    """The call event itself, as the graph gets it."""
+    """The call event as the graph receives it."""
 
 
 class GraphAnswered(CallMoment):
-    """The graph has finished a run. Only the worker of replayed calls reports this."""
+    """The graph has finished a run. Only the worker that replays calls emits this event."""
 
     event: Literal["graph_answered"]
     nodes: Sequence[str]
-    """The nodes that have run, in order."""
+    """The nodes that ran, in order."""
     tools: Personal[Sequence[tuple[str, Mapping[str, Any]]]]
     """The tools that were called, each with its arguments."""
     state: Personal[Mapping[str, Any]]
     """The parts of the graph's state that the transcript asks for."""
     missing: Personal[Sequence[str]]
-    """Questions to models for which the transcript's cassette has no answer."""
+    """Requests to models that have no answer in the transcript's cassette."""
     left: int
-    """How many of the cassette's answers nobody has asked for."""
+    """Number of answers in the cassette that were not used."""
     taken: str | None
-    """The edges of the graph that were taken, as JSON; null for a graph that runs elsewhere."""
+    """The edges of the graph that were taken, as JSON; null for a graph on a graph server."""
 
 
 class EndingDecided(Step):
-    """The call is to end after a farewell."""
+    """The call will end after a farewell."""
 
     event: Literal["ending"]
     ended_by: EndedBy
-    """Who ends the call."""
+    """The side that ends the call."""
     reason: Personal[str]
-    """Why the call ends; a graph may write here what it likes."""
+    """Why the call ends; free text if the graph decided."""
     outcome: Personal[dict[str, Any] | None]
-    """The graph's result of the call."""
+    """The call's result, as the graph gave it."""
     source: str
-    """What carried the decision: ``node``, ``token``, ``event``, ``tool``, ``failure`` (of the
+    """Where the decision came from: ``node``, ``token``, ``event``, ``tool``, ``failure`` (of the
     graph) or ``limit``."""
 
 
@@ -183,29 +183,29 @@ class EndingCalledOff(Step):
 
     event: Literal["ending_cancelled"]
     reason: Personal[str]
-    """The reason of the ending that was called off."""
+    """The reason of the ending that was cancelled."""
 
 
 class FarewellPlayed(Step):
-    """The last sample of the farewell was played."""
+    """The farewell has been played to its last sample."""
 
     event: Literal["farewell_played"]
 
 
 class HangingUp(Step):
-    """The line is being taken down; nothing brings the call back from here."""
+    """The hang-up has begun; it cannot be cancelled."""
 
     event: Literal["hanging_up"]
     ended_by: EndedBy
-    """Who ended the call."""
+    """The side that ended the call."""
     reason: Personal[str]
     """Why the call ended."""
     farewell: FarewellState
-    """What became of the farewell."""
+    """How the farewell was played."""
 
 
 class LineGone(Step):
-    """The line was seen to be gone."""
+    """The line is confirmed to be gone."""
 
     event: Literal["gone"]
     removed: str | None
@@ -213,7 +213,7 @@ class LineGone(Step):
 
 
 class HangUpFailed(Step):
-    """Every try to take the line down has failed: it may still be up."""
+    """Every attempt to hang up has failed: the line may still be up."""
 
     event: Literal["hang_up_failed"]
 
@@ -223,33 +223,33 @@ class CallEnded(CallMoment):
 
     event: Literal["call_ended"]
     ended_by: EndedBy
-    """Who ended the call."""
+    """The side that ended the call."""
     reason: Personal[str]
-    """Why the call ended; a graph may write here what it likes."""
+    """Why the call ended; free text if the graph decided."""
     outcome: Personal[dict[str, Any] | None]
-    """The graph's result of the call."""
+    """The call's result, as the graph gave it."""
     farewell: FarewellState
-    """What became of the farewell."""
+    """How the farewell was played."""
     disconnect_reason: str | None
-    """LiveKit's name for why the caller or the room was gone, where that ended the call."""
+    """LiveKit's reason for the disconnection, if a disconnection ended the call."""
     line_gone: bool
-    """Whether the line was seen to be gone."""
+    """Whether the line is confirmed to be gone."""
 
 
 class WorkerRegistered(Moment):
-    """A LiveKit server knows the worker and may give it calls; again after every reconnection."""
+    """The worker has registered with a LiveKit server; repeated after every reconnection."""
 
     event: Literal["worker_registered"]
     worker: str
-    """The id that the server gave it."""
+    """The id that the server assigned to the worker."""
 
 
 class CallRefused(CallMoment):
-    """The worker does not take a call whose dispatch it cannot use."""
+    """The worker has refused a call because its dispatch is invalid."""
 
     event: Literal["call_refused"]
     error: Personal[str]
-    """What is wrong with the dispatch, which may quote it."""
+    """What is wrong with the dispatch; it may quote from it."""
 
 
 Event = (
@@ -269,7 +269,7 @@ Event = (
     | HangUpFailed
     | CallEnded
 )
-"""Any event; ``event["event"]`` tells which, and narrows the type."""
+"""Any event; testing ``event["event"]`` narrows the type."""
 
 EVENTS: Mapping[str, type] = {
     get_args(get_type_hints(kind)["event"])[0]: kind for kind in get_args(Event)
@@ -280,14 +280,14 @@ Subscriber = Callable[[Event], None]
 
 
 def utc_now() -> datetime:
-    """The time by the machine's wall clock."""
+    """The present time of the machine's wall clock."""
     return datetime.now(UTC)
 
 
 def moment(
     clock: Callable[[], float] = time.monotonic, wall_clock: Callable[[], datetime] = utc_now
 ) -> Moment:
-    """The present moment, as fields of an event; the arguments are those of ``EventStream``."""
+    """The present time as fields of an event; the arguments are those of ``EventStream``."""
     now = wall_clock().astimezone(UTC).isoformat(timespec="milliseconds")
     return {"time": now, "at": round(clock(), 4)}
 
@@ -295,14 +295,14 @@ def moment(
 class EventStream:
     """The events of one call, in order.
 
-    It belongs to one event loop. Subscribers are called at once, in the order in which they
+    Use it in one event loop only. Subscribers are called synchronously, in the order in which they
     subscribed; they must not block, and must not change the event. An event that a subscriber emits
     is delivered after the present one.
 
     Args:
         call: the call's id.
-        clock: monotonic seconds.
-        wall_clock: the time with its zone.
+        clock: returns monotonic seconds.
+        wall_clock: returns the time as a timezone-aware datetime.
     """
 
     def __init__(
@@ -319,15 +319,15 @@ class EventStream:
         self._is_delivering = False
 
     def subscribe(self, subscriber: Subscriber) -> None:
-        """Tell ``subscriber`` of every event from now on; what it raises is logged, no more."""
+        """Call ``subscriber`` with every event from now on; its exceptions are only logged."""
         self._subscribers.append(subscriber)
 
     def moment(self) -> CallMoment:
-        """The fields that all events of a call have in common, now."""
+        """The fields that all events of a call share, for the present time."""
         return {"call": self._call, **moment(self._clock, self._wall_clock)}
 
     def emit(self, event: Event) -> None:
-        """Tell all subscribers of ``event``."""
+        """Deliver ``event`` to all subscribers."""
         self._undelivered.append(event)
         if self._is_delivering:
             return
@@ -342,7 +342,7 @@ class EventStream:
         for subscriber in tuple(self._subscribers):
             try:
                 subscriber(event)
-            except Exception:  # noqa: BLE001 - neither the call nor the others depend on it
+            except Exception:  # noqa: BLE001 - the call and the other subscribers go on
                 _stream_log.exception(
                     "a subscriber to a call's events failed",
                     extra={"room": self._call, "failed_on": event["event"]},
@@ -353,7 +353,7 @@ LOGGER_NAME = "lastword.call"
 _log = logging.getLogger(LOGGER_NAME)
 _stream_log = logging.getLogger("lastword.events")
 _PREFIX = "lk.pii."
-"""LiveKit leaves fields under this prefix out of what it exports with redaction switched on."""
+"""With redaction switched on, LiveKit does not export fields with this prefix."""
 
 _SENTENCES = {
     "worker_registered": "the worker is registered",
@@ -362,9 +362,9 @@ _SENTENCES = {
     "caller_joined": "the caller is on the line",
     "caller_said": "the caller said something",
     "agent_said": "the agent said something",
-    "graph_told": "the graph was told of something that happened to the call",
+    "graph_told": "the graph was told of a call event",
     "graph_answered": "the graph has answered",
-    "ending": "the call is to end after a farewell",
+    "ending": "the call will end after a farewell",
     "ending_cancelled": "the caller spoke over the goodbye, the call goes on",
     "farewell_played": "the farewell was played to its end",
     "hanging_up": "hanging up",
@@ -376,7 +376,7 @@ _LEVELS = {"call_refused": logging.ERROR}
 
 
 def _log_names(kind: type) -> dict[str, str]:
-    """What the log calls the fields of an event."""
+    """The names of an event's fields in the log, by field."""
     hints = get_type_hints(kind, include_extras=True)
     return {
         field: _PREFIX + field if PERSONAL in getattr(hint, "__metadata__", ()) else field
@@ -388,21 +388,21 @@ _LOG_NAMES = {name: _log_names(kind) for name, kind in EVENTS.items()}
 
 
 def log_event(event: Event) -> None:
-    """Log an event: a fixed sentence and its fields, the personal ones under LiveKit's prefix."""
+    """Log an event as a fixed sentence with its fields; personal fields get LiveKit's prefix."""
     name = event["event"]
     fields = {_LOG_NAMES[name][field]: value for field, value in event.items()}
     _log.log(_LEVELS.get(name, logging.INFO), _SENTENCES[name], extra=fields)
 
 
 def personal(**fields: object) -> dict[str, object]:
-    """Mark personal fields of a log record that is not an event: ``extra=personal(...)``."""
+    """Prefix personal fields for a log record that is not an event: ``extra=personal(...)``."""
     return {_PREFIX + name: value for name, value in fields.items()}
 
 
 def read_event(line: str) -> Event | None:
-    """Read an event back from a line of a worker's JSON log; None: the line is something else.
+    """Read an event from a line of a worker's JSON log; None if the line is not an event.
 
-    The values are as they were logged; only their presence is checked.
+    Only the presence of the fields is checked, not their values.
     """
     try:
         entry = json.loads(line)

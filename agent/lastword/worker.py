@@ -64,15 +64,16 @@ _log = logging.getLogger("lastword.worker")
 def make_worker(
     settings: Settings, take: Callable[[JobContext], Awaitable[None]] | None = None
 ) -> AgentServer:
-    """Build the worker, after everything that a call would need has been checked.
+    """Build the worker, after checking everything that a call needs.
 
-    ``take`` conducts a call; a function of a module, as it runs in processes of its own. Default:
-    ``take_call``.
+    ``take`` runs a call. It must be a module-level function, because it runs in job processes.
+    Default: ``take_call``.
 
     Raises:
-        SettingsError: LiveKit's settings are missing, or the models' keys are half-set.
+        SettingsError: LiveKit's settings are missing, or only some of the models' keys are set.
         MissingExtra: the models that the settings choose are not installed.
-        GraphError: a graph of ``langgraph.json`` does not load, or is not served behind its URL.
+        GraphError: a graph of ``langgraph.json`` does not load, or the graph server does not have
+            it.
         MemoryUnavailable: the graphs' memory cannot be reached.
     """
     keep_content_out_of_logs()
@@ -120,24 +121,24 @@ def make_worker(
 
 
 def run_worker(*arguments: str) -> None:
-    """Run the worker of the settings; ``arguments`` are those of LiveKit's command line.
+    """Run the worker with the settings; ``arguments`` go to LiveKit's command line.
 
     Raises:
-        LastwordError: as ``make_worker``.
+        LastwordError: see ``make_worker``.
     """
     run_app(make_worker(read_settings()), arguments)
 
 
 def run_app(server: AgentServer, arguments: Sequence[str]) -> None:
-    """Run LiveKit's command line on a worker, until the process is told to stop."""
+    """Run LiveKit's command line on a worker until the process receives a stop signal."""
     sys.argv = ["lastword worker", *arguments]
     cli.run_app(server)
 
 
 def prewarm(settings: Settings, process: JobProcess, *, pulse: JobPulse | None = None) -> None:
-    """Load models and graphs in a job process before it has a call.
+    """Load models and graphs in a job process before its first call.
 
-    ``pulse`` takes the process's signs of life to its worker.
+    ``pulse`` sends the process's heartbeats to the worker.
     """
     ignore_strangers_streams()
     process.userdata["settings"] = settings
@@ -149,7 +150,7 @@ def prewarm(settings: Settings, process: JobProcess, *, pulse: JobPulse | None =
 
 
 async def answer(request: JobRequest, *, known: list[str], config: Path) -> None:
-    """Take a call whose metadata can be understood; refuse the others with a log line."""
+    """Accept a call with valid metadata; refuse other calls and log why."""
     try:
         check_graph(read_dispatch(request.job.metadata).graph, known, config)
     except (MetadataError, UnknownGraph) as error:
@@ -163,19 +164,18 @@ async def answer(request: JobRequest, *, known: list[str], config: Path) -> None
 async def take_call(
     ctx: JobContext, *, client: MakeClient | None = None, make: MakeCall | None = None
 ) -> None:
-    """Conduct one call in a LiveKit room; returns when its line is down.
+    """Run one call in a LiveKit room; returns after the hang-up.
 
     Args:
         ctx: the job.
-        client: makes the client of the server API; default: ``server_api``.
+        client: creates the client of the server API; default: ``server_api``.
         make: builds the call; default: ``make_call``.
     """
     settings: Settings = ctx.proc.userdata["settings"]
     async with AsyncExitStack() as after_the_call:
         pulse: JobPulse | None = ctx.proc.userdata.get("pulse")
         after_the_call.enter_context(pulse.beating() if pulse else nullcontext())
-        # Not the job's own client: LiveKit closes that one before a job that is cancelled has hung
-        # up.
+        # Not the job's own client: LiveKit closes it before a cancelled job has hung up.
         rooms = (await after_the_call.enter_async_context((client or server_api)(settings))).room
         room = RoomLine(rooms, ctx.job.room.name)
         try:
@@ -202,11 +202,11 @@ async def take_call(
         end = await call.run(start, lines, caller_joined=presence.joined)
         if call.policy.hang_up == "room":
             await keep_gone(room)
-        ctx.shutdown(end.ended_by)  # LiveKit logs it, and a reason may say something personal
+        ctx.shutdown(end.ended_by)  # LiveKit logs it, and a reason may be personal
 
 
 def server_api(settings: Settings) -> api.LiveKitAPI:
-    """A client of LiveKit's server API; use it as ``async with``."""
+    """Create a client of LiveKit's server API; use it with ``async with``."""
     url, key, secret = settings.livekit()
     return api.LiveKitAPI(url, key, secret)
 
@@ -218,7 +218,7 @@ def lines_of(
     presence: Presence,
     name: str,
 ) -> list[Line]:
-    """What to take down at the end of a call, and what instead when that cannot be done."""
+    """The line to take down at the end of a call, followed by its fallback, if any."""
     caller = ParticipantLine("caller", rooms, name, lambda: presence.caller)
     match policy.hang_up:
         case "room":
@@ -232,11 +232,11 @@ def lines_of(
 async def end_lost_call(
     settings: Settings, graphs: dict[str, CallGraph], job: Job, why: LostReason
 ) -> None:
-    """Take the line of a call down whose process is gone before its record, and close the record.
+    """Hang up a call whose process exited before its record was closed, and close the record.
 
-    A line that is down already, because the caller has left, is left alone: a room of the same
-    name is another call's. A policy that leaves the caller on the line when the agent goes has
-    nothing to take down either.
+    If the job's room is already gone because the caller left, nothing is removed: a room with the
+    same name belongs to another call. Nothing is removed either if the policy's hang-up is
+    ``agent``, which leaves the caller in the room.
     """
     dispatch = read_dispatch(job.metadata)
     graph = graphs[choose_graph(dispatch.graph, settings.graph, known=graphs)]
@@ -255,14 +255,14 @@ async def end_lost_call(
 
 
 async def _is_up(client: api.LiveKitAPI, job: Job) -> bool | None:
-    """Whether the job's room is on the server; None: the server does not say."""
+    """Whether the job's room is on the server; None: the server could not be asked."""
     asked = api.ListRoomsRequest(names=[job.room.name])
     try:
         found = await persistently(
-            lambda: client.room.list_rooms(asked), "nobody knows of the lost call's room yet"
+            lambda: client.room.list_rooms(asked), "the room of a lost call could not be looked up"
         )
-    except Exception:  # noqa: BLE001 - the record is closed all the same
-        _log.exception("nobody can say whether a lost call's line is up; it may be")
+    except Exception:  # noqa: BLE001 - the record must be closed anyway
+        _log.exception("the server could not be asked about a lost call; its line may still be up")
         return None
     return job.room.sid in {room.sid for room in found.rooms}
 
@@ -276,10 +276,9 @@ def make_call(
     observers: Sequence[BaseCallbackHandler] = (),
     more_context: Mapping[str, Any] | None = None,
 ) -> Call:
-    """Build a call from its job and from what the job's process has loaded.
+    """Build a call from its job and from what ``prewarm`` loaded in the job's process.
 
-    ``graph`` and ``voices`` take the place of those that the process has loaded; the rest is as in
-    ``Call``.
+    ``graph`` and ``voices`` replace the loaded ones; the other arguments are those of ``Call``.
     """
     settings: Settings = ctx.proc.userdata["settings"]
     dispatch = read_dispatch(ctx.job.metadata)
@@ -299,9 +298,9 @@ def make_call(
 
 
 def call_events(call_id: str, pulse: JobPulse | None = None) -> EventStream:
-    """Make the stream of a call's events, with all that subscribe to it in a worker.
+    """Create a call's event stream, with all its subscribers in a worker.
 
-    ``pulse`` tells the worker when the call is over; the log comes before it.
+    ``pulse`` reports to the worker when the record is closed, after the log has it.
     """
     events = EventStream(call_id)
     events.subscribe(log_event)
@@ -316,16 +315,16 @@ def _report_end(pulse: JobPulse, event: Event) -> None:
 
 
 def thread_of(job: Job) -> str:
-    """The name of a call's memory: LangGraph's thread.
+    """The ID of a call's thread in LangGraph: the room's name and the job's ID.
 
-    A room's name can be used again, and so can a room, by somebody who must not learn what was said
-    before.
+    The room alone is not enough. Another caller may use the same room or name later, and must not
+    learn what was said before.
     """
     return f"{job.room.name}/{job.id}"
 
 
 def _load_by_calls(max_calls: int) -> Callable[[AgentServer], float]:
-    """Report a worker as idle until it has all the calls it may take, and then as full."""
+    """Report a worker's load as 0 until it has ``max_calls`` calls, and then as 1."""
 
     def load(server: AgentServer) -> float:
         return float(len(server.active_jobs) >= max_calls)
@@ -334,7 +333,7 @@ def _load_by_calls(max_calls: int) -> Callable[[AgentServer], float]:
 
 
 def graph_of(ctx: JobContext) -> CallGraph:
-    """The graph that a job's dispatch asks for, or the worker's default."""
+    """The graph that a job's dispatch names, or the worker's default."""
     settings: Settings = ctx.proc.userdata["settings"]
     dispatch = read_dispatch(ctx.job.metadata)
     graphs: dict[str, CallGraph] = ctx.proc.userdata["graphs"]

@@ -1,1 +1,1 @@
-"""What LiveKit does by itself; Lastword rests on it."""
+"""LiveKit's own behaviour, on which Lastword depends."""

@@ -1,4 +1,4 @@
-"""LiveKit's own behaviour: these tests run when a version of LiveKit has changed (``stamp.py``)."""
+"""LiveKit's own behaviour: these tests run after an upgrade of LiveKit (``stamp.py``)."""
 
 from tests.room.conftest import no_room_left, room, server
 

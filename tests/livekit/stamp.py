@@ -1,8 +1,8 @@
-"""With which versions of LiveKit the tests of this folder passed last.
+"""The versions of LiveKit with which the tests of this folder last passed.
 
-``python -m tests.livekit.stamp`` says whether these versions are the present ones: exit code 0 when
-they are, 1 when the tests are to run again. With ``--write`` it notes the present ones, which
-``make test-livekit`` does after the tests have passed.
+``python -m tests.livekit.stamp`` compares them with the locked versions: exit code 0 if they are
+equal, 1 if the tests must run again. ``--write`` records the locked versions; ``make test-livekit``
+does this after the tests have passed.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ LOCKS = (Path("uv.lock"), Path("agent/lastword/testing/stage/go/go.sum"))
 
 
 def present(project: Path) -> str:
-    """The hashes of ``LOCKS``, one a line, as ``sha256sum`` prints them."""
+    """The hashes of ``LOCKS``, in the format of ``sha256sum``."""
     hashes = (f"{sha256((project / lock).read_bytes()).hexdigest()}  {lock}\n" for lock in LOCKS)
     return "".join(hashes)
 
 
 def changed(project: Path) -> list[str]:
-    """The locks that are not what the tests passed with."""
+    """The locks that have changed since the tests last passed."""
     stamp = project / STAMP
     passed_with = stamp.read_text().splitlines() if stamp.exists() else []
     return [
@@ -35,7 +35,7 @@ def changed(project: Path) -> list[str]:
 
 
 def main(project: Path, arguments: Sequence[str]) -> int:
-    """Compare or write; returns the exit code."""
+    """Compare or record the versions; returns the exit code."""
     if "--write" in arguments:
         (project / STAMP).write_text(present(project))
         sys.stdout.write(f"noted in {STAMP}: commit it\n")

@@ -1,4 +1,4 @@
-"""What docs/endings.md says of LiveKit: each sentence, on a real server, with a real worker."""
+"""The statements of docs/endings.md about LiveKit, tested with a real server and worker."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ Scenario = rtc.SimulateScenarioKind
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def worker(server: LocalServer) -> AsyncIterator[Worker]:
-    """The worker of all calls whose test does not end it."""
+    """The worker for all tests that do not stop it."""
     async with running_worker(server) as running:
         yield running
 
@@ -85,7 +85,7 @@ async def test_closing_the_session_leaves_caller_and_agent_in_the_room(
         assert call.line.seen.named("left", "disconnected") == []
 
 
-async def test_an_entrypoint_that_returns_ends_nothing(
+async def test_an_entrypoint_that_returns_does_not_end_the_call(
     server: LocalServer, worker: Worker, room: str
 ) -> None:
     async with calling(server, worker, room) as call:
@@ -171,7 +171,7 @@ async def test_a_caller_who_leaves_closes_the_session_and_the_server_the_room_so
         await call.agent.until("process_closed")
 
 
-async def test_a_room_is_kept_for_20_seconds_unless_it_is_told_otherwise(
+async def test_the_default_departure_timeout_of_a_room_is_20_seconds(
     server: LocalServer, room: str
 ) -> None:
     async with server.api() as client:
@@ -190,10 +190,10 @@ LEAVING_WITH = {
     "SIP_TRUNK_FAILURE": "CLIENT_INITIATED",
     "MEDIA_FAILURE": "CLIENT_INITIATED",
 }
-"""What a participant says when it leaves, and what this server tells the others."""
+"""By the reason with which a participant leaves, the reason that the server tells the others."""
 
 
-async def test_of_the_reasons_that_a_participant_leaves_with_the_server_passes_on_some(
+async def test_the_server_passes_on_only_some_of_the_reasons_for_leaving(
     server: LocalServer, worker: Worker, room: str
 ) -> None:
     async with calling(server, worker, room) as call:
@@ -206,7 +206,7 @@ async def test_of_the_reasons_that_a_participant_leaves_with_the_server_passes_o
         assert call.agent.named("session_closed") == [], "a guest is not the caller"
 
 
-async def test_a_second_caller_of_the_same_name_takes_the_call_over(
+async def test_a_second_caller_with_the_same_identity_takes_over_the_call(
     server: LocalServer, worker: Worker, room: str
 ) -> None:
     async with calling(server, worker, room) as call:
@@ -229,7 +229,7 @@ async def test_a_second_caller_of_the_same_name_takes_the_call_over(
             await newcomer.leave()
 
 
-async def connect_anew(
+async def reconnect(
     server: LocalServer,
     worker: Worker,
     room: str,
@@ -252,17 +252,17 @@ async def connect_anew(
         (Scenario.SIMULATE_MIGRATION, "MIGRATION"),
     ],
 )
-async def test_a_caller_who_had_to_connect_anew_has_left_and_joined_and_the_call_goes_on(
+async def test_a_caller_that_had_to_reconnect_leaves_and_joins_and_the_call_goes_on(
     server: LocalServer,
     worker: Worker,
     room: str,
     scenario: Scenario.ValueType,
     reason: str,
 ) -> None:
-    await connect_anew(server, worker, room, scenario, reason)
+    await reconnect(server, worker, room, scenario, reason)
 
 
-async def test_a_caller_whom_the_server_has_connect_anew_has_left_by_itself_for_the_session(
+async def test_a_caller_that_the_server_tells_to_reconnect_seems_to_hang_up_and_the_session_closes(
     server: LocalServer, worker: Worker, room: str
 ) -> None:
     async with calling(server, worker, room) as call:
@@ -284,7 +284,9 @@ async def test_a_full_room_refuses_a_caller_without_a_reason(
         await guest.leave()
 
 
-async def test_a_server_that_ends_tells_so(server: LocalServer, worker: Worker, room: str) -> None:
+async def test_a_server_that_shuts_down_reports_it(
+    server: LocalServer, worker: Worker, room: str
+) -> None:
     async with calling(server, worker, room) as call:
         await call.line.room.simulate_scenario(Scenario.SIMULATE_SERVER_LEAVE)
         assert (await call.line.seen.until("disconnected"))["reason"] == "SERVER_SHUTDOWN"
@@ -329,7 +331,7 @@ async def test_a_worker_can_hang_up_for_a_job_process_that_was_killed(
         await call.agent.until("hung_up")
         assert await call.line.seen.put_out() == "ROOM_DELETED"
     (gone,) = call.line.seen.named("disconnected")
-    assert gone["t"] - killed_at < 10, "long before the server gives the agent up"
+    assert gone["t"] - killed_at < 10, "long before the server times the agent out"
 
 
 def seconds(since: float, fact: Fact) -> float:
@@ -337,7 +339,7 @@ def seconds(since: float, fact: Fact) -> float:
 
 
 async def lose_the_caller(server: LocalServer, worker: Worker, room: str) -> None:
-    """The caller's process is killed: the agent is told when the server gives the caller up."""
+    """The caller's process is killed: the agent is told when the server times the caller out."""
     agent = worker.rooms[room]
     async with caller_process(server, worker, room) as pid:
         lost_at = time.monotonic()
@@ -350,7 +352,7 @@ async def lose_the_caller(server: LocalServer, worker: Worker, room: str) -> Non
 
 
 async def freeze_the_caller(server: LocalServer, worker: Worker, room: str) -> None:
-    """The same for a caller who is stopped; it comes back when it goes on."""
+    """The same for a caller's process that is stopped; it rejoins when it is continued."""
     agent = worker.rooms[room]
     async with caller_process(server, worker, room) as pid:
         frozen_at = time.monotonic()
@@ -364,7 +366,7 @@ async def freeze_the_caller(server: LocalServer, worker: Worker, room: str) -> N
 
 
 async def lose_the_job(server: LocalServer, worker: Worker, room: str) -> None:
-    """The job's process is killed: the worker knows at once, the caller is left in silence."""
+    """The job's process is killed: the worker is told at once, and the caller hears silence."""
     async with calling(server, worker, room) as call:
         killed_at = time.monotonic()
         os.kill(call.job_pid, signal.SIGKILL)
@@ -391,8 +393,10 @@ async def lose_the_worker(server: LocalServer, worker: Worker, room: str) -> Non
         assert call.agent.named("session_closed", "shutdown_callback") == []
 
 
-async def shut_down_a_job_that_goes_on(server: LocalServer, worker: Worker, room: str) -> None:
-    """An entrypoint is given 15 s to return; until then nothing happens to the call."""
+async def shut_down_a_job_that_keeps_running(
+    server: LocalServer, worker: Worker, room: str
+) -> None:
+    """An entrypoint has 15 s to return; until then the call is unchanged."""
     async with calling(server, worker, room) as call:
         await call.do("ctx.shutdown")
         told = await call.agent.until("done")
@@ -404,10 +408,10 @@ async def shut_down_a_job_that_goes_on(server: LocalServer, worker: Worker, room
         assert await call.people() == ["caller"]
 
 
-async def delete_the_room_of_a_job_that_goes_on(
+async def delete_the_room_of_a_job_that_keeps_running(
     server: LocalServer, worker: Worker, room: str
 ) -> None:
-    """The session of a deleted room is open until the entrypoint has returned, or its 15 s."""
+    """The session of a deleted room stays open until the entrypoint returns, at most 15 s."""
     async with calling(server, worker, room) as call:
         await call.do("linger")
         await call.agent.until("done")
@@ -422,7 +426,7 @@ async def delete_the_room_of_a_job_that_goes_on(
 
 
 async def drain_a_worker(server: LocalServer, worker: Worker, room: str) -> None:
-    """A worker told to end takes no new call, and ends when its calls have ended."""
+    """A worker that is told to stop takes no new calls, and exits when its calls have ended."""
     later = f"{room}-later"
     async with running_worker(server, room, "--drain-timeout", "50") as ending:
         async with calling(server, ending, room) as call:
@@ -441,7 +445,7 @@ async def drain_a_worker(server: LocalServer, worker: Worker, room: str) -> None
 
 
 async def drain_a_worker_for_too_long(server: LocalServer, worker: Worker, room: str) -> None:
-    """At the drain's time-out the job is told to shut down: 15 s more, and then it is cancelled."""
+    """When the drain times out, the job is told to shut down; it is cancelled 15 s later."""
     async with (
         running_worker(server, room, "--drain-timeout", "1") as ending,
         calling(server, ending, room) as call,
@@ -459,7 +463,7 @@ async def drain_a_worker_for_too_long(server: LocalServer, worker: Worker, room:
 
 
 async def resume_signalling(server: LocalServer, worker: Worker, room: str) -> None:
-    """Signalling that is lost and resumed is not seen by the agent."""
+    """The agent does not notice when the caller's signalling is lost and resumed."""
     async with calling(server, worker, room) as call:
         await call.line.room.simulate_scenario(Scenario.SIMULATE_SIGNAL_RECONNECT)
         await call.line.seen.until("reconnected")
@@ -468,13 +472,13 @@ async def resume_signalling(server: LocalServer, worker: Worker, room: str) -> N
 
 
 async def fail_to_resume_signalling(server: LocalServer, worker: Worker, room: str) -> None:
-    """A caller who cannot resume connects anew: it has left without a reason, and joined."""
+    """A caller that cannot resume reconnects: it leaves without a reason, and joins."""
     scenario = Scenario.SIMULATE_DISCONNECT_SIGNAL_ON_RESUME
-    await connect_anew(server, worker, room, scenario, reason=None)
+    await reconnect(server, worker, room, scenario, reason=None)
 
 
 async def end_signalling_before_media(server: LocalServer, worker: Worker, room: str) -> None:
-    """Somebody whose signalling ends before any media has come is gone by a SIGNAL_CLOSE."""
+    """A participant whose signalling ends before any media leaves with SIGNAL_CLOSE."""
     async with calling(server, worker, room) as call, aiohttp.ClientSession() as client:
         query = {"access_token": Line(server, room, "guest").ticket(), "protocol": "15"}
         async with client.ws_connect(f"{server.url}/rtc", params=query):
@@ -483,7 +487,7 @@ async def end_signalling_before_media(server: LocalServer, worker: Worker, room:
 
 
 async def first_reason(*lines: Line) -> str:
-    """Why the first of these lines went dead."""
+    """The disconnect reason of the first of these lines to be disconnected."""
     async with asyncio.TaskGroup() as tasks:
         waiting = [tasks.create_task(line.seen.until("disconnected")) for line in lines]
         done, others = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
@@ -493,7 +497,7 @@ async def first_reason(*lines: Line) -> str:
 
 
 async def lose_the_server(tmp_path: Path, room: str) -> None:
-    """A killed server: everyone tries to connect anew for a while, and then gives up."""
+    """The server is killed: all participants try to reconnect for a while, and then give up."""
     binary = find_server() or build_server(sys.stderr.write)
     async with running_server(binary, log=tmp_path / "lost.log") as server:
         caller, agent = Line(server, room), Line(server, room, "agent")
@@ -507,7 +511,7 @@ async def lose_the_server(tmp_path: Path, room: str) -> None:
 
 
 async def stop_the_server(tmp_path: Path, room: str) -> None:
-    """A server told to stop waits; told again it ends the calls. Not everyone gets its word."""
+    """A server waits at the first SIGTERM and ends calls at the second; not all are told why."""
     binary = find_server() or build_server(sys.stderr.write)
     async with running_server(binary, log=tmp_path / "stopped.log") as server:
         caller, agent = Line(server, room), Line(server, room, "agent")
@@ -523,17 +527,15 @@ async def stop_the_server(tmp_path: Path, room: str) -> None:
 
 
 @pytest.mark.timeout(180)
-async def test_what_takes_its_time(
-    server: LocalServer, worker: Worker, room: str, tmp_path: Path
-) -> None:
-    """Several calls at once, as each of them waits half a minute for others to give up."""
+async def test_slow_endings(server: LocalServer, worker: Worker, room: str, tmp_path: Path) -> None:
+    """Run several calls in parallel, because each waits up to half a minute for time-outs."""
     waits = (  # the longest first
         lose_the_caller,
         freeze_the_caller,
         lose_the_job,
         drain_a_worker_for_too_long,
-        shut_down_a_job_that_goes_on,
-        delete_the_room_of_a_job_that_goes_on,
+        shut_down_a_job_that_keeps_running,
+        delete_the_room_of_a_job_that_keeps_running,
         lose_the_worker,
         drain_a_worker,
         end_signalling_before_media,

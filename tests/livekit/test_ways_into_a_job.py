@@ -1,5 +1,7 @@
-"""All that livekit-agents can register for what participants send: an upgrade that adds to it
-fails here by name, before ``tests/room/test_strangers.py`` looks at what a job has registered.
+"""The handlers that livekit-agents can register for data from participants.
+
+An upgrade that adds a handler fails here with its name. ``tests/room/test_strangers.py`` checks the
+handlers of a running job.
 """
 
 from __future__ import annotations
@@ -23,10 +25,10 @@ KNOWN = {
     ("voice/avatar/_datastream_io.py", "register_byte_stream_handler"): "no avatar is used",
     ("beta/workflows/dtmf_inputs.py", "sip_dtmf_received"): "not used",
 }
-"""Where, what, and why it is none of a call of Lastword's."""
+"""Source file and handler, and why it is not a risk in a call of Lastword."""
 
 
-def test_livekit_agents_registers_nothing_that_is_not_known() -> None:
+def test_livekit_agents_registers_only_known_handlers() -> None:
     found = {
         (str(file.relative_to(SOURCES)), next(name for name in match.groups() if name))
         for file in SOURCES.rglob("*.py")

@@ -1,4 +1,4 @@
-"""One real livekit-server for all tests of this folder; no test may leave a room on it."""
+"""One real livekit-server for all tests of this folder; no test may leave a room open."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tests.fakes.room_caller import delete_room
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[LocalServer]:
-    """A server on loopback: LIVEKIT_SERVER_BIN, the one on PATH, or built (two minutes, once)."""
+    """A server on loopback: LIVEKIT_SERVER_BIN, from PATH, or built (once, in two minutes)."""
     reported: list[str] = []
     binary = find_server() or build_server(reported.append)
     log = tmp_path_factory.mktemp("livekit-server") / "server.log"
@@ -30,10 +30,10 @@ async def server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Loca
 
 @pytest_asyncio.fixture(autouse=True)
 async def no_room_left(server: LocalServer) -> AsyncIterator[None]:
-    """Fail a test that leaves somebody in a room behind.
+    """Fail a test that leaves a participant in a room.
 
-    An empty room may be made by two who delete one at the same moment, as a test and its worker do
-    (docs/endings.md).
+    An empty room is deleted: the server may create one if two clients delete a room at the same
+    time, as a test and its worker do (docs/endings.md).
     """
     left: dict[str, list[str]] = {}
     yield
@@ -48,5 +48,5 @@ async def no_room_left(server: LocalServer) -> AsyncIterator[None]:
 
 @pytest.fixture
 def room() -> str:
-    """A name that no other test uses."""
+    """A unique room name."""
     return f"test-{uuid4().hex[:12]}"

@@ -1,4 +1,4 @@
-"""The simulated caller in a real room, as a process of its own, against an agent of few lines."""
+"""The simulated caller, run as a process in a real room with a minimal agent."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ async def delete(server: LocalServer, room: str) -> None:
 
 
 class CallerProcess:
-    """The process under test, and what it has reported."""
+    """The process under test, and the events that it has reported."""
 
     def __init__(self, process: asyncio.subprocess.Process) -> None:
         self.process = process
@@ -71,7 +71,7 @@ class CallerProcess:
     async def over(self) -> tuple[int, list[str]]:
         """Read to the end; returns the exit code and the lines of standard error.
 
-        LiveKit's Rust part may have logged some of them.
+        Some of the lines may come from LiveKit's Rust code.
         """
         assert self.process.stdout is not None
         assert self.process.stderr is not None
@@ -108,8 +108,8 @@ async def calling(work: Event) -> AsyncIterator[CallerProcess]:
         await process.wait()
 
 
-class FewLineAgent:
-    """Speaks samples, says words, and hears when the caller has finished a line."""
+class MinimalAgent:
+    """Plays samples, sends text, and detects when the caller has finished a line."""
 
     def __init__(self, room: rtc.Room) -> None:
         self._room = room
@@ -121,9 +121,9 @@ class FewLineAgent:
         room.on("local_track_subscribed", lambda *_: self._listened_to.set())
 
     async def publish(self) -> None:
-        """Publish a track, wait until the caller listens, and let the connection settle.
+        """Publish a track, wait until the caller has subscribed, and let the connection settle.
 
-        The first sounds over a new connection may be lost, and are squeezed and stretched.
+        The first audio over a new connection may be lost or time-stretched.
         """
         track = rtc.LocalAudioTrack.create_audio_track("agent", self._source)
         await self._room.local_participant.publish_track(track, rtc.TrackPublishOptions())
@@ -132,7 +132,7 @@ class FewLineAgent:
         await self._send(np.zeros(RATE, np.int16))
 
     async def speak(self, text: str, *, tone: bool = False) -> None:
-        """Speak, with the words beside it as LiveKit's agents send them; ends when played out."""
+        """Speak, and send the text as LiveKit's agents do; returns after the playout."""
         await self._room.local_participant.send_text(text, topic="lk.transcription")
         self.sent = np.concatenate([babble(text), closing_tone(RATE) if tone else self.sent[:0]])
         await self._send(self.sent)
@@ -144,7 +144,7 @@ class FewLineAgent:
         await self._source.wait_for_playout()
 
     async def hear_a_line(self) -> None:
-        """Wait until the caller has begun to speak and has stopped."""
+        """Wait until the caller has started and stopped speaking."""
         voice = AgentVoice()
         async for event in self._caller:
             if voice.hear(np.array(event.frame.data, np.int16), 0.0) == "stopped":
@@ -159,9 +159,9 @@ class FewLineAgent:
 
 
 @asynccontextmanager
-async def agent_in(server: LocalServer, room: str) -> AsyncIterator[FewLineAgent]:
+async def agent_in(server: LocalServer, room: str) -> AsyncIterator[MinimalAgent]:
     connection = rtc.Room()
-    agent = FewLineAgent(connection)
+    agent = MinimalAgent(connection)
     await connection.connect(server.url, token(server, room, "agent"))
     try:
         yield agent
@@ -172,7 +172,7 @@ async def agent_in(server: LocalServer, room: str) -> AsyncIterator[FewLineAgent
 async def answer_and_hang_up(
     server: LocalServer, room: str, replies: Sequence[str], farewell: str
 ) -> Samples:
-    """Be the agent of a whole call; returns the farewell as it was sent."""
+    """Act as the agent for a whole call; returns the farewell as it was sent."""
     async with agent_in(server, room) as agent:
         await agent.publish()
         for reply in replies:
@@ -186,7 +186,7 @@ async def answer_and_hang_up(
 
 @pytest.mark.alone
 @steady
-async def test_a_call_is_reported_measured_and_recorded_on_both_sides(
+async def test_both_sides_of_a_call_are_reported_measured_and_recorded(
     server: LocalServer, room: str, tmp_path: Path
 ) -> None:
     recording = tmp_path / "calls" / "recording.wav"
@@ -218,7 +218,7 @@ async def test_a_call_is_reported_measured_and_recorded_on_both_sides(
     assert heard(babble("on Monday please"), left).lost_s == 0
 
     gone_after = caller.events[-1]["line_gone_after"]
-    assert abs(gone_after - TAIL) < 0.2  # the jitter buffer takes its part, more of it under load
+    assert abs(gone_after - TAIL) < 0.2  # the jitter buffer adds a delay, a longer one under load
     assert farewell_heard.last_sample_s is not None
     in_recording = len(right) / RATE - farewell_heard.last_sample_s
     assert abs(in_recording - gone_after) < 0.1
@@ -269,7 +269,7 @@ async def test_a_call_that_does_not_end_is_ended_by_the_caller(
     assert "the call was still up after 0.5 s, so the caller left it" in said
 
 
-async def test_a_caller_that_cannot_join_says_so_in_one_sentence(server: LocalServer) -> None:
+async def test_a_caller_that_cannot_join_reports_it_in_one_sentence(server: LocalServer) -> None:
     async with calling(job(server, "nowhere", token="not-a-ticket")) as caller:
         code, said = await caller.over()
     assert (code, caller.events) == (1, [])

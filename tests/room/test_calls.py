@@ -1,4 +1,4 @@
-"""Whole calls in a real room: real server, real worker, real audio, and a caller who listens."""
+"""Whole calls in a real room: real server, worker and audio, and a simulated caller."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ CALLS = {
     "reception": "completed",
     "survey-decline": "declined",
 }
-"""Caller scripts and the reason that the graph gives; together every graph and kind of ending."""
+"""The graph's reason, by caller script; together they cover every graph and kind of ending."""
 TAIL = 0.5
 EXACT = 0.1
-"""Seconds that the line may stay up longer or shorter than the tail (P1)."""
+"""Seconds by which the line's time after the farewell may differ from the tail (P1)."""
 
 
 def faults(name: str, verdict: Verdict, reason: str) -> list[str]:
-    """What is wrong with a call, in words; nothing for a good one."""
+    """What is wrong with a call, one sentence each; empty if nothing is."""
     farewell = verdict.farewell
     checks = {
         f"ended by {verdict.ended_by}": verdict.ended_by == "graph",
@@ -52,15 +52,15 @@ def faults(name: str, verdict: Verdict, reason: str) -> list[str]:
 
 
 async def called(on_stage: Stage, settings: Settings, script: str, reason: str) -> Verdict:
-    """Make the call of a script."""
+    """Run a call with a caller script."""
     return await on_a_steady_machine(
         lambda: on_stage.call(read_plan(Rehearsal(settings, script=script))),
         lambda verdict: not faults(script, verdict, reason),
     )
 
 
-def way(verdict: Verdict) -> list[str]:
-    """The nodes that the call took, from its transcript."""
+def nodes_of(verdict: Verdict) -> list[str]:
+    """The nodes that ran in the call, from its transcript."""
     turns = yaml.safe_load(verdict.transcript.read_text())["turns"]
     return [node for turn in turns for node in turn.get("nodes", [])]
 
@@ -72,22 +72,24 @@ async def test_p1_p2_p12_graphs_end_real_calls_and_every_farewell_is_heard_whole
 ) -> None:
     settings = Settings(providers="offline", calls_dir=tmp_path)
     found: list[str] = []
-    ways: dict[str, list[str]] = {}
+    nodes: dict[str, list[str]] = {}
     before = psutil.Process().children(recursive=True)
     async with stage(settings, report=sys.stderr.write, closing_tone=True) as on_stage:
         for script, reason in CALLS.items():
             verdict = await called(on_stage, settings, script, reason)
             found += faults(script, verdict, reason)
             assert verdict.recording.stat().st_size > 48_000
-            ways[script] = way(verdict)
+            nodes[script] = nodes_of(verdict)
     assert found == []
-    assert ways["appointment-cancel"] != ways["appointment-wrong-person"], "words choose the way"
-    assert ways["appointment-cancel"][-1] == ways["appointment-wrong-person"][-1] == "end"
+    assert nodes["appointment-cancel"] != nodes["appointment-wrong-person"], (
+        "the caller's words choose the nodes"
+    )
+    assert nodes["appointment-cancel"][-1] == nodes["appointment-wrong-person"][-1] == "end"
     assert psutil.Process().children(recursive=True) == before
 
 
 @pytest.mark.alone
-async def test_p5_a_real_call_is_remembered_in_postgresql_and_ends_as_on_time_as_any(
+async def test_p5_a_real_call_is_stored_in_postgresql_and_ends_on_time(
     tmp_path: Path, postgres: LocalPostgres, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     url = postgres.new_database()
@@ -97,7 +99,7 @@ async def test_p5_a_real_call_is_remembered_in_postgresql_and_ends_as_on_time_as
         verdict = await called(on_stage, settings, "survey-decline", "declined")
     assert faults("survey-decline", verdict, "declined") == []
     left = await asyncio.to_thread(postgres.end_connections, url)
-    assert left == 0, "connections that nobody has closed"
+    assert left == 0, "connections that were not closed"
     async with open_memory(read_memory_url(url)) as memory:
         threads = {found.config["configurable"]["thread_id"] async for found in memory.alist(None)}
     calls = [call.name for call in verdict.transcript.parent.parent.iterdir()]
@@ -113,7 +115,7 @@ import os, signal, sys
 signal.signal(signal.SIGINT, signal.SIG_DFL)
 os.execv(sys.executable, [sys.executable, *sys.argv[1:]])
 """
-"""Becomes a Python that heeds SIGINT, which is ignored in what a script runs in the background."""
+"""Starts a Python that handles SIGINT; shells make background processes ignore it."""
 
 
 def call_command(*arguments: str) -> Sequence[str]:
@@ -174,7 +176,7 @@ async def test_stopping_a_call_leaves_no_process_behind(
         ("lastword.testing.stage.caller", "the caller failed; its last lines:"),
     ],
 )
-async def test_a_part_that_breaks_is_named(command: str, sentence: str, tmp_path: Path) -> None:
+async def test_a_process_that_fails_is_named(command: str, sentence: str, tmp_path: Path) -> None:
     env = inherited_environment() | {"LASTWORD_CALLS_DIR": str(tmp_path)}
     said: list[str] = []
     async with running_part("lastword call", call_command(), env=env) as part:
@@ -189,7 +191,7 @@ async def test_a_part_that_breaks_is_named(command: str, sentence: str, tmp_path
     assert "Traceback" not in "\n".join(said)
 
 
-async def test_a_taken_port_is_one_sentence(tmp_path: Path) -> None:
+async def test_a_port_in_use_is_reported_in_one_sentence(tmp_path: Path) -> None:
     server = await asyncio.start_server(lambda *_: None, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
     async with server, running_part("lastword call", call_command("--port", str(port))) as part:

@@ -1,4 +1,4 @@
-"""In a worker that has nothing else of Lastword, the adapter alone shows that the call is over."""
+"""Lastword's adapter alone, in a plain LiveKit worker, reports that the call has ended."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ WORKER = [sys.executable, "-m", "tests.fakes.plain_worker", "start"]
 
 
 async def facts(worker: Part) -> AsyncIterator[dict[str, Any]]:
-    """What the worker tells; log lines are left out."""
+    """The worker's reports, without its log lines."""
     async for line in worker.lines():
         entry = json_line(line)
         if "level" not in entry:
@@ -37,7 +37,7 @@ def ticket(server: LocalServer, room: str) -> str:
 
 
 async def active_agent(line: rtc.Room) -> None:
-    """Wait until the agent can be sent something: what is sent to it before that is lost."""
+    """Wait until the agent can receive text: text that is sent earlier is lost."""
     active = asyncio.Event()
     line.on("participant_active", lambda _who: active.set())
     ready = rtc.ParticipantState.PARTICIPANT_STATE_ACTIVE
@@ -68,5 +68,5 @@ async def test_p2_a_plain_worker_sees_the_ending_as_an_event(
         await gone.wait()
     assert fact["ending"]["reason"] == "completed"
     assert fact["ending"]["source"] == "token"
-    assert fact["followed"], "a job's session is followed without being asked"
+    assert fact["followed"], "the adapter follows a job's session automatically"
     assert items[:3] == ["hello", "You said hello.", "bye"]

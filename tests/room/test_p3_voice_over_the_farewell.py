@@ -1,7 +1,7 @@
 """A caller who speaks over the goodbye, in a real room with real audio (P3).
 
-Each call is made with the real worker, recogniser and turn detection. What the caller says over
-the farewell begins at a fixed time after the farewell's first sound.
+Each call uses the real worker, recogniser and turn detection. The caller starts to speak at a fixed
+time after the farewell's first sound.
 """
 
 from __future__ import annotations
@@ -32,19 +32,19 @@ PLACES = ("beginning", "middle", "end", "tail")
 ROUNDS = 2
 AT_ONCE = 2
 FIRST = "No thank you, goodbye."
-"""What the caller says first, which the graph answers with its farewell."""
+"""The caller's first line, which the graph answers with its farewell."""
 ROUGHLY = 0.2
-"""Seconds: without a closing tone, which would move the places, a farewell's end is not exact to
-measure. That not a sample is lost is shown where there is one."""
+"""Tolerance in seconds: without a closing tone, which would shift the places, the end of a farewell
+cannot be measured exactly. ``test_calls`` uses the tone, and shows that no sample is lost."""
 MISHEARD = 6
-"""Calls in which the offline recogniser may hear something else, on a busy machine; they are right
-by what it has heard."""
+"""Number of calls in which the offline recogniser may mishear the caller, on a busy machine; such
+calls are judged by the words that it recognised."""
 CALLS = [(words, place) for words in (*GOODBYES, REQUEST) for place in PLACES] * ROUNDS
 VOICE = "tests.fakes.second_voice:speak"
 
 
 def begins(place: str) -> float:
-    """Seconds after the farewell's first sound at which the caller begins to speak."""
+    """Seconds from the farewell's first sound until the caller starts to speak."""
     length = len(espeak_tts.synthesize(FAREWELL)) / espeak_tts.SAMPLE_RATE
     return {"beginning": 0.2, "middle": length / 2, "end": length - 0.4, "tail": length + 0.1}[
         place
@@ -66,13 +66,13 @@ def turns(verdict: Verdict) -> list[dict[str, str]]:
 
 
 def is_goodbye(words: str, verdict: Verdict) -> bool:
-    """Whether what was heard of ``words`` is; the offline recogniser may hear something else."""
+    """Whether the text that was recognised for ``words`` is a closer."""
     heard = [turn.get("heard", "") for turn in turns(verdict) if turn.get("caller") == words]
     return is_closer(" ".join(heard), "en")
 
 
 def faults(words: str, place: str, verdict: Verdict) -> list[str]:
-    """What is wrong with a call, in words; nothing for a good one."""
+    """What is wrong with a call, one sentence each; empty if nothing is."""
     spoken = [turn["agent"] for turn in turns(verdict) if "agent" in turn]
     whole = [text for text in spoken if text.split() == FAREWELL.split()]
     checks = {
@@ -93,14 +93,14 @@ def faults(words: str, place: str, verdict: Verdict) -> list[str]:
 
 @dataclass
 class Found:
-    """What was found in the calls so far: faults, and words that were heard as something else."""
+    """The findings so far: faults, and lines that were misheard."""
 
     faults: list[str] = field(default_factory=list)
     misheard: list[str] = field(default_factory=list)
 
 
 async def called(on_stage: Stage, words: str, place: str) -> Verdict:
-    """Make a call."""
+    """Run a call."""
     return await on_a_steady_machine(
         lambda: on_stage.call(plan(words, place)),
         lambda verdict: not faults(words, place, verdict),
@@ -108,7 +108,7 @@ async def called(on_stage: Stage, words: str, place: str) -> Verdict:
 
 
 async def make_calls(on_stage: Stage, calls: Iterator[tuple[str, str]], found: Found) -> None:
-    """Make the calls that are left, one after the other."""
+    """Run the remaining calls one after the other."""
     for words, place in calls:
         verdict = await called(on_stage, words, place)
         if not is_goodbye(FIRST, verdict):
@@ -136,4 +136,4 @@ async def test_p3_only_a_new_request_keeps_the_call_whenever_it_is_said(
             tasks.create_task(make_calls(on_stage, calls, found))
     assert found.faults == []
     assert len(CALLS) >= 30
-    assert len(found.misheard) <= MISHEARD, f"not what was said: {found.misheard}"
+    assert len(found.misheard) <= MISHEARD, f"misheard: {found.misheard}"

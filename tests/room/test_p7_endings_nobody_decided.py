@@ -1,4 +1,4 @@
-"""Callers, networks, servers and workers that go away: each call has an end, and says why (P7)."""
+"""Lost callers, networks, servers and workers: each call ends, and its record says why (P7)."""
 
 from __future__ import annotations
 
@@ -36,21 +36,21 @@ AGENT = "lastword"
 LONG = json.dumps({"words": "This is a very long sentence " * 20})
 SHORT = json.dumps({"words": "This is a sentence that is not so long."})
 SERVER_PATIENCE = 40.0
-"""Seconds after which a server has surely given a lost participant up; seen: 15 to 25."""
+"""Seconds within which a server times out a lost participant; measured: 15 to 25."""
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def worker(
     server: LocalServer, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[ReportingWorker]:
-    """The worker of all calls whose test does not end it."""
+    """The worker for all tests that do not stop it."""
     folder = tmp_path_factory.mktemp("worker")
     async with reporting_worker(server, GRAPH, folder, "--drain-timeout", "2") as running:
         yield running
 
 
 async def speaking(events: ReportedEvents, caller: RoomCaller) -> None:
-    """Wait until the agent is in the room and at its sentence."""
+    """Wait until the agent is in the room and is speaking."""
     await events.until("caller_joined")
     async with asyncio.timeout(20):
         await caller.hears_agent.wait()
@@ -62,7 +62,7 @@ async def record(events: ReportedEvents, seconds: float = 30) -> tuple[Any, ...]
     return end["ended_by"], end["reason"], end["disconnect_reason"], end["line_gone"]
 
 
-async def test_a_caller_who_hangs_up_in_mid_sentence(
+async def test_a_caller_who_hangs_up_while_the_agent_speaks(
     server: LocalServer, worker: ReportingWorker, room: str
 ) -> None:
     events = worker.calls[room]
@@ -79,7 +79,7 @@ async def test_a_caller_who_hangs_up_in_mid_sentence(
         ("remove", ("operator", "participant_removed", "PARTICIPANT_REMOVED", True)),
     ],
 )
-async def test_somebody_else_ends_the_call(
+async def test_an_operator_ends_the_call(
     server: LocalServer, worker: ReportingWorker, room: str, how: str, found: tuple[Any, ...]
 ) -> None:
     events = worker.calls[room]
@@ -109,7 +109,7 @@ async def test_a_caller_who_comes_back_from_another_device_keeps_the_call(
         await newcomer.leave()
 
 
-async def test_a_network_that_is_back_within_livekits_window_keeps_the_call(
+async def test_a_network_that_recovers_within_livekits_time_limit_keeps_the_call(
     server: LocalServer, worker: ReportingWorker, room: str
 ) -> None:
     events, back = worker.calls[room], asyncio.Event()
@@ -156,7 +156,7 @@ async def test_a_job_whose_process_is_killed_is_hung_up_by_its_worker(
         assert await record(events) == ("error", "job_lost", None, True)
         await caller.gone.wait()
     assert caller.gone_at is not None
-    assert caller.gone_at - killed_at < 5, "long before the server gives the agent up"
+    assert caller.gone_at - killed_at < 5, "long before the server times the agent out"
 
 
 async def test_a_killed_worker_leaves_no_line_up(
@@ -223,6 +223,6 @@ async def test_a_server_that_shuts_down_ends_the_call_and_the_record_says_what_i
         await tell_to_stop(doomed)
         found = ended_by, reason, why, line_gone = await record(events, 60)
         assert (ended_by, line_gone) == ("error", False), found
-        assert why in ("SERVER_SHUTDOWN", "UNKNOWN_REASON"), "the message of it may be missed"
+        assert why in ("SERVER_SHUTDOWN", "UNKNOWN_REASON"), "the server's message may be missed"
         assert reason.endswith(why.lower())
         await caller.leave()

@@ -1,4 +1,4 @@
-"""The same events as in ``session/test_p7_any_order``, on a real server whose API fails (P7)."""
+"""The events of ``session/test_p7_any_order``, on a real server whose API fails (P7)."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ FAULTS: list[Fault] = [
 async def a_call(
     server: LocalServer, proxy: FaultProxy, room: str, policy: CallPolicy = POLICY
 ) -> AsyncIterator[EndedCall]:
-    """A call in ``room``, whose hang-up goes through the proxy; it ends with the block."""
+    """A call in ``room`` whose hang-up goes through the proxy; it ends with the block."""
     async with api.LiveKitAPI(proxy.url, server.api_key, server.api_secret) as client:
         caller = ParticipantLine("caller", client.room, room, lambda: "caller")
         lines: list[Line] = [RoomLine(client.room, room), caller]
@@ -49,8 +49,8 @@ async def a_call(
             await it.running
 
 
-def live(it: EndedCall, chance: Random) -> None:
-    """Let one thing happen."""
+def trigger(it: EndedCall, chance: Random) -> None:
+    """Trigger one random event."""
     deeds = [
         lambda: it.graph_ends(chance.choice(SOURCES)),
         lambda: it.at_once(chance.choice(sorted(AT_ONCE))),
@@ -80,7 +80,7 @@ async def test_p7_a_failing_server_takes_every_line_down_once(
         async with a_call(server, proxy, room) as it:
             it.graph_ends("node")
             for _ in range(chance.randint(1, 6)):
-                live(it, chance)
+                trigger(it, chance)
                 await asyncio.sleep(chance.uniform(0, 0.05))
                 assert it.may_be_hung_up() or not proxy.requests
         async with asyncio.timeout(5):
@@ -119,7 +119,7 @@ async def test_p7_a_server_that_never_answers_is_given_up_and_the_record_says_so
     assert asyncio.get_running_loop().time() - began < 2 * MAX_SECONDS + 2
 
 
-async def test_who_is_removed_is_the_policys_choice_and_the_others_stay(
+async def test_the_policy_chooses_who_is_removed_and_the_others_stay(
     server: LocalServer, room: str
 ) -> None:
     policy = CallPolicy(tail=0, hang_up="caller")

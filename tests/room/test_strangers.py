@@ -1,8 +1,8 @@
-"""Whoever is in the room can speak, press keys and leave, and no more.
+"""A participant in the room can speak, press keys and leave, but nothing else.
 
-Callers are strangers, and so is everybody else with a ticket to the room. Each attack is made on
-the real worker and a real server, as the caller, as a second participant with all the rights of an
-ordinary ticket, and as a viewer without any, where that one can make it.
+Callers and other participants are not trusted. Each attack is made on the real worker and server:
+as the caller, as a second participant with all the rights of an ordinary token and, where it can
+make the attack, as a viewer without rights.
 """
 
 from __future__ import annotations
@@ -65,9 +65,9 @@ DOORS = [
     "track_unpublished:_ParticipantInputStream._on_track_unavailable",
     "track_unsubscribed:_ParticipantInputStream._on_track_unsubscribed",
 ]
-"""All of them look at who it is, and do nothing for anybody but the caller and the agent. Handlers
-of text and byte streams and of remote calls there are none. (The one of legacy transcriptions reads
-an attribute that its owner may set, and sends nothing.)"""
+"""All of these handlers check the participant, and act only for the caller and the agent. There are
+no handlers of text streams, byte streams or RPC. (The handler of legacy transcriptions reads an
+attribute that any participant can set on itself, and sends nothing.)"""
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -94,7 +94,7 @@ async def spoken(events: ReportedEvents, times: int = 1) -> Mapping[str, Any]:
 
 
 async def answers(events: ReportedEvents, caller: Stranger) -> bool:
-    """Whether the agent still hears the caller, who presses keys, and answers aloud."""
+    """Press keys as the caller; whether the agent answers them with audio."""
     times = events.names.count("agent_said") + 1
     await caller.press("7", "#")
     entry = await spoken(events, times)
@@ -102,12 +102,12 @@ async def answers(events: ReportedEvents, caller: Stranger) -> bool:
 
 
 def keys_told(events: ReportedEvents) -> list[str]:
-    """Keys that the graph was told of, event by event."""
+    """The keys of each keypad event that the graph was told of."""
     return [event["told"]["keys"] for event in events.recorded if event["event"] == "graph_told"]
 
 
 async def record(events: ReportedEvents, seconds: float = 30) -> Mapping[str, Any]:
-    """The call's record, of which there is one."""
+    """The call's record; asserts that there is exactly one."""
     end = await events.until("call_ended", seconds)
     assert events.names.count("call_ended") == 1
     return end
@@ -117,9 +117,9 @@ async def record(events: ReportedEvents, seconds: float = 30) -> Mapping[str, An
 async def call_and(
     stranger: Role, server: LocalServer, worker: ReportingWorker, room: str
 ) -> AsyncIterator[tuple[ReportedEvents, Stranger, Stranger]]:
-    """A call whose greeting has been spoken: its events, the caller, and who is to be a stranger.
+    """A call after its greeting: its events, the caller, and the attacker.
 
-    As "caller" the caller is the stranger.
+    With the role "caller", the caller is the attacker.
     """
     events = worker.calls[room]
     other: Role = "participant" if stranger == "caller" else stranger
@@ -132,14 +132,14 @@ async def call_and(
 
 
 async def ended(pid: int) -> None:
-    """Wait until a process is gone."""
+    """Wait until a process has exited."""
     await asyncio.to_thread(psutil.wait_procs, [psutil.Process(pid)], timeout=20)
 
 
-async def test_it_is_known_by_which_ways_the_room_reaches_a_job(
+async def test_a_job_has_only_the_known_handlers_of_room_events(
     server: LocalServer, worker: ReportingWorker, room: str
 ) -> None:
-    """An upgrade of livekit-agents that opens another way fails here, by its name."""
+    """An upgrade of livekit-agents that adds a handler fails here, with its name."""
     events = worker.calls[room]
     async with in_the_room(server, room, "caller", agent=AGENT) as caller:
         await spoken(events)
@@ -168,10 +168,10 @@ async def test_nobody_but_the_caller_reads_the_conversation(
 
 
 @pytest.mark.parametrize("role", ROLES)
-async def test_nobody_drives_the_session(
+async def test_no_participant_controls_the_session(
     server: LocalServer, worker: ReportingWorker, room: str, role: Role
 ) -> None:
-    """Neither its history nor its events, no words past the recogniser, no muting."""
+    """They cannot read its history or events, inject text, or mute the agent."""
     async with call_and(role, server, worker, room) as (events, caller, stranger):
         assert await stranger.drive_the_session() == []
         assert await answers(events, caller)
@@ -180,7 +180,7 @@ async def test_nobody_drives_the_session(
 
 
 @pytest.mark.parametrize("role", ["caller", "participant"])
-async def test_text_is_no_way_past_the_recogniser(
+async def test_text_messages_are_not_taken_for_speech(
     server: LocalServer, worker: ReportingWorker, room: str, role: Role
 ) -> None:
     async with call_and(role, server, worker, room) as (events, caller, stranger):
@@ -190,7 +190,7 @@ async def test_text_is_no_way_past_the_recogniser(
 
 
 @pytest.mark.parametrize("role", ROLES)
-async def test_p3_nobody_stops_a_farewell_that_is_never_to_be_interrupted(
+async def test_p3_no_participant_stops_a_farewell_that_must_not_be_interrupted(
     server: LocalServer, worker: ReportingWorker, room: str, role: Role
 ) -> None:
     events = worker.calls[room]
@@ -223,7 +223,7 @@ async def test_a_buffer_of_audio_from_before_the_call_is_not_read(
 
 
 @pytest.mark.parametrize("role", ["caller", "participant"])
-async def test_nobody_ends_the_job_by_a_name_that_they_give_themselves(
+async def test_no_participant_ends_the_job_by_posing_as_the_simulator(
     server: LocalServer, worker: ReportingWorker, room: str, role: Role
 ) -> None:
     events = worker.calls[room]
@@ -241,7 +241,7 @@ async def test_nobody_ends_the_job_by_a_name_that_they_give_themselves(
 
 @dataclass(frozen=True)
 class Arrival:
-    """Who joins first, and how the caller does."""
+    """The participant that joins first, and how the caller joins."""
 
     first: Role
     microphone: bool = False
@@ -260,7 +260,7 @@ ARRIVALS = {
 
 
 @pytest.mark.parametrize("arrival", ARRIVALS)
-async def test_who_joins_first_is_not_the_caller(
+async def test_the_first_participant_is_not_always_the_caller(
     server: LocalServer, worker: ReportingWorker, room: str, arrival: str
 ) -> None:
     case, events = ARRIVALS[arrival], worker.calls[room]
@@ -305,10 +305,10 @@ async def test_a_second_microphone_in_the_room_is_not_heard(
         assert not other.heard.is_set()
 
 
-async def test_data_that_nobody_reads_is_not_in_the_log(
+async def test_data_streams_without_a_reader_are_not_logged(
     server: LocalServer, worker: ReportingWorker, room: str
 ) -> None:
-    """Its sender chooses the topic: what a terminal shows, and how long it is."""
+    """Its sender chooses the topic, and so its length and its control characters."""
     async with call_and("participant", server, worker, room) as (events, caller, other):
         for _ in range(10):
             await other.send("\x1b]0;owned\x07 topic of a stranger", "words")
@@ -316,7 +316,7 @@ async def test_data_that_nobody_reads_is_not_in_the_log(
         assert [line for line in worker.log if "topic of a stranger" in line] == []
 
 
-async def test_a_caller_who_comes_back_is_the_caller_and_nobody_else_meanwhile(
+async def test_a_caller_that_reconnects_stays_the_caller_and_nobody_else_becomes_it(
     server: LocalServer, worker: ReportingWorker, room: str
 ) -> None:
     async with (
@@ -340,7 +340,7 @@ async def test_keys_count_from_the_caller_only(
         assert keys_told(events) == ["7#"]
 
 
-async def test_what_is_no_key_is_dropped(
+async def test_invalid_keys_are_dropped(
     server: LocalServer, worker: ReportingWorker, room: str
 ) -> None:
     events = worker.calls[room]
@@ -351,7 +351,7 @@ async def test_what_is_no_key_is_dropped(
         assert keys_told(events) == ["7#"]
 
 
-async def test_a_flood_of_keys_costs_no_more_runs_than_a_telephone_can_press(
+async def test_a_flood_of_keys_is_limited_to_the_rate_of_a_telephone(
     server: LocalServer, worker: ReportingWorker, room: str
 ) -> None:
     events, began = worker.calls[room], time.monotonic()
@@ -379,7 +379,7 @@ async def test_p5_the_next_call_in_a_room_of_the_same_name_remembers_nothing(
         await ended(worker.pids.pop(room))
 
 
-async def test_p8_a_farewell_of_an_agent_that_was_muted_is_not_recorded_as_played(
+async def test_p8_the_farewell_of_a_muted_agent_is_not_recorded_as_played(
     server: LocalServer, worker: ReportingWorker, room: str
 ) -> None:
     events = worker.calls[room]
@@ -398,7 +398,7 @@ async def test_p8_a_farewell_of_an_agent_that_was_muted_is_not_recorded_as_playe
 async def test_only_the_health_check_listens_and_on_loopback(
     server: LocalServer, worker: ReportingWorker, room: str
 ) -> None:
-    """UDP sockets of WebRTC aside, which are in the job's process for the call's media."""
+    """Except the UDP sockets of WebRTC in the job's process, for the call's media."""
     events = worker.calls[room]
     async with in_the_room(server, room, "caller", agent=AGENT):
         await spoken(events)
@@ -416,7 +416,7 @@ async def test_only_the_health_check_listens_and_on_loopback(
 async def strict_worker(
     server: LocalServer, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[ReportingWorker]:
-    """A worker whose jobs are bounded more closely than by default, so that nobody waits long."""
+    """A worker with lower limits for its jobs than by default, to keep the tests short."""
     folder = tmp_path_factory.mktemp("strict-worker")
     limits = {"LASTWORD_JOB_STALL_SECONDS": "4", "LASTWORD_JOB_MEMORY_LIMIT_MB": "700"}
     async with reporting_worker(server, GRAPH, folder, agent="strict", settings=limits) as running:
@@ -425,10 +425,10 @@ async def strict_worker(
 
 @pytest.mark.parametrize("how", ["blocks", "stopped"])
 @pytest.mark.parametrize("caller_waits", [True, False])
-async def test_p7_p14_a_job_that_stands_still_is_hung_up_and_has_a_record(
+async def test_p7_p14_a_stalled_job_is_hung_up_and_has_a_record(
     server: LocalServer, strict_worker: ReportingWorker, room: str, how: str, caller_waits: bool
 ) -> None:
-    """Also when the caller has left by then, of which the job can tell nobody."""
+    """Also if the caller has left by then, which the stalled job cannot report."""
     events = strict_worker.calls[room]
     metadata = {"blocks": how == "blocks"}
     async with in_the_room(server, room, "caller", agent="strict", metadata=metadata) as caller:
@@ -456,10 +456,10 @@ async def test_p7_p14_a_job_that_takes_too_much_memory_is_hung_up_and_has_a_reco
     assert (end["ended_by"], end["reason"], end["line_gone"]) == ("error", "job_killed", True)
 
 
-async def test_p7_p14_a_job_whose_process_ends_in_mid_call_is_hung_up_and_has_a_record(
+async def test_p7_p14_a_job_whose_process_exits_during_a_call_is_hung_up_and_has_a_record(
     server: LocalServer, strict_worker: ReportingWorker, room: str
 ) -> None:
-    """Also when it ends as if all were well: a library that calls ``exit``, for instance."""
+    """Also if it exits with code 0, for example because a library calls ``exit``."""
     events = strict_worker.calls[room]
     async with in_the_room(server, room, "caller", agent="strict", metadata={"exits": True}) as one:
         end = await record(events)
@@ -468,10 +468,10 @@ async def test_p7_p14_a_job_whose_process_ends_in_mid_call_is_hung_up_and_has_a_
     assert (end["ended_by"], end["reason"], end["line_gone"]) == ("error", "job_lost", True)
 
 
-async def test_a_call_that_ends_is_not_taken_for_a_lost_one(
+async def test_a_call_that_has_ended_does_not_count_as_lost(
     server: LocalServer, strict_worker: ReportingWorker, room: str
 ) -> None:
-    """A process that is killed after its call's record was closed has nothing to end."""
+    """A process that is killed after its call's record was closed has no call to end."""
     events = strict_worker.calls[room]
     async with in_the_room(server, room, "caller", agent="strict") as caller:
         await spoken(events)

@@ -1,4 +1,4 @@
-"""Lastword as a package: its wheel, and a project of a user that installs it."""
+"""Lastword as a package: its wheel, and a user's project that installs it."""
 
 from __future__ import annotations
 
@@ -17,5 +17,5 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def project(tmp_path_factory: pytest.TempPathFactory) -> UserProject:
-    """One environment for all tests, as Python compiles what it imports; each module installs."""
+    """One project for all tests, to compile packages only once; each module installs into it."""
     return user_project(tmp_path_factory.mktemp("user") / "project")

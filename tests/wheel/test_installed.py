@@ -1,4 +1,4 @@
-"""Lastword installed into a project with packages ``agent`` and ``graphs`` of its own (P13)."""
+"""Lastword installed into a project that has its own packages ``agent`` and ``graphs`` (P13)."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ for name in ("agent", "graphs", "lastword"):
         print(name, None)
 """
 USES = '''
-"""Uses the public names, as a worker of one's own does."""
+"""Uses the public names, as a user's own worker does."""
 
 from typing import Any
 
@@ -77,7 +77,7 @@ class Installed:
     own: list[str]
 
     def where(self) -> dict[str, str]:
-        """The files of the packages ``agent``, ``graphs`` and ``lastword``; "None" without one."""
+        """The files of ``agent``, ``graphs`` and ``lastword``; "None" for a missing package."""
         ran = self.project.run("python", "-P", "-c", WHERE)
         assert ran.code == 0, ran.printed
         return dict(line.split(maxsplit=1) for line in ran.printed.splitlines())
@@ -85,7 +85,7 @@ class Installed:
 
 @pytest.fixture(scope="module", params=["wheel", "editable"])
 def installed(request: pytest.FixtureRequest, project: UserProject, wheel: Path) -> Installed:
-    """Lastword with what calls and tests need, and the project; both editable, or neither."""
+    """Lastword with the extras for calls and tests, and the project; both editable or neither."""
     folder = str(project.folder)
     lastword = lastword_from(wheel, "[offline,testing]", request.param)
     own = ["-e", folder] if request.param == "editable" else [folder]
@@ -99,7 +99,7 @@ def test_p13_the_wheel_has_one_package_that_is_typed(wheel: Path) -> None:
     assert "lastword/py.typed" in names
 
 
-def test_p13_project_and_package_are_uninstalled_and_installed_again_apart(
+def test_p13_project_and_package_can_be_uninstalled_and_reinstalled_separately(
     installed: Installed,
 ) -> None:
     project, before = installed.project, installed.where()
@@ -121,13 +121,13 @@ def test_p13_project_and_package_are_uninstalled_and_installed_again_apart(
     assert installed.where() == before
 
 
-def test_p13_the_command_says_its_version_and_checks_the_graphs(installed: Installed) -> None:
+def test_p13_the_command_prints_its_version_and_checks_the_graphs(installed: Installed) -> None:
     assert installed.project.run("lastword", "--version").printed == "lastword 0.1.0\n"
     checked = installed.project.run("lastword", "check")
     assert (checked.code, checked.printed) == (0, "1 graph, 2 nodes, no findings.\n")
 
 
-def test_p13_a_graph_is_talked_to(installed: Installed) -> None:
+def test_p13_talk_runs_a_text_conversation(installed: Installed) -> None:
     ran = installed.project.run("lastword", "talk", typed="My name is Anna.\n")
     assert ran.code == 0
     assert "agent> Thank you for calling. Goodbye!" in ran.printed
@@ -149,7 +149,7 @@ def test_p13_pytest_runs_the_conversations(installed: Installed, level: str) -> 
 
 @OF_WHEEL
 @pytest.mark.timeout(300)
-def test_p13_a_whole_call_is_made_and_a_conversation_is_run_in_a_room(
+def test_p13_a_whole_call_and_a_conversation_run_in_a_room(
     installed: Installed,
 ) -> None:
     server = {"LIVEKIT_SERVER_BIN": str(find_server() or build_server(print))}

@@ -1,4 +1,4 @@
-"""A plain install: every command works, or says in one sentence what to install."""
+"""A plain install: every command works, or names the missing extra in one sentence."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ AT_A_TERMINAL = "import pty, sys; sys.exit(pty.spawn(['lastword', 'talk']) >> 8)
 
 @pytest.fixture(scope="module")
 def plain(project: UserProject, wheel: Path) -> UserProject:
-    """The project with Lastword without extras, and pytest."""
+    """The project with Lastword (without extras) and pytest."""
     project.install(*lastword_from(wheel), "pytest", exact=True)
     return project
 
@@ -35,7 +35,7 @@ def plain(project: UserProject, wheel: Path) -> UserProject:
         ("talk", {"LASTWORD_GRAPH_MEMORY": "postgresql://a:topsecret@db/calls"}, "postgres"),
     ],
 )
-def test_what_needs_an_extra_is_one_sentence(
+def test_a_command_that_needs_an_extra_names_it_in_one_sentence(
     plain: UserProject, arguments: str, environment: dict[str, str], extras: str
 ) -> None:
     ran = plain.run("lastword", *arguments.split(), **environment)
@@ -46,7 +46,7 @@ def test_what_needs_an_extra_is_one_sentence(
     assert "topsecret" not in ran.printed
 
 
-def test_talking_at_a_terminal_needs_one_too(plain: UserProject) -> None:
+def test_talk_at_a_terminal_needs_an_extra_too(plain: UserProject) -> None:
     binaries = str(plain.folder / ".venv" / "bin")
     ran = plain.run("python", "-c", AT_A_TERMINAL, PATH=binaries)
     assert "lastword talk at a terminal needs more than the plain install" in ran.printed
@@ -63,7 +63,7 @@ def test_talking_at_a_terminal_needs_one_too(plain: UserProject) -> None:
         ("worker --help", "start"),
     ],
 )
-def test_what_needs_none_works(plain: UserProject, arguments: str, printed: str) -> None:
+def test_commands_that_need_no_extra_work(plain: UserProject, arguments: str, printed: str) -> None:
     ran = plain.run("lastword", *arguments.split(), typed="My name is Anna.\n")
     assert ran.code == 0, ran.printed
     assert printed in ran.printed
@@ -88,7 +88,7 @@ def test_every_public_name_can_be_imported(plain: UserProject) -> None:
     assert ran.code == 0, ran.printed
 
 
-def test_nothing_of_a_provider_is_installed(plain: UserProject) -> None:
+def test_no_provider_packages_are_installed(plain: UserProject) -> None:
     plugins = {path.name for path in (plain.packages / "livekit" / "plugins").iterdir()}
     assert plugins == {"langchain"}
     absent = ("langchain_openai", "langchain", "aiosqlite", "psycopg", "soundfile", "time_machine")

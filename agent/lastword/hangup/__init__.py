@@ -1,6 +1,7 @@
-"""The end of a call: from anybody's decision to a line that is seen to be gone, once.
+"""The end of a call, from the decision to a line that is confirmed to be gone.
 
-``phases`` is the table, ``closing`` one call's way through it. ``end_call`` brings the graph's
-decision there and ``closers`` the caller's voice over the farewell; ``limit_watch`` brings what
-``limits`` say; ``hang_up`` takes the line down.
+``phases`` is the state table, and ``closing`` applies it to one call. ``end_call`` reports the
+graph's decision, ``farewell_guard`` what the caller says over the farewell (``closers`` are the
+phrases that do not stop it), and ``limit_watch`` the limits that ``limits`` computes. ``hang_up``
+takes the line down.
 """

@@ -1,4 +1,4 @@
-"""How a call ended: what its record says of it."""
+"""How a call ended, as its record reports it."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from lastword.events import EndedBy
 
 @dataclass(frozen=True)
 class CallEnd:
-    """Who ended the call and why; ``outcome`` is the graph's.
+    """Who ended the call and why; ``outcome`` comes from the graph.
 
-    ``disconnect_reason`` is LiveKit's name for why a participant or the room was gone, where that
-    is what ended the call.
+    ``disconnect_reason`` is LiveKit's reason for the disconnection, if a disconnection ended the
+    call.
     """
 
     ended_by: EndedBy

@@ -1,4 +1,4 @@
-"""Closers: what callers say over a farewell without wanting anything more.
+"""Closers: what callers say over a farewell when they want nothing more.
 
 The phrases are in ``closers.yaml``, which is read once, at import.
 """
@@ -19,20 +19,20 @@ Words: TypeAlias = tuple[str, ...]
 
 LISTS = Path(__file__).with_name("closers.yaml")
 EVERYWHERE = "en"
-"""Callers of every language say "okay" and "bye"."""
-# Quotes, primes and accents that stand for an apostrophe; Indic joiners, which change no word.
+"""Closers of this language count in every language: callers everywhere say "okay" and "bye"."""
+# Characters used as an apostrophe, and the Indic joiners, which do not change a word.
 _APOSTROPHES = dict.fromkeys("`\u00b4\u02bc\u2018\u2019\u2032\uff07", "'")
 _SAME = str.maketrans(_APOSTROPHES | dict.fromkeys("\u200c\u200d", ""))
 
 
 @dataclass(frozen=True)
 class Phrases:
-    """The phrases that make up a closing text.
+    """The phrases that a closer consists of.
 
     Args:
-        closers: each alone is a goodbye, thanks or agreement.
-        fillers: may stand anywhere, and alone.
-        lead_ins: must lead to a closer.
+        closers: a goodbye, thanks or agreement, complete by itself.
+        fillers: allowed anywhere, also alone.
+        lead_ins: must be followed by a closer.
     """
 
     closers: frozenset[Words] = frozenset()
@@ -47,7 +47,7 @@ class Phrases:
         )
 
     def states_after(self, phrase: Words, open_lead_in: bool) -> Iterable[bool]:
-        """Tell whether a lead-in still waits for its closer after ``phrase``; empty: unknown."""
+        """Yield whether a lead-in needs a closer after ``phrase``; nothing if it is unknown."""
         if phrase in self.closers:
             yield False
         if phrase in self.fillers:
@@ -57,19 +57,19 @@ class Phrases:
 
 
 def is_closer(words: str, language: str) -> bool:
-    """Tell whether ``words``, said over the farewell, are nothing but a goodbye.
+    """Tell whether ``words``, said over the farewell, are a closer.
 
-    That is, they can be cut wholly into known phrases. Silence and "uh" are a closer too: they
-    ask for nothing. A single unknown word makes the whole no closer.
+    They are if they consist entirely of known phrases. No words, and "uh", are a closer too: they
+    request nothing. With a single unknown word, ``words`` are not a closer.
 
     Args:
         words: a transcript, in any case and with any punctuation. The beginning of a closer
-            ("have a") is none: ask with finished words.
-        language: BCP-47. English is always understood; all languages are when the language is
-            unknown, empty or "multi".
+            ("have a") is not a closer: pass complete phrases.
+        language: a BCP-47 tag. English phrases always count; if the language is unknown, empty or
+            "multi", the phrases of all languages count.
     """
     heard, phrases = split_words(words), _phrases(language)
-    reached: list[set[bool]] = [{False}, *(set() for _ in heard)]  # is a lead-in still open?
+    reached: list[set[bool]] = [{False}, *(set() for _ in heard)]  # whether a lead-in is open
     for start, states in enumerate(reached):
         for end in range(start + 1, min(start + _LONGEST, len(heard)) + 1):
             for state in states:
@@ -80,15 +80,15 @@ def is_closer(words: str, language: str) -> bool:
 def split_words(text: str) -> Words:
     """Split into words without case, punctuation and the accents of Latin letters.
 
-    An apostrophe stays inside a word, where it makes a difference: "we'll" is not "well".
+    An apostrophe inside a word is kept, because "we'll" is not "well".
     """
     spaced = "".join(char if _in_word(char) else " " for char in _folded(text))
     return tuple(word for part in spaced.split() if (word := part.strip("'")))
 
 
 def _in_word(char: str) -> bool:
-    # Letters, marks, numbers. The vowel signs of Devanagari are marks, for which neither
-    # str.isalnum nor a regular expression's \w holds.
+    # Letters, marks and numbers. The vowel signs of Devanagari are marks, which neither
+    # str.isalnum nor \w in a regular expression accepts.
     return char == "'" or unicodedata.category(char)[0] in "LMN"
 
 
@@ -118,7 +118,7 @@ def read_lists(path: Path = LISTS) -> dict[str, Phrases]:
 
 
 def _read(text: str) -> frozenset[Words]:
-    """Read phrases between commas, each also as it is written without apostrophes."""
+    """Read phrases separated by commas; add each also without its apostrophes."""
     phrases = {words for phrase in text.split(",") if (words := split_words(phrase))}
     return frozenset(phrases | {tuple(w.replace("'", "") for w in words) for words in phrases})
 

@@ -1,7 +1,7 @@
-"""A call on its way to its end: the facts, the phase they put it in, and the one removal.
+"""The state machine of one call's end: its facts, its phase, and the hang-up.
 
-Everything that is reported here takes effect at once, in the caller's own step of the event loop;
-only time itself has a timer. So no event can be missed, whatever the order they come in.
+Every report to it takes effect synchronously, and only deadlines use a timer. So no report is
+missed, in whatever order they come.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _BEFORE_REMOVAL = (Phase.TALKING, Phase.ENDING, Phase.DRAINING)
 
 
 class Farewell:
-    """A farewell on its way; what is reported of one that was called off has no effect."""
+    """One farewell. Reports about a farewell that was called off have no effect."""
 
     def __init__(
         self,
@@ -49,7 +49,7 @@ class Farewell:
         self.is_empty = False
         self.was_muted = False
         self.was_cut = False
-        """Its sound was cleared away before its end, and not by a caller who spoke over it."""
+        """Its audio was cleared before its end, but not because the caller spoke over it."""
         self.voice: float | None = None
         self.unheard: float | None = None
         self._words_at: float | None = None
@@ -59,53 +59,53 @@ class Farewell:
         self._settled = asyncio.Event()
 
     def played(self) -> None:
-        """The last sample has been played."""
+        """Report that the last sample has been played."""
         if self.played_at is None:
             self.played_at = self._now()
             self._advance()
 
     def call_off(self) -> None:
-        """The caller has said that the call is not over."""
+        """Report that the caller wants to go on: the hang-up is called off."""
         self.wants_more = True
         self._advance()
 
     def makes_sound(self, *, speaking: bool) -> None:
-        """The caller begins or stops making a sound."""
+        """Report that the caller has started or stopped making a sound."""
         if speaking and self.voice is None:
             self.voice, self._words_at = self._now(), None
         elif not speaking and self.voice is not None:
-            # words that came during a sound may be only the first of it
+            # words recognised during a sound may be only its first words
             self.unheard = self._now() if self._words_at is None else self._words_at
             self.voice = None
         self._advance()
 
     def caller_said(self, words: str) -> None:
-        """The caller has said ``words`` over it, and LiveKit puts them into no turn."""
+        """Report ``words`` that the caller said over it; LiveKit adds them to no turn."""
         self._unanswered.append(words)
 
     def words_came(self) -> None:
-        """What the caller said has been understood."""
+        """Report that the caller's words were recognised, and do not call the hang-up off."""
         self.unheard, self._words_at = None, self._now()
         self._advance()
 
     def settle(self) -> None:
-        """It was called off, or the call is over."""
+        """Report that it was called off, or that the line is to be taken down."""
         self._settled.set()
 
     async def settled(self) -> None:
-        """Wait until it was called off, or the call is over."""
+        """Wait until it was called off, or the line is to be taken down."""
         await self._settled.wait()
 
 
 class Closing:
-    """One call's way from talking to gone, by the table of ``phases``.
+    """Takes one call from "talking" to "gone", by the table of ``phases``.
 
-    Must be made in a running event loop.
+    Create it in a running event loop.
 
     Args:
-        events: gets every change of phase.
-        limits: the tail, and how long a farewell may take.
-        clock: times tail and farewell; default: the event loop.
+        events: receives every change of phase.
+        limits: the length of the tail, and the time limit of a farewell.
+        clock: the clock for tail and farewell; default: the event loop.
     """
 
     def __init__(self, events: EventStream, limits: Limits, clock: Clock | None = None) -> None:
@@ -127,19 +127,19 @@ class Closing:
 
     @property
     def is_talking(self) -> bool:
-        """Whether nothing has ended the call so far."""
+        """Whether the call is in the phase "talking"."""
         return self.phase is Phase.TALKING
 
     @property
     def is_decided(self) -> bool:
-        """Whether the call is over for good; its line may still be up."""
+        """Whether the end is final; the line may still be up."""
         return self._decided.is_set()
 
     @property
     def end(self) -> CallEnd:
-        """Who ended the call and why: whoever decided first, as far as it is decided.
+        """Who ended the call and why, as decided so far; the first decision counts.
 
-        A caller who leaves during the farewell does not change what the graph has decided.
+        If the caller leaves during a farewell, the decision behind the farewell still counts.
         """
         if self._farewell is None:
             return self._cut or CallEnd("error", "undecided")
@@ -148,7 +148,7 @@ class Closing:
 
     @property
     def farewell(self) -> FarewellState:
-        """What became of the farewell."""
+        """How the farewell was played."""
         farewell = self._farewell
         if farewell is None:
             return "none"
@@ -163,15 +163,15 @@ class Closing:
         return "cut_short" if self._cut or farewell.was_cut else "overdue"
 
     def cut_short(self, end: CallEnd) -> None:
-        """End the call at once; without effect when that has happened or is happening."""
+        """End the call at once; has no effect when the hang-up has already begun."""
         if self.phase in _BEFORE_REMOVAL:
             self._cut = end
             self._advance()
 
     def begin_farewell(self, end: CallEnd, source: str) -> Farewell | None:
-        """End the call after a farewell; None when it is ending already.
+        """End the call after a farewell; returns None if the call is already ending.
 
-        ``source`` is for the record: where the decision came from.
+        ``source`` is where the decision came from, for the event.
         """
         if not self.is_talking:
             return None
@@ -182,34 +182,34 @@ class Closing:
         return farewell
 
     def take_unanswered(self) -> list[str]:
-        """Hand over, once, what the caller said over farewells: it belongs to the next turn.
+        """Return, once, what the caller said over farewells: it belongs to the next turn.
 
-        What nobody has taken when the line is taken down is written into the record.
+        Words that were not taken before the hang-up are emitted as ``caller_said``.
         """
         words = self._unanswered.copy()
         self._unanswered.clear()
         return words
 
     def agent_muted(self, muted: bool) -> None:
-        """Somebody with power over the room has silenced the agent's voice, or given it back."""
+        """Report that the agent's audio track was muted or unmuted."""
         self._is_muted = muted
         farewell = self._farewell
         if muted and farewell is not None and farewell.played_at is None:
             farewell.was_muted = True
 
     async def decided(self) -> CallEnd:
-        """Wait until the line is to be taken down; returns how the call ended."""
+        """Wait for the start of the hang-up; returns how the call ended."""
         await self._decided.wait()
         return self.end
 
     async def take_down(self, lines: Sequence[Line]) -> None:
-        """Remove the line, once, and see that it is gone; returns when no more can be done."""
+        """Hang up; returns when the line is confirmed to be gone, or every attempt has failed."""
         self._removed = await hang_up(lines)
         self._line = "stuck" if self._removed is None else "gone"
         self._advance()
 
     def write_end(self) -> None:
-        """Close the record: who ended the call, why, and what became of farewell and line."""
+        """Close the record with ``call_ended``."""
         end = self.end
         ended = CallEnded(
             event="call_ended",
@@ -264,7 +264,7 @@ class Closing:
             farewell.settle()
 
     def _step(self, row: Row) -> Event:
-        """The event for a step that was just taken."""
+        """The event for the change of phase that ``row`` has just made."""
         step = Step(**self._events.moment(), phase=row.to.value, why=row.why)
         end = self.end
         match row.to:

@@ -1,7 +1,7 @@
-"""LiveKit's side of an ending: the tool that the bridge calls in the farewell's own stream.
+"""The tool by which the bridge reports an ending to LiveKit, in the stream of the farewell.
 
-LiveKit runs a tool only for a speech that is really played, and ties it to that speech; so no
-discarded speculative answer gets here, and there is no guess which speech is the farewell.
+LiveKit runs a tool only for a speech that it plays, and passes the speech to the tool. So a
+discarded preemptive answer ends nothing, and it is certain which speech is the farewell.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ from lastword.signals import CallPolicy
 def end_call_tool(
     closing: Closing, policy: CallPolicy, playout: Playout
 ) -> llm.FunctionTool[..., Any]:
-    """Make the ``end_call`` tool of one call.
+    """Create the ``end_call`` tool of one call.
 
     Args:
-        closing: is told of the farewell, and decides.
-        policy: what the caller's voice over the farewell does.
-        playout: tells whether the farewell could be heard.
+        closing: receives the ending and its farewell.
+        policy: decides what the caller's speech over the farewell does.
+        playout: reports whether the farewell had sound.
     """
 
     @llm.function_tool(name=END_CALL_TOOL, description="The graph has ended the call.")

@@ -1,4 +1,4 @@
-"""Listens to the caller during a farewell; what the caller says may call the hang-up off."""
+"""Listens to the caller during a farewell, and calls the hang-up off if the policy says so."""
 
 from __future__ import annotations
 
@@ -24,18 +24,19 @@ from lastword.hangup.playout import Playout
 from lastword.signals import CallPolicy
 
 StoppedBy = Literal["new_request", "any", "never", "words"]
-"""What calls a farewell off: as ``CallPolicy.farewell_interruption``, or "words": any words, for
-the farewell of a caller who had said none."""
+"""What calls a farewell off: as ``CallPolicy.farewell_interruption``, or "words" (any words) for a
+farewell because of silence."""
 
 UNSETTLED_WORDS = 3
-"""The last words of a transcript that is not final: "by the" may become "bye then", and "have a
-nice" goes on with "day". They are not judged."""
+"""The last words of an interim transcript, which may still change: "by the" may become "bye then",
+and "have a nice" may be followed by "day". It is not an interruption if it is a closer without
+some of them."""
 
 _log = logging.getLogger("lastword.hangup")
 
 
 def limit_stopped_by(limit: TimeUp, policy: CallPolicy) -> StoppedBy:
-    """What calls the farewell of a limit off: any words if it was for silence, else nothing."""
+    """What calls a limit's farewell off: any words if the limit was for silence, else nothing."""
     is_kept = limit.for_silence and policy.farewell_interruption != "never"
     return "words" if is_kept else "never"
 
@@ -56,7 +57,7 @@ def guarded(
     session.on("user_input_transcribed", listener.heard)
     session.on("user_state_changed", listener.user_state)
     session.on("error", listener.error)
-    if stopped_by != "words":  # a sound that began in the silence before has had no words
+    if stopped_by != "words":  # a sound from before this farewell has had no words
         listener.sound(speaking=session.user_state == "speaking")
     try:
         yield listener.stop
@@ -73,9 +74,9 @@ async def follow(
     played: Awaitable[None],
     playout: Playout,
 ) -> None:
-    """Report the playout, or the interruption, until the ending is called off or the call gone.
+    """Report the playout, or an interruption, until the ending is called off or the call is over.
 
-    A session that is being closed interrupts all speech; that is nobody's wish to go on.
+    A session that is being closed interrupts all speech; this does not call the ending off.
     """
     await played
     if not speech.interrupted:
@@ -84,7 +85,7 @@ async def follow(
         settled = tasks.create_task(farewell.settled())
         await speech.wait_if_not_interrupted([settled])
         settled.cancel()
-    is_closing = session._is_closing()  # noqa: SLF001 - told to others only when it is closed
+    is_closing = session._is_closing()  # noqa: SLF001 - no public name before it is closed
     if speech.interrupted and not is_closing:
         farewell.call_off()
 
@@ -105,7 +106,7 @@ class _Listener:
         self._is_closer: Callable[[str, str], bool] = policy.is_closer or is_closer
 
     def error(self, event: ErrorEvent) -> None:
-        """A model has failed; without a voice the farewell is not heard."""
+        """Note that the TTS has failed: the farewell cannot be heard."""
         if isinstance(event.error, tts.TTSError) and not event.error.recoverable:
             self._farewell.has_no_voice = True
 
@@ -113,14 +114,14 @@ class _Listener:
         self.sound(speaking=event.new_state == "speaking")
 
     def sound(self, *, speaking: bool) -> None:
-        """The caller begins or stops making a sound."""
+        """Report that the caller has started or stopped making a sound."""
         if self._stopped_by != "never":
             self._farewell.makes_sound(speaking=speaking)
 
     def heard(self, event: UserInputTranscribedEvent) -> None:
-        """Take a transcript; LiveKit drops its turn unless the farewell is called off."""
+        """Handle a transcript; LiveKit drops its turn unless the farewell is called off."""
         words = event.transcript.strip()
-        if self._speech.interrupted or not split_words(words):  # "..." is noise, written down
+        if self._speech.interrupted or not split_words(words):  # noise may be transcribed as "..."
             return
         if event.is_final:
             self._farewell.caller_said(words)
@@ -142,18 +143,18 @@ class _Listener:
                 return False
             case "words":
                 return True
-            case "any":  # to a sound without words LiveKit sees itself
+            case "any":  # LiveKit itself handles a sound without words
                 return event.is_final
             case _:
                 return not self._says_goodbye(event)
 
     def _says_goodbye(self, event: UserInputTranscribedEvent) -> bool:
-        """Whether it is nothing but a goodbye; before it is final, whether it may become one."""
+        """Whether the transcript is a closer or, if interim, may become one."""
         words, language = event.transcript.split(), event.language or ""
         unsettled = 0 if event.is_final else UNSETTLED_WORDS
         settled = (words[: len(words) - number] for number in range(unsettled + 1))
         try:
             return any(not some or self._is_closer(" ".join(some), language) for some in settled)
-        except Exception:  # noqa: BLE001 - it is the user's function
+        except Exception:  # noqa: BLE001 - it is the user's code
             _log.exception("the policy's is_closer failed; the call goes on")
             return False

@@ -1,4 +1,4 @@
-"""Take a line down, and see that it is down."""
+"""Take a line down, and check that it is down."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from tenacity import (
 )
 
 ATTEMPTS = 5
-"""Tries to remove a line; with the waits between them about 3 s when a server refuses at once."""
+"""Attempts to remove a line; about 3 s in all if the server refuses each at once."""
 ATTEMPT_TIMEOUT = 3.0
-"""Seconds that one try may take."""
+"""Time limit of one attempt, in seconds."""
 MAX_SECONDS = 10.0
-"""Seconds after which a line is given up."""
+"""Time limit of all attempts for one line, in seconds."""
 
 RETURN_SECONDS = 1.0
-"""Until then a caller is back that missed the server's word and connected anew; seen: 0.3 s."""
+"""Seconds until a caller that missed the removal has reconnected; measured: 0.3 s."""
 
 _SERVER_ERROR = 500
 _PASSING_CODES = {
@@ -44,22 +44,22 @@ _log = logging.getLogger("lastword.hangup")
 
 
 class LineStillUp(Exception):
-    """The server took the removal, but still lists what was to be removed."""
+    """The server accepted the removal, but still lists the line."""
 
 
 class NobodyThere(Exception):
-    """The caller is to be removed, but none has joined."""
+    """The participant to be removed has not joined."""
 
 
 class Line(Protocol):
-    """What a hang-up needs of a call's line."""
+    """What a hang-up can remove to end a call."""
 
     @property
     def name(self) -> str:
         """What is removed: "room", "caller" or "agent"."""
 
     async def remove(self) -> None:
-        """Take the line down; one that is already gone is success."""
+        """Take the line down; does nothing if it is already gone."""
 
     async def is_gone(self) -> bool:
         """Ask the server whether the line is gone."""
@@ -94,21 +94,21 @@ class NoLine:
     name = "room"
 
     async def remove(self) -> None:
-        """There is nothing to take down."""
+        """Do nothing."""
 
     async def is_gone(self) -> bool:
-        """It is."""
+        """Return True."""
         return True
 
 
 class ParticipantLine:
-    """One participant of a room, the caller or the agent: the others stay.
+    """One participant of a room, the caller or the agent; the others stay.
 
     Args:
         name: "caller" or "agent".
         room_service: LiveKit's server API.
         room: the room's name.
-        identity: tells the participant's identity; None: nobody has joined.
+        identity: returns the participant's identity; None before the participant has joined.
     """
 
     def __init__(
@@ -124,10 +124,10 @@ class ParticipantLine:
         self._identity = identity
 
     async def remove(self) -> None:
-        """Remove the participant; a phone on a SIP leg gets its BYE.
+        """Remove the participant; a SIP participant receives a BYE.
 
         Raises:
-            NobodyThere: nobody has joined.
+            NobodyThere: the participant has not joined.
         """
         try:
             await self._rooms.remove_participant(self._who())
@@ -155,7 +155,7 @@ class ParticipantLine:
 
 
 def is_passing(error: BaseException) -> bool:
-    """Whether asking again may help: time-outs, lost connections, a server in trouble."""
+    """Whether a retry may help: after a time-out, a lost connection or a server error."""
     if isinstance(error, api.TwirpError):
         return error.code in _PASSING_CODES or error.status >= _SERVER_ERROR
     return isinstance(error, LineStillUp | TimeoutError | OSError | aiohttp.ClientError)
@@ -164,11 +164,11 @@ def is_passing(error: BaseException) -> bool:
 async def hang_up(
     lines: Sequence[Line], *, wait: Callable[[float], Awaitable[None]] = asyncio.sleep
 ) -> str | None:
-    """Take down the first of ``lines`` that can be taken down, and see it gone.
+    """Take down the first of ``lines`` that can be taken down, and check that it is gone.
 
-    Each has a bounded number of tries; the next one is what is left to do when they have failed.
+    Each line has ``ATTEMPTS`` attempts; if they fail, the next line is tried.
 
-    Returns the name of the line that was seen to be gone; None when all may still be up.
+    Returns the name of the line that is confirmed to be gone; None if all may still be up.
     """
     for line in lines:
         if await _remove(line, wait):
@@ -179,21 +179,21 @@ async def hang_up(
 async def keep_gone(
     line: Line, *, wait: Callable[[float], Awaitable[None]] = asyncio.sleep
 ) -> bool:
-    """Look once more whether a line is gone, and take it down again if it has come back.
+    """Check after ``RETURN_SECONDS`` whether a line is still gone; if not, take it down again.
 
-    A client that missed the server's word sees its connection closed, takes that for a bad network
-    and connects anew; on a server that makes rooms by itself it then sits in one alone.
+    A client that missed the server's message takes the closed connection for a network failure and
+    reconnects; if the server creates rooms automatically, the client is then alone in a new room.
 
     Returns whether the line had come back.
     """
     await wait(RETURN_SECONDS)
     try:
         is_back = not await line.is_gone()
-    except Exception:  # noqa: BLE001 - it was seen to be gone
-        _log.exception("nobody can say whether the %s has come back", line.name)
+    except Exception:  # noqa: BLE001 - it was confirmed to be gone before
+        _log.exception("the server could not be asked whether the %s has come back", line.name)
         return False
     if is_back:
-        _log.warning("the %s has come back, and is removed again", line.name)
+        _log.warning("the %s has come back; removing it again", line.name)
         await hang_up([line], wait=wait)
     return is_back
 
@@ -204,9 +204,10 @@ async def persistently(
     *,
     wait: Callable[[float], Awaitable[None]] = asyncio.sleep,
 ) -> T:
-    """Ask a server as often as a hang-up may, ``ATTEMPTS`` times in ``MAX_SECONDS``.
+    """Do ``work`` with retries: up to ``ATTEMPTS`` attempts within ``MAX_SECONDS``.
 
-    Raises what ``work`` has raised last, and at once what will not pass; ``failed`` is for the log.
+    ``failed`` is logged before each retry. Raises the last exception of ``work``, at once if a
+    retry cannot help (see ``is_passing``), and TimeoutError after ``MAX_SECONDS``.
     """
 
     def again(state: RetryCallState) -> None:
@@ -240,18 +241,18 @@ async def _remove(line: Line, wait: Callable[[float], Awaitable[None]]) -> bool:
         await persistently(gone, f"the {line.name} is not removed yet", wait=wait)
     except NobodyThere:
         return False
-    except Exception:  # noqa: BLE001 - whatever fails, the next line is tried
+    except Exception:  # noqa: BLE001 - the next line is tried after any failure
         _log.exception("the %s could not be removed", line.name)
         return False
     return True
 
 
 async def surely(work: Coroutine[Any, Any, object]) -> None:
-    """Finish ``work`` even when this task is cancelled again and again meanwhile."""
+    """Finish ``work`` even if this task is cancelled meanwhile, any number of times."""
     async with asyncio.TaskGroup() as tasks:
         working = tasks.create_task(work)
         while not working.done():
             try:
                 await asyncio.shield(working)
             except asyncio.CancelledError:
-                _log.warning("cancelled while hanging up; the line is taken down first")
+                _log.warning("cancelled while hanging up; finishing the hang-up first")

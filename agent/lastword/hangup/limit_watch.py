@@ -1,4 +1,4 @@
-"""Watches one call's limits: tells the graph first, then ends the call."""
+"""Enforces one call's limits: tells the graph first, then ends the call."""
 
 from __future__ import annotations
 
@@ -34,20 +34,20 @@ from lastword.signals import CallPolicy, LimitNear, Silence
 _log = logging.getLogger("lastword.hangup")
 
 _CLOCK_STEP = 0.001
-"""Seconds; the shortest wait. An event loop may call a timer a little before its time."""
+"""The shortest wait in seconds: an event loop may call a timer slightly early."""
 
 
 class LimitWatch:
-    """Enforces the limits of one call from the moment when the caller has joined.
+    """Enforces the limits of one call, starting when the caller has joined.
 
     Args:
-        session: whose words and silences are watched.
-        graph_llm: is told of silences and of the end that is near.
+        session: the session whose speech and silence are watched.
+        graph_llm: receives the call events ``silence`` and ``limit_near``.
         closing: ends the call.
         policy: the limits.
-        events: gets what the graph was told of.
-        playout: tells whether a farewell could be heard.
-        clock: times the limits; default: the event loop.
+        events: receives a ``graph_told`` event for each call event.
+        playout: reports whether a farewell had sound.
+        clock: the clock for the limits; default: the event loop.
     """
 
     def __init__(
@@ -80,7 +80,7 @@ class LimitWatch:
         self._stop_farewell: Callable[[], None] | None = None
 
     async def run(self) -> None:
-        """Watch until the task is cancelled, which is when the call is over."""
+        """Watch until the task is cancelled at the end of the call."""
         self._joined = self._quiet_from = self._now()
         with self._listening():
             while True:
@@ -93,20 +93,20 @@ class LimitWatch:
                     await self._reach(what)
 
     async def _reach(self, what: Due) -> None:
-        """Do what is due; returns when the graph is told, or the call over or kept."""
+        """Do what is due; returns when the graph was told, or the farewell is settled."""
         if isinstance(what, TimeUp):
             await self._end(what)
         else:
             await self._tell(what)
 
     def key_pressed(self) -> None:
-        """The caller has pressed a key, which keeps a call as words do."""
+        """Report a key press, which keeps a call just as words do."""
         self._caller_is_there()
         if self._stop_farewell is not None and not self._closing.is_decided:
             self._stop_farewell()
 
     async def _wait(self, until: float) -> None:
-        """Wait for a change, or for the time; a call that is ending is left alone."""
+        """Wait for a change or until ``until``; only for a change while the call is ending."""
         when = max(until, self._now() + _CLOCK_STEP) if self._closing.is_talking else inf
         with suppress(TimeoutError):
             async with timeout_at(self._clock, when):
@@ -122,14 +122,14 @@ class LimitWatch:
         self._events.emit(GraphTold(event="graph_told", **moment, kind=kind, told=event))
         try:
             answer = await self._graph_llm.tell(event)
-        except Exception:  # noqa: BLE001 - the call goes on, and so does the watch
-            _log.exception("the graph could not be told of what happened to the call")
+        except Exception:  # noqa: BLE001 - the limits still apply
+            _log.exception("the graph could not be told of a call event")
             return
         if event["kind"] == "limit_near":
             answer.add_done_callback(self._warning_over)
 
     def _warning_over(self, answer: SpeechHandle) -> None:
-        """Give a warning again in the next quiet moment if the caller has spoken over it."""
+        """Repeat a warning in the next quiet moment if the caller has spoken over it."""
         if answer.interrupted:
             self._warned, self._again = False, True
             self._changed.set()
@@ -161,15 +161,15 @@ class LimitWatch:
                 self._stop_farewell = None
 
     async def _say(self, limit: TimeUp) -> SpeechHandle | None:
-        """Speak the last sentence, whoever is speaking now; None: nothing is spoken."""
-        if not limit.for_silence:  # what is answered counts no more
+        """Interrupt all speech and say the limit's farewell; None if nothing is spoken."""
+        if not limit.for_silence:  # no answer is taken any more
             self._session.input.set_audio_enabled(False)
         try:
             await self._session.interrupt(force=True)
             if limit.farewell:
                 return self._session.say(limit.farewell, allow_interruptions=False)
-        except Exception:  # noqa: BLE001 - without a farewell the limit is still reached
-            _log.exception("the session does not speak any more; hanging up without a farewell")
+        except Exception:  # noqa: BLE001 - the limit applies even without a farewell
+            _log.exception("the session cannot speak any more; hanging up without a farewell")
         return None
 
     def _times(self) -> CallTimes:
@@ -187,7 +187,7 @@ class LimitWatch:
         )
 
     def _quiet_since(self) -> float | None:
-        """A graph that has run for longer than a turn may take is quiet, whatever it does."""
+        """Since when it is quiet; a run of the graph counts as quiet after ``turn_timeout``."""
         if self._state in ("speaking", "initializing") or self._graph_llm.waits_for_operator:
             return None
         if self._runs:
@@ -235,7 +235,7 @@ class LimitWatch:
             self._caller_is_there()
 
     def _caller_is_there(self) -> None:
-        """The caller has said a word or pressed a key: silence is counted anew."""
+        """Restart the silence: the caller has said a word or pressed a key."""
         self._has_spoken = True
         self._reminders, self._quiet_from = 0, self._now()
         self._changed.set()

@@ -1,6 +1,6 @@
 """Decides what is due at a call's limits; pure code, without a clock.
 
-The policy's numbers are those of ``CallPolicy``; all times are in seconds on one monotonic clock.
+The limits come from ``CallPolicy``; all times are in seconds on one monotonic clock.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from lastword.signals import CallPolicy, LimitNear, Silence
 
 @dataclass(frozen=True)
 class TimeUp:
-    """The worker ends the call: the record's reason, and what the caller hears before that.
+    """A limit that ends the call: the reason for the record, and the farewell.
 
-    ``for_silence``: because the caller said nothing, so that words over the farewell keep the call.
+    ``for_silence``: the caller has said nothing, so words over the farewell keep the call.
     """
 
     reason: str
@@ -29,14 +29,15 @@ Due = Silence | LimitNear | TimeUp
 
 @dataclass(frozen=True)
 class CallTimes:
-    """The state of a call as far as its limits depend on it; times in seconds on one clock.
+    """The state of a call on which its limits depend; times in seconds on one clock.
 
-    ``joined``: when the caller joined. ``quiet_since``: since when nobody has said a word (None:
-    the agent speaks or thinks, or an operator is asked). ``sounding``: the caller makes a sound in
-    which no word was recognised so far. ``has_spoken``: somebody has said a word. ``reminders``:
-    how often the graph was told of this silence. ``warned``: the graph was told that the end is
-    near; ``again``: the caller has spoken over its answer. ``answering``: an answer is being made
-    and not yet heard. ``sound_ended``: when the caller's last sound ended; words may still come.
+    ``joined``: when the caller joined. ``quiet_since``: since when neither side has said a word
+    (None: the agent is speaking or starting, or the graph waits for an operator). ``sounding``: the
+    caller is making a sound. ``has_spoken``: the caller or the agent has spoken. ``reminders``: how
+    often the graph was told of this silence. ``warned``: the graph was told that the end is near;
+    ``again``: the caller has spoken over its answer. ``answering``: an answer is being generated
+    and is not yet played. ``sound_ended``: when the caller's last sound ended; its words may still
+    be recognised.
     """
 
     now: float
@@ -52,7 +53,7 @@ class CallTimes:
 
 
 def due(policy: CallPolicy, times: CallTimes) -> Due | None:
-    """Return what is due now; of several the most urgent. None: nothing."""
+    """Return the most urgent thing that is due now; None if nothing is due."""
     if times.now >= _ends_at(policy, times):
         return TimeUp("max_duration", policy.limit_farewell)
     if times.now >= _first_words_by(policy, times):
@@ -73,7 +74,7 @@ def due(policy: CallPolicy, times: CallTimes) -> Due | None:
 
 
 def next_look(policy: CallPolicy, times: CallTimes) -> float:
-    """Return when something is due if nothing else happens; infinity: never."""
+    """Return when something will be due if nothing changes; infinity if never."""
     return min(
         _ends_at(policy, times),
         _first_words_by(policy, times),
@@ -96,11 +97,11 @@ def _first_words_by(policy: CallPolicy, times: CallTimes) -> float:
 
 
 def _warning_at(policy: CallPolicy, times: CallTimes) -> float:
-    """The first quiet moment in the warning time; in its second half, at once."""
+    """The first quiet moment in the warning time; at the latest, the start of its second half."""
     if times.warned or policy.max_duration is None:
         return inf
     if times.answering:
-        return inf  # another run beside it would go on from before its answer
+        return inf  # a second run would start from the state before this answer
     latest = inf if times.again else _ends_at(policy, times) - policy.limit_warning / 2
     if times.quiet_since is None or times.sounding:
         return latest
@@ -108,7 +109,7 @@ def _warning_at(policy: CallPolicy, times: CallTimes) -> float:
 
 
 def _silence_at(policy: CallPolicy, times: CallTimes) -> float:
-    """A sound without words doubles the timeout at most: silence means that no words come."""
+    """The end of the silence timeout; a sound without words can at most double the timeout."""
     if policy.silence_timeout is None or times.quiet_since is None:
         return inf
     latest = times.quiet_since + 2 * policy.silence_timeout

@@ -1,7 +1,7 @@
 """The end of a call as a table: its phases, and the conditions that lead from one to the next.
 
-Pure code, and level-triggered: the table looks at facts that hold now, never at past events.
-``closing`` keeps the facts, asks the table whenever one of them changes, and does what it says.
+The code is pure. The conditions depend only on the present facts, never on past events. ``closing``
+keeps the facts, evaluates the table whenever one of them changes, and acts on the result.
 """
 
 from __future__ import annotations
@@ -12,24 +12,24 @@ from enum import StrEnum
 from typing import Literal
 
 VOICE_GRACE = 1.5
-"""Seconds that a recogniser has to make words of a sound that fell into farewell or tail."""
+"""Seconds that the recogniser has to return the words of a sound during farewell or tail."""
 VOICE_MAX = 10.0
-"""Seconds after the farewell that a sound without words can hold the hang-up off."""
+"""Seconds after the farewell for which a sound without words can delay the hang-up."""
 
 
 class Phase(StrEnum):
-    """Where a call is on its way to its end."""
+    """The phases of a call's end."""
 
     TALKING = "talking"
     ENDING = "ending"
-    """The farewell is being made or played."""
+    """The farewell is being generated or played."""
     DRAINING = "draining"
     """The farewell has been played; audio in flight still arrives during the tail."""
     HANGING_UP = "hanging_up"
     GONE = "gone"
-    """The line was seen to be gone."""
+    """The line is confirmed to be gone."""
     GIVEN_UP = "given_up"
-    """Every try failed: the line may still be up."""
+    """Every attempt failed: the line may still be up."""
 
 
 LineState = Literal["up", "gone", "stuck"]
@@ -37,7 +37,7 @@ LineState = Literal["up", "gone", "stuck"]
 
 @dataclass(frozen=True)
 class Limits:
-    """Seconds: the tail, and how long a farewell may take to be played."""
+    """In seconds: the tail, and the time limit of a farewell."""
 
     tail: float
     farewell_max_wait: float
@@ -47,19 +47,20 @@ class Limits:
 class Facts:
     """The facts about one call; all times in seconds on one monotonic clock.
 
-    ``since`` is when the present phase began. ``voice`` says since when the caller has been making
-    a sound, ``unheard`` when a sound ended whose words have not come; None: there is none.
+    ``since``: when the present phase began. ``played_at``: when the farewell was played to its end.
+    ``voice``: since when the caller has been making a sound. ``unheard``: when a sound ended whose
+    words are not yet recognised. None: not applicable.
     """
 
     now: float
     since: float
     cut_short: bool = False
-    """Somebody has ended the call at once: a caller who left, an operator, a limit, an error."""
+    """The call was ended at once: the caller left, or an operator, a limit or an error ended it."""
     farewell: bool = False
-    """An ending is on its way and has not been called off."""
+    """The call is ending, and the ending has not been called off."""
     played_at: float | None = None
     wants_more: bool = False
-    """The caller has said over the farewell that the call is not over."""
+    """The caller has spoken over the farewell, and the call is to go on."""
     voice: float | None = None
     unheard: float | None = None
     line: LineState = "up"
@@ -67,7 +68,7 @@ class Facts:
 
 @dataclass(frozen=True)
 class Row:
-    """From ``phase``, when ``condition`` holds, to ``to``; ``why`` is for people."""
+    """From ``phase``, if ``condition`` holds, to ``to``; ``why`` is for the event."""
 
     phase: Phase
     condition: Callable[[Facts, Limits], bool]
@@ -100,7 +101,7 @@ def _tail_over(facts: Facts, limits: Limits) -> bool:
 
 
 def _tail_end(facts: Facts, limits: Limits) -> float:
-    """When the tail is over; later while a sound of the caller's may still turn into words."""
+    """When the tail is over; later while the words of a caller's sound may still come."""
     played = facts.since if facts.played_at is None else facts.played_at
     words_by = played
     if facts.voice is not None:
@@ -121,7 +122,7 @@ def _stuck(facts: Facts, _: Limits) -> bool:
 _T, _E, _D, _H = Phase.TALKING, Phase.ENDING, Phase.DRAINING, Phase.HANGING_UP
 TABLE: tuple[Row, ...] = (
     Row(_T, _cut_short, _H, "somebody ended the call at once"),
-    Row(_T, _farewell, _E, "the call is to end after a farewell"),
+    Row(_T, _farewell, _E, "the call will end after a farewell"),
     Row(_E, _cut_short, _H, "somebody ended the call during the farewell"),
     Row(_E, _wants_more, _T, "the caller spoke over the farewell"),
     Row(_E, _played, _D, "the farewell was played to its end"),
@@ -132,17 +133,17 @@ TABLE: tuple[Row, ...] = (
     Row(_H, _gone, Phase.GONE, "the line was seen to be gone"),
     Row(_H, _stuck, Phase.GIVEN_UP, "nothing took the line down"),
 )
-"""The first row of a phase whose condition holds is the one that counts."""
+"""For each phase, the first row whose condition holds applies."""
 
 
 def next_row(phase: Phase, facts: Facts, limits: Limits) -> Row | None:
-    """What moves the call on now; None: it stays where it is."""
+    """The row that applies now; None: the phase does not change."""
     rows = (row for row in TABLE if row.phase == phase)
     return next((row for row in rows if row.condition(facts, limits)), None)
 
 
 def wake_at(phase: Phase, facts: Facts, limits: Limits) -> float | None:
-    """When time alone would move the call on; None: never."""
+    """When the phase will change if no fact but the time changes; None: never."""
     match phase:
         case Phase.ENDING:
             return facts.since + limits.farewell_max_wait

@@ -1,4 +1,4 @@
-"""Whether a farewell could be heard: what the loudspeaker says of its sound."""
+"""Whether a farewell was really played, according to the session's audio output."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from lastword.hangup.closing import Farewell
 
 
 class Playout:
-    """Watches what a session's speeches put into its loudspeaker.
+    """Watches the audio that a session's speeches send to its audio output.
 
-    A voice that is switched off, or whose sound is cleared away, lets LiveKit's speech end like any
-    other, and so does a speech without a word.
+    This is necessary because a LiveKit speech ends normally even if the output is disabled, its
+    audio was cleared, or it had no words.
     """
 
     def __init__(self, session: AgentSession[Any]) -> None:
@@ -24,24 +24,24 @@ class Playout:
         session.on("speech_created", self._created)
 
     def _created(self, event: SpeechCreatedEvent) -> None:
-        loudspeaker = self._session.output.audio
-        if loudspeaker is not None:
-            self._before[event.speech_handle] = loudspeaker.captured_playout_segments
+        audio_output = self._session.output.audio
+        if audio_output is not None:
+            self._before[event.speech_handle] = audio_output.captured_playout_segments
 
     async def report(self, speech: SpeechHandle, farewell: Farewell) -> None:
-        """Report that ``speech`` has been played as the farewell, and what was wrong with it.
+        """Report the end of ``speech`` as the farewell, and whether it was muted, empty or cut.
 
-        A session without a loudspeaker, as in a typed conversation, has no sound to lose.
+        A session without an audio output, as in a text conversation, has no audio to lose.
         """
-        loudspeaker = self._session.output.audio
-        if loudspeaker is None:
+        audio_output = self._session.output.audio
+        if audio_output is None:
             farewell.played()
             return
-        had_sound = loudspeaker.captured_playout_segments != self._before.get(speech)
+        had_sound = audio_output.captured_playout_segments != self._before.get(speech)
         if not self._session.output.audio_enabled:
             farewell.was_muted = True
         elif not had_sound:
             farewell.is_empty = True
         farewell.played()
-        if had_sound:  # what has been played is not waited for: this returns at once
-            farewell.was_cut = (await loudspeaker.wait_for_playout()).interrupted
+        if had_sound:  # it has ended already, so this returns at once
+            farewell.was_cut = (await audio_output.wait_for_playout()).interrupted

@@ -1,4 +1,4 @@
-"""LiveKit's agent for one call: no words of its own, the graph has them all."""
+"""LiveKit's agent for one call; all it says comes from the graph or the policy."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ class CallAgent(Agent):
     """The agent of one call.
 
     Args:
-        tools: the call's tools; ``end_call`` among them.
-        opens: let the graph speak first.
-        answers: whether what the caller says now is to be answered.
-        take_unanswered: hands over, once, what the caller said over a farewell that was called off.
-        speech_tap: gets the audio of each utterance on its way out and passes it on.
+        tools: the call's tools, including ``end_call``.
+        opens: whether the graph speaks first.
+        answers: returns whether a turn of the caller is to be answered now.
+        take_unanswered: returns, once, what the caller said over a farewell that was called off.
+        speech_tap: receives the audio of each utterance and passes it on.
     """
 
     def __init__(
@@ -37,19 +37,19 @@ class CallAgent(Agent):
         self._speech_tap = speech_tap
 
     async def on_enter(self) -> None:
-        """Let the graph open the conversation, if the policy says so."""
+        """Let the graph speak first, if the policy says so."""
         if self._opens:
             self.session.generate_reply()
 
     async def on_user_turn_completed(
         self,
-        turn_ctx: llm.ChatContext,  # noqa: ARG002 - LiveKit's
+        turn_ctx: llm.ChatContext,  # noqa: ARG002 - LiveKit's signature
         new_message: llm.ChatMessage,
     ) -> None:
-        """Answer nothing that is said while the call ends.
+        """Drop a turn that ends while the call is ending.
 
-        What the caller said over a farewell comes in front of the turn, unless the turn begins
-        with it.
+        What the caller said over a farewell that was called off is put in front of the turn, unless
+        the turn already begins with it.
 
         Raises:
             StopResponse: the call is ending.
@@ -69,7 +69,7 @@ class CallAgent(Agent):
     async def tts_node(
         self, text: AsyncIterable[str], model_settings: ModelSettings
     ) -> AsyncGenerator[rtc.AudioFrame, None]:
-        """Speak, through the tap if there is one."""
+        """Synthesise the text; the audio passes through the tap, if there is one."""
         speech: AsyncIterable[rtc.AudioFrame] = Agent.default.tts_node(self, text, model_settings)
         if self._speech_tap is not None:
             speech = self._speech_tap(speech)
