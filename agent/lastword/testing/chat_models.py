@@ -41,7 +41,7 @@ class Answers(Protocol):
     """Called whenever the result of ``concern`` may have changed."""
 
     def concern(self, kind: str) -> bool:
-        """Whether requests to a model of type ``kind`` (LangChain's ``_llm_type``) must come here."""
+        """Whether requests to models of type ``kind`` (LangChain's ``_llm_type``) come here."""
 
     def lookup(self, node: str, prompt: str, llm_string: str) -> RETURN_VAL_TYPE | None:
         """Return the answer, or None to let the model answer."""
@@ -82,8 +82,8 @@ def asking(answers: Answers, models: Sequence[BaseChatModel]) -> Iterator[None]:
     cache = get_llm_cache()
     if isinstance(cache, _ConversationCache):
         raise ConversationError(
-            "another conversation is open in this process: close it first, because a model's answer "
-            "cannot be assigned to one of two conversations"
+            "another conversation is open in this process: close it first, because a model's "
+            "answer cannot be assigned to one of two conversations"
         )
     before = [(model, model.cache, model.disable_streaming) for model in models]
 

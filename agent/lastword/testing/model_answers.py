@@ -33,7 +33,7 @@ class ModelAnswers(BaseCallbackHandler):
     """The model answers of one conversation; must be a callback of the graph's runs.
 
     Args:
-        cassette: the recorded answers; with a cassette, no model is asked, not even an offline one.
+        cassette: the recorded answers; they also replace the answers of offline models.
         records: let the models answer, and record their answers in ``cassette``.
         live: let the models answer; ignore transcript and cassette.
         offline: the types (LangChain's ``_llm_type``) of the project's offline models.
@@ -74,7 +74,7 @@ class ModelAnswers(BaseCallbackHandler):
         return self._written
 
     def concern(self, kind: str) -> bool:
-        """Whether requests to a model of type ``kind`` (LangChain's ``_llm_type``) must come here."""
+        """Whether requests to models of type ``kind`` (LangChain's ``_llm_type``) come here."""
         if self._live and not self._records:
             return kind in self._offline
         return bool(self._written) or self._cassette is not None or not self._is_offline(kind)

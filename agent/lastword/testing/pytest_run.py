@@ -184,7 +184,7 @@ class ConversationRun:
 
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
-        """Stop server and worker; in a process of xdist, send the recorded edges to the main one."""
+        """Stop server and worker; in a process of xdist, send its edges to the main process."""
         self._around.close()
         if not self._covers:
             return

@@ -9,7 +9,7 @@ ANY = "..."
 """The placeholder for any words or any nodes."""
 _CURLY = "\N{RIGHT SINGLE QUOTATION MARK}"
 _UNSPACED = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff"
-"""Thai, Lao, Burmese, Khmer, Japanese and Chinese: no spaces, so each character counts as a word."""
+"""Thai, Lao, Burmese, Khmer, Japanese and Chinese: no spaces, so each character is a word."""
 _LETTER = rf"[^\W_{_UNSPACED}]"
 _WORD = re.compile(rf"[{_UNSPACED}]|{_LETTER}+(?:['{_CURLY}]{_LETTER}+)*")
 
