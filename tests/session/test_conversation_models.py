@@ -102,14 +102,16 @@ async def test_a_question_without_an_answer_is_no_silent_pass(
         graph = talker(chat_model(server.base_url), streams=streams)
         done = await replayed(tmp_path, HELLO, graph)
     assert server.requests == [], "nobody asked a real model unasked for"
-    assert "3 model: the graph asks its chat model in node 'talk', and nothing says" in whys(done)
+    assert "3 model: the graph asks its chat model in node 'talk', but there is no answer" in whys(
+        done
+    )
     assert "set OPENAI_API_KEY" in whys(done)
 
 
 async def test_an_answer_that_nobody_asks_for_is_named(tmp_path: Path) -> None:
     text = HELLO.replace("Good day.\n", "Good day.\n    model: [Good day., Never.]\n")
     done = await replayed(tmp_path, text, talker(chat_model(UNREACHABLE)))
-    assert "3 model: there is one more answer than questions to the model" in whys(done)
+    assert "3 model: 1 model answer was not used" in whys(done)
 
 
 async def test_a_model_can_be_made_to_fail(tmp_path: Path) -> None:
@@ -143,7 +145,7 @@ async def test_a_cassette_answers_instead_of_the_model_it_was_recorded_from(
 async def test_a_changed_prompt_is_reported_with_what_has_changed(tmp_path: Path) -> None:
     await recorded(tmp_path)
     done = await replayed(tmp_path, HELLO, talker(chat_model(UNREACHABLE), "Be polite."))
-    assert "is not the one that hello.cassette.yaml has recorded" in whys(done)
+    assert "is not recorded in hello.cassette.yaml" in whys(done)
     assert "-system: Be brief." in whys(done)
     assert "+system: Be polite." in whys(done)
 
@@ -162,8 +164,8 @@ async def test_rules_are_not_recorded_as_if_they_were_a_model(tmp_path: Path) ->
     graph = talker(RuleChatModel(rules=[]))
     manner = Manner(live=True, record=True, project=RULES)
     done = await replayed(tmp_path, HELLO, graph, manner)
-    assert "3 model: the real chat model is asked for, but in node 'talk'" in whys(done)
-    assert "offline model 'lastword-rules' answers: set the key" in whys(done)
+    assert "3 model: the real chat model should answer, but node 'talk'" in whys(done)
+    assert "offline model 'lastword-rules': set the key" in whys(done)
 
 
 async def test_a_cassette_survives_a_recording_that_is_refused(tmp_path: Path) -> None:
@@ -209,7 +211,8 @@ async def test_a_broken_cassette_is_named(tmp_path: Path, text: str) -> None:
     path = tmp_path / "hello.cassette.yaml"
     await asyncio.to_thread(path.write_text, text)
     with pytest.raises(
-        TranscriptError, match=r"hello\.cassette\.yaml: is no cassette .* --lastword-record"
+        TranscriptError,
+        match=r"hello\.cassette\.yaml: is not a valid cassette .* --lastword-record",
     ):
         await replayed(tmp_path, HELLO, talker(chat_model(UNREACHABLE)))
 
@@ -279,7 +282,7 @@ async def test_a_cache_of_the_projects_own_neither_answers_nor_learns(tmp_path: 
         ):
             text = HELLO.replace("Good day.\n", "Good day.\n    model: Good day.\n")
             assert whys(await replayed(tmp_path, text, talker(model))) == ""
-            assert "nothing says" in whys(await replayed(tmp_path, HELLO, talker(model)))
+            assert "but there is no answer" in whys(await replayed(tmp_path, HELLO, talker(model)))
         assert get_llm_cache() is shared
         assert model.cache is own
     finally:

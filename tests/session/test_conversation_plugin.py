@@ -108,10 +108,10 @@ def test_p10_a_conversation_is_skipped_where_it_cannot_be_had(project: Project) 
     project.write(buys="levels: graph\n" + BUYS)
     printed = project.pytest("--lastword-level", "session", "-rs").printed
     assert "1 skipped" in printed
-    assert "not at the level session: graph" in printed
+    assert "not at the level session, only at: graph" in printed
     project.write(buys="turns:\n  - voicemail: Please leave a message.\n")
     printed = project.pytest("--lastword-level", "room", "-rs").printed
-    assert "line 2: no answering machine can be had here" in printed
+    assert "line 2: a room has no answering machine" in printed
 
 
 def test_p10_a_project_gives_its_graphs_a_context(project: Project) -> None:

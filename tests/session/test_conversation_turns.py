@@ -96,8 +96,8 @@ HASTY = CallPolicy(first_speaker="caller", silence_timeout=4, max_duration=60, l
         ("- silence: 3\n", "nothing happens in 3 seconds of silence"),
         ("- silence: 3\n- silence: 1\n", "nothing happens in 3 seconds"),
         ("- silence: 9\n", "two things in 9 seconds of silence; write a `silence` for each"),
-        ("- limit_near: 30\n", "not told that 30 seconds are left: .* limit_warning is 20"),
-        ("- limit_near: 20\n- limit_near: 10\n", "not told that 10 seconds are left: it is told o"),
+        ("- limit_near: 30\n", "no event with 30 seconds left: .* limit_warning is 20"),
+        ("- limit_near: 20\n- limit_near: 10\n", "no event with 10 seconds left: it gets one only"),
     ],
 )
 async def test_p11_a_turn_that_the_limits_of_the_call_contradict_is_a_fault(

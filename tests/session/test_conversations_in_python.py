@@ -96,7 +96,7 @@ async def test_nothing_can_follow_the_end(lastword_conversation: Conversations) 
         await call.says("No, you have the wrong number.")
         with pytest.raises(AssertionError, match="the call is over, ended by graph: wrong_person"):
             await call.says("Hello?")
-        with pytest.raises(ValueError, match="needs the words"):
+        with pytest.raises(ValueError, match="needs the words to expect"):
             call.expect_says()
 
 

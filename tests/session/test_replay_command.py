@@ -55,7 +55,7 @@ def test_p10_what_is_not_as_written_is_named_with_a_diff(tmp_path: Path) -> None
         ("graph: booking\nturns: []", "graph", None, "there is no graph 'booking' in"),
         ("turns: []", "graph", "booking", "there is no graph 'booking' in langgraph.json"),
         ("metadata: {direction: up}\nturns: []", "graph", None, "which is none of inbound"),
-        ("turns:\n- voicemail: Hi", "room", None, "no answering machine can be had here"),
+        ("turns:\n- voicemail: Hi", "room", None, "a room has no answering machine"),
     ],
 )
 async def test_a_mistake_is_one_sentence(

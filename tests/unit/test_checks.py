@@ -89,7 +89,7 @@ def test_a_call_that_goes_on_has_not_ended() -> None:
     open_ = Reply(said="Yes?")
     assert [one.field for one in check_reply(AgentTurn(ended=True), open_)] == ["ended"]
     faults = check_reply(AgentTurn(ended=Ended(reason="x", after="y")), open_)
-    assert [one.why for one in faults] == ["the call was to end here, but it goes on"]
+    assert [one.why for one in faults] == ["the call should end here, but it goes on"]
     assert check_reply(AgentTurn(open=True), open_) == []
 
 

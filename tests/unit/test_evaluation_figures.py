@@ -65,7 +65,7 @@ def test_wilson_of_all_mirrors_that_of_none_and_stays_a_share() -> None:
 
 @pytest.mark.parametrize(("hits", "of"), [(0, 0), (3, 2), (-1, 2)])
 def test_a_share_that_is_none_has_no_interval(hits: int, of: int) -> None:
-    with pytest.raises(ValueError, match=f"{hits} of {of}"):
+    with pytest.raises(ValueError, match=f"{hits} of {of} is not a share"):
         wilson(hits, of)
 
 

@@ -137,7 +137,7 @@ def test_a_call_that_never_came_to_a_turn_says_how_it_ended(tmp_path: Path) -> N
     done = judged(read_transcript(written(tmp_path, text)), facts(WORKER, caller=CALLER[:2]))
     [fault] = done.faults
     assert fault.line == 6
-    assert fault.why == "the call never came to this, ended by caller: caller_hung_up"
+    assert fault.why == "the call never reached this turn, ended by caller: caller_hung_up"
 
 
 def test_a_call_that_is_still_open_after_its_last_turn_is_left_by_the_caller(
@@ -203,8 +203,8 @@ def test_a_room_that_is_left_behind_is_a_fault(tmp_path: Path) -> None:
     [
         ("- caller: Hello.", None),
         ("- voicemail: Please leave a message.", "answering machine"),
-        ("- limit_near: 30", "longest duration"),
-        ("- time_up: true", "longest duration"),
+        ("- limit_near: 30", "maximum duration"),
+        ("- time_up: true", "maximum duration"),
     ],
 )
 def test_what_a_room_cannot_do_is_said_before(

@@ -1,7 +1,7 @@
-"""Tests of a project's own graphs: conversations, fakes, coverage, and the check of graphs.
+"""Tools to test a project's own graphs: conversations, fakes and coverage.
 
-The public names are here; ``docs/api.md`` describes them. A name is imported when it is first
-used, so importing this package loads neither LiveKit nor LangGraph.
+The public names are here; ``docs/api.md`` describes them. A name is imported on first use, so
+importing this package loads neither LiveKit nor LangGraph.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ __all__ = [
     "write_reports",
 ]
 
-if not TYPE_CHECKING:  # a type checker would take it for any name
+if not TYPE_CHECKING:  # with it, a type checker would accept any name
     __getattr__ = lazy_names(
         __name__,
         {

@@ -18,7 +18,7 @@ from lastword.signals import CallEvent
 
 @llm.function_tool(name=END_CALL_TOOL, description="The graph has ended the call.")
 async def _end_call(reason: str, outcome: str, source: str) -> None:
-    """Makes the bridge put endings into its stream, as for a call's agent; it is never run."""
+    """Offered so that the bridge puts endings into its stream, as in a call; never executed."""
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class BareAnswer:
     """The graph's answer to one turn.
 
     ``ending`` holds the arguments of the tool ``end_call``: reason, outcome as JSON text, source;
-    None while the call goes on. ``seconds`` is how long the graph took.
+    None while the call goes on. ``seconds`` is the time the graph took.
     """
 
     said: str
@@ -36,18 +36,18 @@ class BareAnswer:
 
 
 class BareChat:
-    """The chat of one call; answers are kept as LiveKit keeps those that were heard in full."""
+    """The chat of one call; it keeps answers as LiveKit keeps those that were played in full."""
 
     def __init__(self, graph_llm: GraphLLM) -> None:
         self._graph_llm = graph_llm
         self._chat = llm.ChatContext.empty()
 
     def add(self, role: Literal["user", "assistant"], words: str) -> None:
-        """Add words of the caller ("user") or of the agent ("assistant")."""
+        """Add words of the caller (``user``) or of the agent (``assistant``)."""
         self._chat.add_message(role=role, content=words)
 
     def happens(self, event: CallEvent) -> None:
-        """Add something that happened to the call."""
+        """Add a call event."""
         self._chat.insert(call_event_item(event))
 
     async def answer(self) -> BareAnswer:

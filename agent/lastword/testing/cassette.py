@@ -24,7 +24,7 @@ from lastword.untrusted.printable import excerpt
 
 ENDING = ".cassette.yaml"
 MAX_SIZE = 8 * MIB
-"""Bytes: room for a hundred questions of 80 KiB, as each contains the conversation so far."""
+"""Bytes: enough for a hundred requests of 80 KiB; each contains the conversation so far."""
 _ABOUT = (
     "# Answers of the graph's chat model, recorded with --lastword-record. A request that is not\n"
     "# in this file fails the test: record again, or correct the prompt.\n"
@@ -42,7 +42,7 @@ class ModelRequest:
 
     @property
     def key(self) -> str:
-        """A hash of the messages and tools; the model does not count."""
+        """A hash of the messages and tools, but not of the model."""
         what = json.dumps([self.asked, self.tools], sort_keys=True)
         return hashlib.sha256(what.encode()).hexdigest()[:16]
 
@@ -57,7 +57,7 @@ def read_request(node: str, prompt: str, model: str) -> ModelRequest:
     """
     try:
         messages = [one["kwargs"] for one in json.loads(prompt)]
-    except (ValueError, KeyError, TypeError):  # a model that completes a text has no messages
+    except (ValueError, KeyError, TypeError):  # the prompt of a text completion model is plain text
         return ModelRequest(node, prompt, _tools(model))
     return ModelRequest(node, "\n".join(map(_line, messages)), _tools(model))
 
@@ -74,7 +74,7 @@ def _line(message: Mapping[str, Any]) -> str:
 
 
 def _tools(model: str) -> dict[str, Any]:
-    """Names and parameters of the tools; the end of ``model`` is the repr of a list of pairs."""
+    """Parameters by tool name; ``model`` ends with the repr of a list of pairs."""
     try:
         params = dict(ast.literal_eval(model.rpartition("---")[2]))
     except (ValueError, SyntaxError, TypeError):
@@ -84,7 +84,7 @@ def _tools(model: str) -> dict[str, Any]:
 
 
 class Cassette:
-    """The recorded answers of one conversation, in their order.
+    """The recorded answers of one conversation, in order.
 
     Args:
         path: the file that ``save`` writes.
@@ -99,8 +99,8 @@ class Cassette:
     def find(self, request: ModelRequest) -> AIMessage | None:
         """Return the answer to ``request``, or None.
 
-        When the same request was recorded several times, each call returns the next answer, and
-        the last one again at the end.
+        When the same request was recorded several times, each call returns the next answer; after
+        the last one, the last is repeated.
         """
         same = [at for at, entry in enumerate(self._entries) if entry["key"] == request.key]
         if not same:
@@ -123,9 +123,9 @@ class Cassette:
         )
 
     def difference(self, request: ModelRequest) -> str:
-        """A diff between ``request`` and the recorded request that is most like it."""
+        """Return a diff between ``request`` and the most similar recorded request."""
         if not self._entries:
-            return "nothing is recorded"
+            return "the cassette is empty"
         nearest = max(
             self._entries,
             key=lambda entry: SequenceMatcher(None, entry["asked"], request.asked).ratio(),
@@ -134,7 +134,7 @@ class Cassette:
             nearest["asked"].splitlines(), request.asked.splitlines(), "recorded", "now", n=1
         )
         found = "\n".join(line.rstrip("\n") for line in lines)
-        return found or "the messages are the same, the tools are not"
+        return found or "the messages are the same, but the tools differ"
 
     @property
     def has_answers(self) -> bool:
@@ -142,7 +142,7 @@ class Cassette:
         return bool(self._entries)
 
     def save(self) -> None:
-        """Write the file; the old one is replaced only when the new one is complete."""
+        """Write the file; the old file is replaced only by a complete new one."""
         text = write_yaml({"answers": self._entries})
         written = self.path.with_suffix(".new")
         written.write_text(_ABOUT + text, encoding="utf-8")
@@ -181,7 +181,7 @@ def read_cassette(path: Path) -> Cassette:
     """Read a cassette.
 
     Raises:
-        TranscriptError: the file cannot be read, or is not of the cassette's shape.
+        TranscriptError: the file cannot be read, or is not a valid cassette.
     """
     try:
         _, content = read_yaml(read_text(path, MAX_SIZE), controls=True)
@@ -197,7 +197,7 @@ def read_cassette(path: Path) -> Cassette:
 
 def _no_cassette(path: Path, why: str) -> TranscriptError:
     return TranscriptError(
-        path, None, f"is no cassette ({why}); record it again (pytest --lastword-record)"
+        path, None, f"is not a valid cassette ({why}); record it again (pytest --lastword-record)"
     )
 
 
@@ -206,9 +206,9 @@ def _message(answer: Mapping[str, Any]) -> AIMessage:
 
 
 def model_message(says: str, calls: Sequence[tuple[str, Mapping[str, Any]]]) -> AIMessage:
-    """Make the message of an answer, with ids as a model sets them."""
+    """Create the message of an answer, with ids like those of a real model."""
     made = [tool_call(name=name, args=dict(args), id=f"call_{uuid4().hex}") for name, args in calls]
-    # LangChain adds a cost to the usage of what comes from a cache; alone it would be no usage.
+    # LangChain adds a cost to the usage of a cached answer, which needs the other fields too.
     nothing = UsageMetadata(input_tokens=0, output_tokens=0, total_tokens=0)
     identifier = f"lc_run--{uuid4()}"
     return AIMessage(content=says, tool_calls=made, id=identifier, usage_metadata=nothing)

@@ -1,15 +1,15 @@
-"""The seam through which a test answers for the chat models of a graph.
+"""Lets a test answer for the chat models of a graph.
 
-LangChain has one public place where an answer can come from elsewhere than the model: the cache
+LangChain has one public interface that can answer instead of the model: the cache
 (``set_llm_cache``, or the model's own field ``cache``). ``invoke`` and ``ainvoke`` of every chat
 model look there first. ``stream`` and ``astream`` do not, but a model with the public field
 ``disable_streaming`` turns them into ``invoke`` and ``ainvoke``. So a conversation sets a cache and
-these two fields, and restores them at its end. No class of LangChain is patched, and the provider
-of the model does not matter.
+these two fields, and restores them at its end. It patches no class of LangChain, and works with
+the models of every provider.
 
-One request cannot be answered this way: a stream of a model that is created while the graph runs.
-``ModelAnswers`` is also a callback of the run; it notices an answer that did not come from it, and
-the conversation fails.
+This does not cover one kind of request: the stream of a model that is created while the graph runs.
+``ModelAnswers`` is also a callback of the run; when an answer did not come from it, the
+conversation fails.
 """
 
 from __future__ import annotations
@@ -41,26 +41,26 @@ class Answers(Protocol):
     """Called whenever the result of ``concern`` may have changed."""
 
     def concern(self, kind: str) -> bool:
-        """Whether requests to a model of this type (LangChain's ``_llm_type``) must come here."""
+        """Whether requests to models of type ``kind`` (LangChain's ``_llm_type``) come here."""
 
     def lookup(self, node: str, prompt: str, llm_string: str) -> RETURN_VAL_TYPE | None:
         """Return the answer, or None to let the model answer."""
 
     def update(self, node: str, prompt: str, llm_string: str, answer: RETURN_VAL_TYPE) -> None:
-        """The model itself has given this answer."""
+        """Take note of an answer that the model itself gave."""
 
 
 def kind_in(llm_string: str) -> str:
-    """The model's type in LangChain's text for caches; "" when the text does not have it."""
+    """Return the model's type, read from LangChain's text for caches; "" when it has none."""
     found = re.search(r"'_type', '([^']*)", llm_string)
     return found[1] if found else ""
 
 
 def models_of(graph: Any) -> Sequence[BaseChatModel]:
-    """All chat models that existed in this process at the first call for ``graph``.
+    """Return all chat models that existed in this process at the first call for ``graph``.
 
-    Nothing tells which models a graph uses and where it keeps them, so all are collected from
-    Python's garbage collector. That takes about 50 ms; the result is kept for each graph.
+    A graph does not list its models, so all of them are collected from Python's garbage collector.
+    That takes about 50 ms; the result is cached for each graph.
     """
     if graph not in _found:
         _found[graph] = [one for one in gc.get_objects() if issubclass(type(one), BaseChatModel)]
@@ -73,8 +73,8 @@ def asking(answers: Answers, models: Sequence[BaseChatModel]) -> Iterator[None]:
 
     Args:
         answers: the source of the answers.
-        models: the models that are prepared for it: streams, and requests that skip the global
-            cache, come to ``answers`` too.
+        models: the models whose streams, and whose requests that skip the global cache, must come
+            to ``answers`` too.
 
     Raises:
         ConversationError: another conversation is open in this process.
@@ -82,8 +82,8 @@ def asking(answers: Answers, models: Sequence[BaseChatModel]) -> Iterator[None]:
     cache = get_llm_cache()
     if isinstance(cache, _ConversationCache):
         raise ConversationError(
-            "another conversation is open in this process, and a model's answer could be for "
-            "either: end that one first"
+            "another conversation is open in this process: close it first, because a model's "
+            "answer cannot be assigned to one of two conversations"
         )
     before = [(model, model.cache, model.disable_streaming) for model in models]
 
@@ -109,17 +109,17 @@ def asking(answers: Answers, models: Sequence[BaseChatModel]) -> Iterator[None]:
 
 
 class _ConversationCache(BaseCache):
-    """Asks the conversation for an answer, else the cache that was set before (``own``)."""
+    """Asks the conversation for an answer, else the previous cache (``own``)."""
 
     def __init__(self, answers: Answers, own: BaseCache | None) -> None:
         self._answers = answers
         self._own = own
 
     def _node(self, llm_string: str) -> str | None:
-        """The node that makes the request; None when it does not concern the conversation.
+        """Return the node that makes the request; None for a request outside of the conversation.
 
-        Requests of the test itself, such as a judge's, do not. A request from a thread without a
-        context does: to refuse it is better than to send it.
+        Requests of the test itself, such as a judge's, are outside. A request from a thread without
+        a context counts as inside: refusing it is better than sending it to a real model.
         """
         if not self._answers.concern(kind_in(llm_string)):
             return None
@@ -147,13 +147,13 @@ class _ConversationCache(BaseCache):
 
     @override
     def clear(self, **kwargs: Any) -> None:
-        """Clear the cache that was set before."""
+        """Clear the previous cache."""
         if self._own is not None:
             self._own.clear(**kwargs)
 
     @override
     async def alookup(self, prompt: str, llm_string: str) -> RETURN_VAL_TYPE | None:
-        """As ``lookup``, in the node's own task."""
+        """Like ``lookup``, in the node's task."""
         node = self._node(llm_string)
         if node is not None:
             return self._answers.lookup(node, prompt, llm_string)
@@ -161,7 +161,7 @@ class _ConversationCache(BaseCache):
 
     @override
     async def aupdate(self, prompt: str, llm_string: str, return_val: RETURN_VAL_TYPE) -> None:
-        """As ``update``, in the node's own task."""
+        """Like ``update``, in the node's task."""
         node = self._node(llm_string)
         if node is not None:
             self._answers.update(node, prompt, llm_string, return_val)

@@ -1,4 +1,4 @@
-"""Does a conversation go as it is written? Pure: what is expected and what was, to faults."""
+"""Compares a conversation with its transcript, and returns the faults. Pure code."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from lastword.untrusted.printable import lines_of, one_line
 
 @dataclass(frozen=True)
 class Fault:
-    """Something that did not go as it is written.
+    """A difference between a conversation and its transcript.
 
-    ``field`` is the transcript's; ``expected`` and ``found`` are for a reader, and may have several
-    lines.
+    ``line`` and ``field`` are those of the transcript. ``expected`` and ``found`` are texts for the
+    reader and may have several lines.
     """
 
     line: int
@@ -31,7 +31,7 @@ class Fault:
     found: str = ""
 
     def diff(self) -> list[str]:
-        """Both beside each other, as lines of a diff; empty when there is nothing to compare."""
+        """``expected`` and ``found`` as the lines of a diff; empty when both are empty."""
         if not self.expected and not self.found:
             return []
         expected, found = (lines_of(one) if one else [] for one in (self.expected, self.found))
@@ -44,14 +44,14 @@ class _Nothing:
 
 
 NOTHING = _Nothing()
-"""Stands for a value that is not there."""
+"""Stands for a missing value."""
 
 
 def check_reply(expected: AgentTurn, reply: Reply) -> list[Fault]:
-    """What is wrong with an answer."""
+    """Return what is wrong with an answer."""
     return [
         *_words(expected, reply.said),
-        *_way(expected, reply),
+        *_nodes(expected, reply),
         *_tools(expected, reply.tools),
         *_state(expected, reply.state),
         *_ending(expected, reply),
@@ -60,7 +60,7 @@ def check_reply(expected: AgentTurn, reply: Reply) -> list[Fault]:
 
 
 def check_call(transcript: Transcript, call: WholeCall) -> list[Fault]:
-    """What is wrong with a call as a whole."""
+    """Return what is wrong with a call as a whole."""
     line = transcript.ended_line
     said = "\n".join(reply.said for reply in call.replies)
     found = [
@@ -69,9 +69,9 @@ def check_call(transcript: Transcript, call: WholeCall) -> list[Fault]:
         if contains(said, words)
     ]
     if transcript.ended is False and call.end is not None:
-        found.append(Fault(line, "ended", f"the call was to stay open, but {_told(call.end)}"))
+        found.append(Fault(line, "ended", f"the call should stay open, but {_told(call.end)}"))
     if transcript.ended is True and call.end is None:
-        found.append(Fault(line, "ended", "the call was to end, but it is open"))
+        found.append(Fault(line, "ended", "the call should end, but it is open"))
     if isinstance(transcript.ended, Ended):
         ended = (one.said for one in reversed(call.replies) if one.is_over and one.said)
         farewell = next(ended, "")
@@ -92,7 +92,9 @@ def _words(expected: AgentTurn, said: str) -> Iterator[Fault]:
     try:
         for pattern, is_found in search_all(expected.matches, said):
             if not is_found:
-                yield Fault(line, "matches", "nothing that the agent said matches", pattern, said)
+                yield Fault(
+                    line, "matches", "the pattern does not match what the agent said", pattern, said
+                )
     except (BadPattern, SlowPattern) as error:
         yield Fault(line, "matches", str(error), "", said)
     for words in expected.never_says:
@@ -100,10 +102,10 @@ def _words(expected: AgentTurn, said: str) -> Iterator[Fault]:
             yield Fault(line, "never_says", f"the agent said {words!r}", "", said)
 
 
-def _way(expected: AgentTurn, reply: Reply) -> Iterator[Fault]:
+def _nodes(expected: AgentTurn, reply: Reply) -> Iterator[Fault]:
     if expected.nodes is not None and not fits(expected.nodes, reply.nodes):
-        way = "\n".join(expected.nodes), "\n".join(reply.nodes)
-        yield Fault(expected.line, "nodes", "the graph took another way", *way)
+        both = "\n".join(expected.nodes), "\n".join(reply.nodes)
+        yield Fault(expected.line, "nodes", "the graph took another way", *both)
 
 
 def _tools(expected: AgentTurn, used: Sequence[ToolUse]) -> Iterator[Fault]:
@@ -116,7 +118,7 @@ def _tools(expected: AgentTurn, used: Sequence[ToolUse]) -> Iterator[Fault]:
     )
     if not fit:
         calls = "\n".join(_call(*one) for one in wanted), "\n".join(_call(*one) for one in used)
-        yield Fault(expected.line, "tools", "other tools were called", *calls)
+        yield Fault(expected.line, "tools", "the graph called other tools", *calls)
 
 
 def _tool(wanted: str | Mapping[str, Mapping[str, Any] | None]) -> tuple[str, Mapping[str, Any]]:
@@ -134,26 +136,26 @@ def _state(expected: AgentTurn, state: Mapping[str, Any] | None) -> Iterator[Fau
     if not expected.state:
         return
     if state is None:
-        yield Fault(expected.line, "state", "the graph's state cannot be seen here")
+        yield Fault(expected.line, "state", "the graph's state cannot be read here")
         return
     for path, wanted, found in _missing(expected.state, state):
-        why = f"{path} is another"
+        why = f"{path} has another value"
         yield Fault(expected.line, "state", why, f"{path}: {wanted!r}", f"{path}: {found!r}")
 
 
 def _ending(expected: AgentTurn, reply: Reply) -> Iterator[Fault]:
     field = "ended" if expected.ended is not None else "open"
     if (expected.open or expected.ended is False) and reply.end is not None:
-        yield Fault(expected.line, field, f"the call was to go on, but {_told(reply.end)}")
+        yield Fault(expected.line, field, f"the call should go on, but {_told(reply.end)}")
     if (expected.open is False or expected.ended is True) and reply.end is None:
-        yield Fault(expected.line, field, "the call was to end here, but it goes on")
+        yield Fault(expected.line, field, "the call should end here, but it goes on")
     if isinstance(expected.ended, Ended):
         yield from _end(expected.line, expected.ended, reply.end, reply.said)
 
 
 def _end(line: int, expected: Ended, end: End | None, farewell: str) -> Iterator[Fault]:
     if end is None:
-        yield Fault(line, "ended", "the call was to end here, but it goes on")
+        yield Fault(line, "ended", "the call should end here, but it goes on")
         return
     for name in ("ended_by", "reason", "source"):
         wanted, found = getattr(expected, name), getattr(end, name)
@@ -165,7 +167,7 @@ def _end(line: int, expected: Ended, end: End | None, farewell: str) -> Iterator
             both = f"{path}: {wanted!r}", f"{path}: {found!r}"
             yield Fault(line, "ended.outcome", "the call has another outcome", *both)
     if expected.after is not None and not contains(farewell, expected.after):
-        why = "this was not heard before the call ended"
+        why = "the caller did not hear this in the turn that ended the call"
         yield Fault(line, "ended.after", why, expected.after, farewell)
 
 
@@ -183,7 +185,7 @@ def _told(end: End) -> str:
 
 
 def _missing(wanted: Any, found: Any, path: str = "") -> list[tuple[str, Any, Any]]:
-    """Where ``found`` has not at least what is wanted: the path, what is wanted, what is there."""
+    """What ``found`` lacks: (path, wanted value, found value). It may have more than is wanted."""
     found = _plain(found)
     if isinstance(wanted, Mapping) and isinstance(found, Mapping):
         return [
@@ -200,7 +202,7 @@ def _missing(wanted: Any, found: Any, path: str = "") -> list[tuple[str, Any, An
 
 
 def _plain(value: Any) -> Any:
-    """A value as YAML could say it."""
+    """A value in a form that YAML has, so that both can be compared."""
     if isinstance(value, BaseModel):
         return value.model_dump()
     if is_dataclass(value) and not isinstance(value, type):

@@ -1,7 +1,7 @@
-"""A conversation in Python, for those who prefer it to YAML: LiveKit's results, and the end.
+"""A conversation as Python code, instead of YAML.
 
-What the agent said is asserted with LiveKit's own ``RunResult``; what LiveKit does not know, how
-and how often the call ended, with what is here.
+Use LiveKit's ``RunResult`` to assert what the agent said, and the methods of ``Conversation`` for
+what LiveKit does not know: how the call ended, and how often its line was taken down.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from lastword.graphs_config import CallGraph
 from lastword.testing.checks import Fault, check_call, check_reply
 from lastword.testing.levels.driver import CallDriver, NotSaid
 from lastword.testing.model_answers import ModelAnswers
-from lastword.testing.replay import Manner, Played, Replayed, had, model_faults
+from lastword.testing.replay import Manner, Played, Replayed, model_faults, open_conversation
 from lastword.testing.reply import End, Reply, WholeCall
 from lastword.testing.script_view import script_of
 from lastword.testing.transcripts.transcript import (
@@ -41,9 +41,9 @@ Answers = Sequence[str | ModelAnswer]
 
 
 class Interruption(NamedTuple):
-    """The caller speaks over the answer: ``says`` it when ``after`` has been heard.
+    """The caller interrupts the answer and says ``says`` after hearing the words ``after``.
 
-    Without ``says`` the caller hangs up there.
+    Without ``says`` the caller hangs up at that point.
     """
 
     after: str
@@ -51,14 +51,14 @@ class Interruption(NamedTuple):
 
     @property
     def turn(self) -> Cut:
-        """As a transcript has it."""
+        """The interruption as a turn of a transcript."""
         if self.says is None:
             return HangsUp(hangs_up=True, over=self.after)
         return CallerSays(caller=self.says, over=self.after)
 
 
 class Conversation:
-    """A conversation between a test and a graph; the fixture ``lastword_conversation`` gives it."""
+    """A conversation between a test and a graph; see the fixture ``lastword_conversation``."""
 
     def __init__(self, call: CallDriver, answers: ModelAnswers, done: Replayed) -> None:
         self._call = call
@@ -72,27 +72,28 @@ class Conversation:
 
     @property
     def end(self) -> End | None:
-        """How the call has ended; None: it has not."""
+        """How the call ended; None while it is open."""
         return self._call.end
 
     async def opens(self) -> RunResult[Any]:
-        """The call is connected; called for you before the test begins."""
+        """Connect the call; ``converse`` calls this before the test begins."""
         return await self._exchange(None, None, ())
 
     async def says(
         self, words: str, *, interrupted: Interruption | None = None, model: Answers = ()
     ) -> RunResult[Any]:
-        """Say something as the caller; returns LiveKit's result of the agent's turn.
+        """Say something as the caller; return LiveKit's result of the agent's turn.
 
         Args:
             words: what the caller says.
-            interrupted: what the caller does while the answer is being heard; the result is then
-                that of the turn after it, if there is one.
+            interrupted: what the caller does during the answer; the result is then that of the
+                following turn, if there is one.
             model: what the graph's chat model answers.
 
         Raises:
-            AssertionError: the call is over, the interruption was to come after words that were
-                not said, or the model was asked more or less often than it has answers.
+            AssertionError: the call is over, the agent did not say the words of
+                ``interrupted.after``, or the number of model requests differs from the number of
+                answers in ``model``.
         """
         return await self._turn(CallerSays(caller=words), interrupted, model)
 
@@ -103,34 +104,36 @@ class Conversation:
     async def is_silent(
         self, seconds: float | None = None, *, model: Answers = ()
     ) -> RunResult[Any]:
-        """Say nothing for so many seconds; None: until the worker notices."""
+        """Say nothing for ``seconds``; None: for the policy's ``silence_timeout``, else 10 s."""
         silence = Silence() if seconds is None else Silence(silence=seconds)
         return await self._turn(silence, None, model)
 
     async def presses(self, keys: str, *, model: Answers = ()) -> RunResult[Any]:
-        """Press keys of the telephone."""
+        """Press keys on the telephone."""
         return await self._turn(Keypad(keypad=keys), None, model)
 
     async def is_voicemail(self, words: str, *, model: Answers = ()) -> RunResult[Any]:
-        """An answering machine has taken the call, and says ``words``."""
+        """Let an answering machine take the call and say ``words``."""
         return await self._turn(Voicemail(voicemail=words), None, model)
 
     def expect_says(self, *words: str) -> None:
-        """The agent's last answer has these words in it.
+        """Assert that the agent's last answer contains each of ``words``.
 
         Raises:
-            AssertionError: it has not; the message has the whole conversation.
+            AssertionError: it does not; the message shows the whole conversation.
             ValueError: no words are given.
         """
         if not words:
-            raise ValueError("expect_says needs the words that it is to expect")
+            raise ValueError(
+                "expect_says needs the words to expect, such as expect_says('goodbye')"
+            )
         self._check(check_reply(AgentTurn(says=list(words)), self.replies[-1]))
 
     def expect_open(self) -> None:
-        """The call goes on.
+        """Assert that the call is open.
 
         Raises:
-            AssertionError: it has ended, or is about to.
+            AssertionError: it has ended or is ending.
         """
         self._check(check_reply(AgentTurn(open=True), self.replies[-1]))
 
@@ -143,17 +146,17 @@ class Conversation:
         once: bool = True,
         after: str | None = None,
     ) -> None:
-        """The call has ended so; what is not given is not looked at.
+        """Assert that the call ended, and how; an argument that is None is not checked.
 
         Args:
-            reason: why.
-            ended_by: who ended it.
-            outcome: what the outcome has at least.
-            once: the line was taken down one single time.
-            after: words that the caller has heard in the turn that ended the call.
+            reason: the expected reason.
+            ended_by: what ended the call.
+            outcome: values that the outcome must contain; it may contain more.
+            once: whether to check that the line was taken down exactly once.
+            after: words that the caller must have heard in the turn that ended the call.
 
         Raises:
-            AssertionError: it has not; the message has the whole conversation.
+            AssertionError: something differs; the message shows the whole conversation.
         """
         expected = Ended(ended_by=ended_by, reason=reason, outcome=outcome, after=after)
         call = WholeCall(self.replies, self._call.end, self._call.hang_ups if once else 1)
@@ -180,7 +183,7 @@ class Conversation:
         if trigger is not None and self._call.end is not None and not is_over_answer:
             end = self._call.end
             raise AssertionError(
-                f"the call is over, ended by {end.ended_by}: {end.reason}; nothing can follow"
+                f"the call is over, ended by {end.ended_by}: {end.reason}; remove the turns after it"
             )
         written = [ModelAnswer(says=one) if isinstance(one, str) else one for one in model]
         self._answers.expect(written)
@@ -207,7 +210,7 @@ class Conversation:
 
 
 def _empty(trigger: Trigger | None) -> RunResult[Any]:
-    """The result of something that LiveKit keeps no result of, such as a hang-up."""
+    """The result of a turn for which LiveKit has none, such as a hang-up."""
     words = trigger.understood if isinstance(trigger, CallerSays) else None
     return RunResult(user_input=words, output_type=None)
 
@@ -220,21 +223,21 @@ async def converse(
     metadata: Mapping[str, Any] | None = None,
     clock: datetime | None = None,
 ) -> AsyncIterator[Conversation]:
-    """Have a conversation with ``graph`` in a LiveKit session; it begins with the opening.
+    """Open a conversation with ``graph`` in a LiveKit session; the opening is already done.
 
     Args:
         graph: the graph and its policy.
-        manner: how it is had; the level is always ``session``.
-        metadata: the dispatch's.
-        clock: what the graph's clock says when the call begins; local time.
+        manner: how to run it; the level is always ``session``.
+        metadata: the metadata of the dispatch.
+        clock: the graph's clock at the start of the call; local time.
     """
     manner = replace(manner, level="session")
     transcript = Transcript(metadata=dict(metadata or {}), clock=clock, turns=[])
-    async with had(transcript, graph, manner) as (call, answers):
+    async with open_conversation(transcript, graph, manner) as (call, answers):
         conversation = Conversation(call, answers, Replayed(transcript, "session"))
         await conversation.opens()
         yield conversation
 
 
 Conversations = Callable[..., AbstractAsyncContextManager[Conversation]]
-"""The type of the fixture ``lastword_conversation``, which has the arguments."""
+"""The type of the fixture ``lastword_conversation``; its docstring lists the arguments."""

@@ -1,4 +1,4 @@
-"""Words that a graph has spoken and that are in none of its messages, so that it forgets them."""
+"""Finds words that a graph spoke but did not keep in its messages, and so forgets."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from lastword.testing.wording import contains
 
 
 class ForgottenWords(UserWarning):
-    """``node`` has asked a model whose ``words`` were spoken, but are in no message.
+    """A model in ``node`` streamed ``words`` that were spoken, but are in no message.
 
-    What a model streams is spoken, whatever the node does with it; the graph remembers only what is
-    in ``messages``. Nodes of subgraphs are named "outer/inner".
+    Everything that a model streams is spoken, whatever the node does with the reply; the graph
+    remembers only what is in ``messages``. Nodes of subgraphs are named "outer/inner".
     """
 
     def __init__(self, node: str, words: str) -> None:
@@ -32,7 +32,7 @@ class ForgottenWords(UserWarning):
 
 
 class _Answer(NamedTuple):
-    """``streamed_as``: LangChain's id of its chunks, where the provider gives none."""
+    """``streamed_as``: the id that LangChain gives the chunks when the provider gives none."""
 
     node: str
     message: BaseMessage
@@ -40,7 +40,7 @@ class _Answer(NamedTuple):
 
 
 class ForgottenWordsWatch(BaseCallbackHandler):
-    """Notes what a graph's models answer, and tells which of it was spoken and is in no message."""
+    """Collects the answers of a graph's models, and finds those spoken but kept in no message."""
 
     run_inline = True
 
@@ -57,12 +57,12 @@ class ForgottenWordsWatch(BaseCallbackHandler):
         metadata: dict[str, Any] | None = None,
         **kwargs: Any,  # noqa: ARG002
     ) -> None:
-        """A model is asked."""
-        way = str((metadata or {}).get("langgraph_checkpoint_ns", "")).split("|")
-        self._nodes[run_id] = "/".join(task.partition(":")[0] for task in way)
+        """Remember the node of a model request."""
+        path = str((metadata or {}).get("langgraph_checkpoint_ns", "")).split("|")
+        self._nodes[run_id] = "/".join(task.partition(":")[0] for task in path)
 
     def on_llm_end(self, response: LLMResult, *, run_id: UUID, **kwargs: Any) -> None:  # noqa: ARG002
-        """A model has answered."""
+        """Collect the answer to a model request."""
         node = self._nodes.pop(run_id, "")
         for generation in response.generations[0] if node else ():
             if isinstance(generation, ChatGeneration):
@@ -72,15 +72,15 @@ class ForgottenWordsWatch(BaseCallbackHandler):
     def take(
         self, pointer: RunPointer | None, state: Mapping[str, Any] | None
     ) -> list[ForgottenWords]:
-        """The forgotten words of the turn that is over.
+        """Return the forgotten words of the finished turn.
 
-        Empty when the turn has ended the call, when the graph has failed or waits for an answer,
-        and when its state has no messages. ``say(...)`` and the worker's own sentences are never
-        in a message, and are not meant.
+        Empty when the turn ended the call, when the graph failed or waits for an answer, and when
+        its state has no messages. ``say(...)`` and the worker's own sentences are never in a
+        message, and do not count.
 
         Args:
-            pointer: of the run that answered the turn.
-            state: the graph's state after it.
+            pointer: the pointer of the run that answered the turn.
+            state: the graph's state after that run.
         """
         answers, self._answers = self._answers, []
         messages = (state or {}).get("messages")
@@ -97,6 +97,6 @@ class ForgottenWordsWatch(BaseCallbackHandler):
 
 
 def _of_this_turn(messages: list[Any]) -> list[AIMessage]:
-    """What the graph has written since the caller spoke."""
+    """The graph's messages since the caller's last message."""
     human = [at for at, one in enumerate(messages) if isinstance(one, HumanMessage)]
     return [one for one in messages[max(human, default=-1) + 1 :] if isinstance(one, AIMessage)]

@@ -1,4 +1,4 @@
-"""Ask LiveKit's judge, which is a language model, whether an answer means what it should."""
+"""Ask LiveKit's judge, a language model, whether an answer fulfils its intent."""
 
 from __future__ import annotations
 
@@ -13,24 +13,24 @@ from lastword.extras import needs
 from lastword.settings import read_settings
 
 Judge = Callable[[str, str], Awaitable[str]]
-"""Called with what the agent said and the intent; returns what is wrong, "" for nothing."""
+"""Called with the agent's words and the intent; returns what is wrong, "" means nothing."""
 
 
 def make_judge(model: str | None = None) -> Judge:
-    """Make a judge that asks a model of OpenAI, or of any server with OpenAI's interface.
+    """Create a judge that asks a model at OpenAI, or at any server with OpenAI's interface.
 
     Args:
-        model: its name; default: ``LASTWORD_JUDGE_MODEL``.
+        model: the name of the model; default: ``LASTWORD_JUDGE_MODEL``.
 
     Raises:
-        SettingsError: neither key nor server is set.
-        MissingExtra: the client of OpenAI's interface is not installed.
+        SettingsError: neither OPENAI_API_KEY nor OPENAI_BASE_URL is set.
+        MissingExtra: the OpenAI client is not installed.
     """
     settings = read_settings()
     if not (settings.openai_api_key or settings.openai_base_url):
         raise SettingsError(
-            "--lastword-judge asks a real model: set OPENAI_API_KEY, or OPENAI_BASE_URL for a "
-            "server of your own"
+            "--lastword-judge needs a real model: set OPENAI_API_KEY, or OPENAI_BASE_URL for "
+            "your own server"
         )
     needs("--lastword-judge", "openai")
     from livekit.plugins import openai  # noqa: PLC0415 - an extra
@@ -53,7 +53,7 @@ def make_judge(model: str | None = None) -> Judge:
 
 
 async def judged_by(model: llm.LLM[Any], said: str, intent: str) -> str:
-    """What LiveKit's judge, asking ``model``, finds wrong with an answer; "" for nothing."""
+    """Return what LiveKit's judge with ``model`` finds wrong with an answer; "" means nothing."""
     result: RunResult[None] = RunResult(output_type=None)
     result.events.append(ChatMessageEvent(llm.ChatMessage(role="assistant", content=[said])))
     try:

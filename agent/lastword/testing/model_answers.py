@@ -1,7 +1,7 @@
-"""What chat models answer in a conversation: from the transcript, a cassette, or by themselves.
+"""The answers of chat models in a conversation: from the transcript, a cassette, or the model.
 
-An offline model (LangChain's fakes, and what the project names as ``offline_models``) answers by
-itself when nothing else does; any other model is asked only with ``live`` or ``records``.
+An offline model (LangChain's fakes, and the project's ``offline_models``) answers when there is
+neither a written nor a recorded answer. Any other model is asked only with ``live`` or ``records``.
 """
 
 from __future__ import annotations
@@ -26,16 +26,16 @@ FAKES = ("fake", "generic-fake-chat-model", "parrot-fake-chat-model")
 
 
 class ModelBroke(Exception):
-    """A chat model fails because the transcript makes it fail."""
+    """The failure of a chat model that the transcript asks for (``fails``)."""
 
 
 class ModelAnswers(BaseCallbackHandler):
-    """The model answers of one conversation; must be among the callbacks of the graph's runs.
+    """The model answers of one conversation; must be a callback of the graph's runs.
 
     Args:
-        cassette: the recorded answers; with a cassette no model answers by itself.
+        cassette: the recorded answers; they also replace the answers of offline models.
         records: let the models answer, and record their answers in ``cassette``.
-        live: let the models answer; transcript and cassette are ignored.
+        live: let the models answer; ignore transcript and cassette.
         offline: the types (LangChain's ``_llm_type``) of the project's offline models.
     """
 
@@ -61,20 +61,20 @@ class ModelAnswers(BaseCallbackHandler):
         self.refused = False
         """Whether any request was refused."""
         self.missing: list[str] = []
-        """A sentence for each refused request since the list was last cleared."""
+        """One sentence for each request refused since the list was last cleared."""
 
     def expect(self, answers: Sequence[ModelAnswer]) -> None:
-        """Set the written answers for the next requests; they come first."""
+        """Set the written answers for the next requests; they are used before all others."""
         self._written = [] if self._live else list(answers)
         self.on_change()
 
     @property
     def left(self) -> Sequence[ModelAnswer]:
-        """Written answers that no request has used."""
+        """The written answers that no request has used."""
         return self._written
 
     def concern(self, kind: str) -> bool:
-        """Whether requests to a model of this type (LangChain's ``_llm_type``) must come here."""
+        """Whether requests to models of type ``kind`` (LangChain's ``_llm_type``) come here."""
         if self._live and not self._records:
             return kind in self._offline
         return bool(self._written) or self._cassette is not None or not self._is_offline(kind)
@@ -91,8 +91,8 @@ class ModelAnswers(BaseCallbackHandler):
             llm_string: the model and its parameters, as LangChain gives them to a cache.
 
         Raises:
-            ModelBroke: the transcript makes the model fail.
-            ConversationError: the request is refused, as there is no answer.
+            ModelBroke: the transcript asks for a failure of the model.
+            ConversationError: the request is refused because there is no answer.
         """
         request, kind = read_request(node, prompt, llm_string), kind_in(llm_string)
         if self._live:
@@ -111,26 +111,26 @@ class ModelAnswers(BaseCallbackHandler):
         if self._is_offline(kind):
             return None
         raise self._unanswered(
-            f"the graph asks its chat model in node {node!r}, and nothing says what it "
-            "answers: write `model:` into the agent's turn, record a cassette (pytest "
-            "--lastword-record), or ask the real model (--lastword-live)"
+            f"the graph asks its chat model in node {node!r}, but there is no answer: write "
+            "`model:` into the agent's turn, record a cassette (pytest --lastword-record), or "
+            "ask the real model (--lastword-live)"
         )
 
     def _refuse_offline(self, node: str, kind: str) -> None:
         if kind in self._offline:
             raise self._unanswered(
-                f"the real chat model is asked for, but in node {node!r} the offline model "
-                f"{kind!r} answers: set the key that the real one needs, or do not ask for "
-                "live or recorded answers"
+                f"the real chat model should answer, but node {node!r} uses the offline model "
+                f"{kind!r}: set the key that the real model needs, or run without --lastword-live "
+                "and --lastword-record"
             )
 
     def _recorded(self, cassette: Cassette, request: ModelRequest) -> RETURN_VAL_TYPE:
         found = cassette.find(request)
         if found is None:
             raise self._unanswered(
-                f"the question to the chat model in node {request.node!r} is not the one that "
-                f"{cassette.path.name} has recorded; record it anew (pytest "
-                "--lastword-record) if that is meant:",
+                f"the request to the chat model in node {request.node!r} is not recorded in "
+                f"{cassette.path.name}; if the new request is intended, record it again "
+                "(pytest --lastword-record):",
                 *cassette.difference(request).splitlines(),
             )
         return self._pass(found)
@@ -146,7 +146,7 @@ class ModelAnswers(BaseCallbackHandler):
         return error
 
     def update(self, node: str, prompt: str, llm_string: str, answer: RETURN_VAL_TYPE) -> None:
-        """A model has answered; record the answer if it is to be recorded."""
+        """Take note of a model's answer; record it when ``records`` is set."""
         for generation in answer:
             if not isinstance(generation, ChatGeneration):
                 continue
@@ -156,7 +156,7 @@ class ModelAnswers(BaseCallbackHandler):
                 self._cassette.add(request, generation.message)  # type: ignore[arg-type]
 
     def keep(self) -> None:
-        """Write the cassette; after a refused request nothing is written."""
+        """Write the cassette, unless a request was refused."""
         cassette = self._cassette if self._records and not self.refused else None
         if cassette is not None and cassette.has_answers:
             cassette.save()
@@ -172,16 +172,16 @@ class ModelAnswers(BaseCallbackHandler):
         invocation_params: Mapping[str, Any] | None = None,
         **kwargs: Any,
     ) -> None:
-        """A request starts; remember it when it must come here."""
+        """Remember a request that must come here."""
         if self.concern(str((invocation_params or {}).get("_type", ""))):
             self._asked[run_id] = str((metadata or {}).get("langgraph_node", "unknown"))
 
     @override
     def on_llm_end(self, response: LLMResult, *, run_id: UUID, **kwargs: Any) -> None:
-        """A request has its answer.
+        """Check that the answer to a remembered request came through this object.
 
         Raises:
-            ConversationError: the request should have come here, and did not.
+            ConversationError: it did not; the real model answered.
         """
         node = self._asked.pop(run_id, None)
         given = [
@@ -192,7 +192,7 @@ class ModelAnswers(BaseCallbackHandler):
         ]
         if node is not None and not self._passed.issuperset(given):
             raise self._unanswered(
-                f"the real chat model has answered in node {node!r}, as it is made while the graph "
-                "runs and asked with stream(): make it before, or ask it with invoke(), of which "
-                "LangGraph streams the words too"
+                f"the real chat model has answered in node {node!r}: the node creates the model "
+                "while the graph runs, and calls stream(); create the model before, or call "
+                "invoke(), whose words LangGraph streams too"
             )

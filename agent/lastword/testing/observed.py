@@ -1,4 +1,4 @@
-"""What a graph does during a turn besides speaking: the tools it calls, its state, the time."""
+"""Observes what a graph does in a turn besides speaking: tool calls, state, and time taken."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from lastword.testing.reply import ToolUse
 
 
 class ToolWatch(BaseCallbackHandler):
-    """Records the tools that a graph calls, in the order in which they start."""
+    """Records the tools that a graph calls, in the order of their start."""
 
     run_inline = True
 
@@ -30,18 +30,18 @@ class ToolWatch(BaseCallbackHandler):
         inputs: dict[str, Any] | None = None,
         **kwargs: Any,  # noqa: ARG002
     ) -> None:
-        """A tool starts."""
+        """Record a tool that starts."""
         args = {name: value for name, value in (inputs or {}).items() if _is_json(value)}
         self._used.append(ToolUse(str(serialized.get("name")), args))
 
     def take(self) -> list[ToolUse]:
-        """Return the tools that were called since the last call of this method."""
+        """Return the tools that the graph called since the last ``take``."""
         used, self._used = self._used, []
         return used
 
 
 def _is_json(value: object) -> bool:
-    """Whether the model can have given the value; LangGraph adds others, such as a runtime."""
+    """Whether the value may come from the model; LangGraph adds others, such as its runtime."""
     return isinstance(value, str | int | float | bool | list | dict | None)
 
 
@@ -57,12 +57,12 @@ async def state_at(
 
 
 class Stopwatch:
-    """Measures the time since it was made."""
+    """Measures the time since its creation."""
 
     def __init__(self) -> None:
         self._began = time.perf_counter()
 
     @property
     def seconds(self) -> float:
-        """Seconds since the stopwatch was made."""
+        """Seconds since the creation of the stopwatch."""
         return time.perf_counter() - self._began

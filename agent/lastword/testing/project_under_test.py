@@ -1,4 +1,4 @@
-"""What a project tells its tests: ``[tool.lastword.testing]`` of its pyproject.toml."""
+"""A project's settings for tests: ``[tool.lastword.testing]`` in its pyproject.toml."""
 
 from __future__ import annotations
 
@@ -11,21 +11,23 @@ from lastword.errors import SettingsError
 from lastword.project import Project, read_project
 
 ContextFactory = Callable[[Path], Mapping[str, Any]]
-"""Called once for each call with a folder of its own, which is empty and is deleted after the call;
-returns keys for the graph's context. For calls in a room they must be JSON."""
+"""Returns keys for the graph's context; for calls in a room they must be JSON.
+
+Called once for each call with a new, empty folder, which is deleted after the call.
+"""
 
 
 def no_context(_: Path) -> Mapping[str, Any]:
-    """The context of a project that names none."""
+    """The context factory of a project that names none."""
     return {}
 
 
 @dataclass(frozen=True)
 class ProjectUnderTest:
-    """What the calls of a test need to know of the project whose graph is called.
+    """What the calls of a test need to know of the project under test.
 
-    ``offline_models`` are the types, as LangChain names them in ``_llm_type``, of chat models that
-    answer by themselves, without a key or a network.
+    ``offline_models`` are the types (LangChain's ``_llm_type``) of chat models that answer without
+    a key or a network.
     """
 
     call_context: ContextFactory = no_context
@@ -36,8 +38,9 @@ def read_project_under_test(config: Path) -> ProjectUnderTest:
     """Read ``[tool.lastword.testing]`` of the pyproject.toml beside ``config``.
 
     Raises:
-        SettingsError: a value is of another kind, or ``context`` names no function that can be
-            imported. The context raises it when the project's function returns no mapping.
+        SettingsError: a value has the wrong type, or ``context`` does not name a function that can
+            be imported. ``call_context`` raises it when the project's function does not return a
+            mapping.
     """
     project = read_project(config)
     return ProjectUnderTest(

@@ -1,8 +1,8 @@
-"""The pytest plugin: a transcript is a test, and a fixture gives conversations in Python.
+"""The pytest plugin: it runs transcripts as tests, and has a fixture for conversations in Python.
 
-pytest loads it in every project in which Lastword is installed. So it imports nothing of LiveKit
-or LangGraph before a conversation runs, and every option, setting and fixture of it carries the
-product's name.
+pytest loads it in every project in which Lastword is installed. So it does not import LiveKit or
+LangGraph before a conversation runs, and the names of its options, settings and fixtures contain
+the product's name.
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ if TYPE_CHECKING:
     from lastword.testing.transcripts.transcript import Level, Transcript
 
 CASSETTE = ".cassette.yaml"
-"""As in ``lastword.testing.cassette``, which this module does not import."""
+"""The same as ``ENDING`` in ``lastword.testing.cassette``, which this module does not import."""
 FOLDER = "tests/conversations"
 LEVELS: tuple[Level, ...] = ("graph", "session", "room")
 _PLUGIN = "lastword-conversations"
 
 
 def _levels(names: str) -> list[Level]:
-    """Read the value of ``--lastword-level``: names with commas between them."""
+    """Read the value of ``--lastword-level``: names, separated by commas."""
     wanted = names.split(",")
     if unknown := [name for name in wanted if name not in LEVELS]:
         known = ", ".join(LEVELS)
@@ -52,17 +52,17 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         default=["graph"],
         metavar="LEVEL,LEVEL",
         help="graph: the graph alone (default); session: a LiveKit session, without sound; room: a "
-        "real server and real audio; with several, each conversation runs at each of them",
+        "real server and real audio; with several levels, each conversation runs at each level",
     )
     group.addoption(
         "--lastword-live",
         action="store_true",
-        help="ask the real chat model instead of taking the recorded answers",
+        help="ask the real chat model instead of using the recorded answers",
     )
     group.addoption(
         "--lastword-record",
         action="store_true",
-        help="as --lastword-live, and save the answers in cassettes",
+        help="like --lastword-live, and save the answers in cassettes",
     )
     group.addoption(
         "--lastword-repeat", type=int, default=1, metavar="N", help="run each conversation N times"
@@ -79,14 +79,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         metavar="FOLDER",
         nargs="?",
         const="",
-        help="show the nodes, edges and endings that no conversation took; with FOLDER, also "
+        help="show the nodes, edges and endings that no conversation reached; with FOLDER, also "
         "write them there as Markdown and JSON",
     )
     group.addoption(
         "--lastword-fail-under-edges",
         type=float,
         metavar="PERCENT",
-        help="fail when the conversations took fewer edges",
+        help="fail when the conversations took less than PERCENT of a graph's edges",
     )
     parser.addini(
         "lastword_conversations",
@@ -124,7 +124,7 @@ def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Col
 
 
 def _printable_names(path: Path, config: pytest.Config) -> dict[str, Any]:
-    """The names that pytest gives a file, without characters that control the terminal."""
+    """The names that pytest shows for a file, without characters that control the terminal."""
     is_inside = path.is_relative_to(config.rootpath)
     shown = path.relative_to(config.rootpath) if is_inside else path
     return {"name": one_line(path.name), "nodeid": one_line(shown.as_posix())}
@@ -134,7 +134,7 @@ class ConversationFile(pytest.File):
     """One transcript."""
 
     def collect(self) -> Iterable[pytest.Item]:
-        """Make an item for each level and each repetition."""
+        """Create an item for each level and each repetition."""
         from lastword.testing.transcripts.transcript_file import read_transcript
 
         try:
@@ -162,7 +162,7 @@ class ConversationItem(pytest.Item):
         for mark in transcript.marks:
             self.add_marker(mark)
         if level not in transcript.levels:
-            why = f"not at the level {level}: {', '.join(transcript.levels)}"
+            why = f"not at the level {level}, only at: {', '.join(transcript.levels)}"
             self.add_marker(pytest.mark.skip(reason=why))
 
     @property
@@ -173,7 +173,7 @@ class ConversationItem(pytest.Item):
 
     def runtest(self) -> None:
         """Run the conversation."""
-        done = _run(self.config).have(self.transcript, self.level)
+        done = _run(self.config).run_conversation(self.transcript, self.level)
         if not done.passed:
             raise ConversationFailed(done)
 
@@ -190,12 +190,12 @@ class ConversationItem(pytest.Item):
                 return super().repr_failure(excinfo, style)
 
     def reportinfo(self) -> tuple[Path, int, str]:
-        """File, line and title of the conversation."""
+        """Return file, line and title of the conversation."""
         return self.path, 0, one_line(self.transcript.title or self.name)
 
 
 class ConversationFailed(AssertionError):
-    """A conversation did not go as written; the message shows where."""
+    """A conversation differs from its transcript; the message shows where."""
 
     def __init__(self, done: Replayed) -> None:
         from lastword.testing.script_view import script_of
@@ -216,9 +216,9 @@ def _short(path: Path) -> Path:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, Any, Any]:
-    """Make a failure's report printable, so that no words in it control the terminal.
+    """Make the report of a failure printable, so that no text in it can control the terminal.
 
-    The words of callers and graphs may be in a graph's error, in its log, and in what it printed.
+    A graph's error, log and output may contain words of the caller and of the graph.
     """
     report = yield
     fixtures = getattr(item, "fixturenames", ())
@@ -234,8 +234,8 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, Any, Any]:
 def lastword_conversation(request: pytest.FixtureRequest) -> Conversations:
     """Run a conversation in Python, in a LiveKit session without sound; use it with ``async with``.
 
-    Its arguments: the graph's name (default: the first in ``langgraph.json``), ``metadata`` and
-    ``clock`` as in a transcript, and ``context`` with keys for the graph's runtime context.
+    Its arguments are the graph's name (default: the first in ``langgraph.json``), ``metadata`` and
+    ``clock`` as in a transcript, and ``context``: keys for the graph's runtime context.
     """
     from lastword.testing.conversation import converse
 
@@ -253,7 +253,7 @@ def lastword_conversation(request: pytest.FixtureRequest) -> Conversations:
         manner = await asyncio.to_thread(run.manner, None, loaded.name, "session", context)
         async with converse(loaded, manner, metadata=metadata, clock=clock) as begun:
             yield begun
-        run.saw(loaded.name, begun.replies)
+        run.record(loaded.name, begun.replies)
 
     return begin
 
@@ -263,7 +263,10 @@ class Hooks:
 
     @pytest.hookspec
     def pytest_lastword_context(self, transcript: Transcript | None) -> dict[str, Any]:
-        """Keys of the graph's runtime context; ``transcript`` is None for one in Python."""
+        """Return keys for the graph's runtime context.
+
+        ``transcript`` is None for a conversation in Python.
+        """
         raise NotImplementedError
 
 

@@ -1,6 +1,6 @@
 """One run of pytest: its graphs, how its conversations run, and which edges they took.
 
-Like the plugin, it imports nothing of LiveKit or LangGraph before a conversation runs.
+Like the plugin, this module does not import LiveKit or LangGraph before a conversation runs.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ class ConversationRun:
     def _is_xdist_worker(self) -> bool:
         return hasattr(self._config, "workerinput")
 
-    def have(self, transcript: Transcript, level: Level) -> Replayed:
+    def run_conversation(self, transcript: Transcript, level: Level) -> Replayed:
         """Run a conversation at ``level``."""
         from lastword.testing.replay import run_transcript
 
@@ -84,7 +84,7 @@ class ConversationRun:
             done = portal.call(stage.have, transcript, graph.name, manner)
         else:
             done = asyncio.run(run_transcript(transcript, graph, manner))
-        self.saw(graph.name, [one.reply for one in done.played], done.taken)
+        self.record(graph.name, [one.reply for one in done.played], done.taken)
         return done
 
     def graph(self, name: str | None) -> CallGraph:
@@ -103,7 +103,7 @@ class ConversationRun:
         level: Level,
         context: Mapping[str, Any] | None = None,
     ) -> Manner:
-        """How a conversation with ``graph`` is run at ``level``."""
+        """Return how to run a conversation with ``graph`` at ``level``."""
         from lastword.testing.project_under_test import read_project_under_test
         from lastword.testing.replay import Manner
 
@@ -120,10 +120,11 @@ class ConversationRun:
             judge=self._judge_of_this_run(),
         )
 
-    def saw(self, graph: str, replies: Sequence[Reply], taken: Taken | None = None) -> None:
-        """Record the edges that a conversation took; ``taken`` if it ran in another process.
+    def record(self, graph: str, replies: Sequence[Reply], taken: Taken | None = None) -> None:
+        """Record the edges that a conversation took, and warn of words that its graph forgets.
 
-        Forgotten words become warnings of pytest, which ``filterwarnings`` can turn into errors.
+        ``taken`` has the edges of a conversation that ran in another process. The warnings are
+        pytest's; ``filterwarnings`` can turn them into errors.
         """
         for words in (one for reply in replies for one in reply.forgotten):
             warnings.warn(words, stacklevel=2)
@@ -151,7 +152,7 @@ class ConversationRun:
         return self._judge
 
     def _in_room(self) -> tuple[BlockingPortal, RoomStage]:
-        """The server and the worker of this run; started on first use."""
+        """Return the server and the worker of this run of pytest; starts them on first use."""
         if self._room is None:
             from anyio.from_thread import start_blocking_portal
 
@@ -175,7 +176,7 @@ class ConversationRun:
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, node: Any, error: object) -> None:  # noqa: ARG002 - xdist's
-        """Take over the edges that a process of xdist recorded."""
+        """Collect the edges that a process of xdist recorded."""
         from lastword.testing.coverage import Taken
 
         for graph, text in getattr(node, "workeroutput", {}).get(_TAKEN, {}).items():
@@ -183,7 +184,7 @@ class ConversationRun:
 
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
-        """Close the room; a process of xdist hands over the edges that it recorded."""
+        """Stop server and worker; in a process of xdist, send its edges to the main process."""
         self._around.close()
         if not self._covers:
             return
@@ -204,7 +205,7 @@ class ConversationRun:
         percent = self._config.getoption("--lastword-fail-under-edges")
         if percent is not None:
             found = [line for each in self._coverages for line in each.under(percent)]
-            self._is_under = [line.partition(";")[0] for line in found]  # the table names them
+            self._is_under = [line.partition(";")[0] for line in found]  # the table names the edges
             if self._is_under and session.exitstatus == pytest.ExitCode.OK:
                 session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
@@ -226,12 +227,16 @@ class ConversationRun:
 
         loaded = self.graph(name)
         if not isinstance(loaded.graph, Pregel):
-            raise BrokenGraph(name, type(loaded.graph).__name__, "it is not in this process")
+            raise BrokenGraph(
+                name,
+                type(loaded.graph).__name__,
+                "it does not run in this process, so its coverage cannot be measured",
+            )
         endings = declared_endings(self._graphs_config).get(name, ())
         return shape_of(name, loaded.graph, loaded.policy, endings)
 
     def coverages(self) -> list[Coverage]:
-        """The coverage of every graph in ``langgraph.json``."""
+        """Return the coverage of every graph in ``langgraph.json``."""
         from lastword.graphs_config import graph_specs
         from lastword.testing.coverage import Coverage
 

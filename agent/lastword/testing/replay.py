@@ -1,4 +1,4 @@
-"""Replays a transcript at one of the levels, and says what did not go as it is written."""
+"""Replays a transcript at one of the levels, and reports where the call differs from it."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ from lastword.testing.wording import heard_until
 
 @dataclass(frozen=True)
 class Played:
-    """One exchange of a conversation, as it went."""
+    """One replayed exchange of a conversation, with its result."""
 
     exchange: Exchange
     reply: Reply
@@ -50,21 +50,21 @@ class Played:
 
 @dataclass
 class Replayed:
-    """A conversation that was had."""
+    """A replayed conversation."""
 
     transcript: Transcript
     level: Level
     played: list[Played] = field(default_factory=list)
     call: WholeCall | None = None
-    """None: it broke off."""
+    """None: the replay broke off."""
     faults: list[Fault] = field(default_factory=list)
-    """Everything that is wrong, in the order of the file."""
+    """All faults, in the order of the file."""
     taken: Taken | None = None
-    """What the graph took, when it ran in another process."""
+    """The edges that the graph took, when it ran in another process."""
 
     @property
     def passed(self) -> bool:
-        """Whether all went as it is written."""
+        """Whether the conversation matches its transcript."""
         return not self.faults
 
 
@@ -75,9 +75,9 @@ Show = Callable[[Played], Awaitable[None]]
 class Manner:
     """How conversations are replayed.
 
-    ``live``: the real chat model answers; ``record``: it does, and its answers are kept.
-    ``context`` has keys of the graph's own context; they win over those that ``project`` gives.
-    ``judge`` is told what the agent has said and what was meant, and says what is wrong, "" for
+    ``live``: the real chat model answers; ``record``: it answers, and the answers are saved.
+    ``context`` has keys for the graph's own context; they override those of ``project``.
+    ``judge`` is called with the agent's words and the intent, and returns what is wrong; "" means
     nothing.
     """
 
@@ -90,28 +90,28 @@ class Manner:
     judge: Callable[[str, str], Awaitable[str]] | None = None
 
     async def call_context(self, folder: Path) -> Mapping[str, Any]:
-        """The keys for one call; ``folder`` is empty and is the call's own."""
+        """Return the context keys for one call; ``folder`` is empty and belongs to this call."""
         return {**await asyncio.to_thread(self.project.call_context, folder), **self.context}
 
 
 async def run_transcript(
     transcript: Transcript, graph: CallGraph, manner: Manner | None = None, show: Show | None = None
 ) -> Replayed:
-    """Run a conversation in this process: at the level ``graph`` or ``session``.
+    """Replay a conversation in this process, at the level ``graph`` or ``session``.
 
     Args:
         transcript: the conversation.
         graph: the graph and its policy.
-        manner: how it is run; default: with the graph alone.
-        show: called with every exchange when it is over.
+        manner: how to replay it; default: at the level ``graph``.
+        show: called with every exchange after it is over.
 
     Raises:
-        TranscriptError, MetadataError, MissingExtra: as ``had``.
+        TranscriptError, MetadataError, MissingExtra: as ``open_conversation``.
     """
     manner = manner or Manner()
     done = Replayed(transcript, manner.level)
-    async with had(transcript, graph, manner) as (call, answers):
-        await _Conversation(done, answers, manner, show).have(call)
+    async with open_conversation(transcript, graph, manner) as (call, answers):
+        await _Conversation(done, answers, manner, show).run(call)
         done.call = WholeCall([one.reply for one in done.played], call.end, call.hang_ups)
     if done.passed:
         done.faults += check_call(transcript, done.call)
@@ -119,14 +119,14 @@ async def run_transcript(
 
 
 @asynccontextmanager
-async def had(
+async def open_conversation(
     transcript: Transcript, graph: CallGraph, manner: Manner
 ) -> AsyncIterator[tuple[CallDriver, ModelAnswers]]:
-    """A call for a conversation, with its clock, its models' answers and its context.
+    """Open the call of a conversation, with its clock, model answers and context.
 
     Raises:
-        TranscriptError: its cassette cannot be read.
-        MetadataError: its metadata is no dispatch's.
+        TranscriptError: the cassette cannot be read.
+        MetadataError: the transcript's metadata is not valid metadata of a dispatch.
     """
     cassette = await asyncio.to_thread(cassette_of, transcript, manner)
     answers = answers_of(cassette, manner)
@@ -150,10 +150,10 @@ async def had(
 def as_written(
     transcript: Transcript, answers: ModelAnswers, models: Sequence[BaseChatModel]
 ) -> Iterator[None]:
-    """Give this process the clock of a transcript, and its chat models the answers.
+    """Set this process's clock to the transcript's, and let ``answers`` answer for its chat models.
 
     Raises:
-        MissingExtra: it has a clock, and what moves the process's time is not installed.
+        MissingExtra: the transcript has a clock, and ``time-machine`` is not installed.
     """
     with ExitStack() as around:
         around.enter_context(asking(answers, models))
@@ -166,7 +166,7 @@ def as_written(
 
 
 def answers_of(cassette: Cassette | None, manner: Manner) -> ModelAnswers:
-    """What answers the questions of a conversation that is had in this manner."""
+    """Return the model answers for a conversation that is replayed in this manner."""
     return ModelAnswers(
         cassette,
         records=manner.record,
@@ -176,7 +176,7 @@ def answers_of(cassette: Cassette | None, manner: Manner) -> ModelAnswers:
 
 
 class _Conversation:
-    """A conversation that is being had."""
+    """A conversation that is being replayed."""
 
     def __init__(
         self, done: Replayed, answers: ModelAnswers, manner: Manner, show: Show | None
@@ -186,8 +186,8 @@ class _Conversation:
         self._answers = answers
         self._manner = manner
 
-    async def have(self, call: CallDriver) -> None:
-        """Have it to its end, or to the first thing that goes wrong."""
+    async def run(self, call: CallDriver) -> None:
+        """Replay it to its end, or to the first exchange with a fault."""
         exchanges = self._done.transcript.exchanges
         nexts = [*(one.trigger for one in exchanges[1:]), None]
         for number, (exchange, after) in enumerate(zip(exchanges, nexts, strict=True)):
@@ -207,10 +207,10 @@ class _Conversation:
             if is_first:
                 reply = await call.open(cut)
             elif trigger is None:
-                why = "the agent has had its turn; the caller must do something first"
+                why = "two agent turns in a row: the caller must do something in between"
                 faults.append(Fault(exchange.line, "agent", why))
-            elif call.end is not None and not self._was_said_over(trigger):
-                why = f"the call was over before this, ended by {call.end.ended_by}"
+            elif call.end is not None and not self._interrupts_ending(trigger):
+                why = f"the call ended before this turn, ended by {call.end.ended_by}"
                 faults.append(Fault(exchange.line, "ended", f"{why}: {call.end.reason}"))
             else:
                 reply = await call.take(trigger, cut)
@@ -230,15 +230,15 @@ class _Conversation:
         if self._show is not None:
             await self._show(played)
 
-    def _was_said_over(self, trigger: Trigger) -> bool:
-        """Whether it belongs to the exchange in which the call ended."""
+    def _interrupts_ending(self, trigger: Trigger) -> bool:
+        """Whether ``trigger`` belongs to the exchange in which the call ended."""
         before = self._done.played[-2:-1]
         over = isinstance(trigger, CallerSays | HangsUp) and trigger.over is not None
         return over and not (before and before[0].reply.is_over)
 
 
 async def intent_faults(manner: Manner, expected: AgentTurn, reply: Reply) -> list[Fault]:
-    """What the judge, if there is one, finds wrong with an answer."""
+    """Return what the judge, if there is one, finds wrong with an answer."""
     if manner.judge is None or expected.intent is None:
         return []
     why = await manner.judge(reply.said, expected.intent)
@@ -246,12 +246,12 @@ async def intent_faults(manner: Manner, expected: AgentTurn, reply: Reply) -> li
 
 
 def not_said(error: NotSaid, at: Cut | Exchange) -> Fault:
-    """The fault of a turn that was to come over words that were not said."""
+    """The fault of an interruption after words that the agent did not say."""
     return Fault(at.line, "over", str(error), error.words, error.said)
 
 
 def model_faults(answers: ModelAnswers, exchange: Exchange) -> list[Fault]:
-    """Questions to a model without an answer, and answers without a question."""
+    """Return faults for model requests without an answer, and for answers without a request."""
     line = exchange.expected.line if exchange.expected else exchange.line
     missing = [Fault(line, "model", why) for why in answers.missing]
     answers.missing.clear()
@@ -261,18 +261,19 @@ def model_faults(answers: ModelAnswers, exchange: Exchange) -> list[Fault]:
 
 
 def unasked(number: int, line: int) -> Fault:
-    """The fault of so many answers that no model was asked for."""
-    what = "is one more answer" if number == 1 else f"are {number} more answers"
-    return Fault(line, "model", f"there {what} than questions to the model")
+    """The fault of ``number`` model answers that no request has used."""
+    what = "answer was" if number == 1 else "answers were"
+    why = f"{number} model {what} not used: the graph asked its model less often"
+    return Fault(line, "model", why)
 
 
 def cassette_of(transcript: Transcript, manner: Manner) -> Cassette | None:
-    """The cassette of a transcript, a new one when its answers are recorded; None: it has none.
+    """Return the cassette of a transcript, an empty one for recording; None: there is none.
 
     Raises:
-        TranscriptError: it cannot be read.
+        TranscriptError: the cassette cannot be read.
     """
-    if not transcript.path.name:  # it is in no file
+    if not transcript.path.name:  # the transcript is not in a file
         return None
     path = cassette_path(transcript.path)
     if manner.record:

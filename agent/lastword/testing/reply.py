@@ -1,4 +1,4 @@
-"""What came of one exchange of a conversation, at whatever level it was had."""
+"""The result of one exchange of a conversation; the same types at every level."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from lastword.testing.forgotten_words import ForgottenWords
 
 
 class ToolUse(NamedTuple):
-    """A tool that the graph has called, and its arguments."""
+    """A tool that the graph called, and its arguments."""
 
     name: str
     args: Mapping[str, Any]
@@ -21,7 +21,10 @@ class ToolUse(NamedTuple):
 
 @dataclass(frozen=True)
 class End:
-    """How a call was ended; ``source`` is where the graph's decision came from, if it was its."""
+    """How a call ended.
+
+    ``source`` is where the graph's decision came from; None when the graph did not end the call.
+    """
 
     ended_by: EndedBy
     reason: str
@@ -31,34 +34,34 @@ class End:
 
 @dataclass(frozen=True)
 class Reply:
-    """The agent's answer to what the caller did, and what the graph did for it."""
+    """The agent's answer to what the caller did, and what the graph did to give it."""
 
     said: str = ""
-    """What the caller has heard of it."""
+    """The words that the caller heard."""
     heard: str | None = None
-    """What a recogniser has made of the caller's words; None where nothing is really heard."""
+    """What the STT recognised; None at the levels without audio."""
     nodes: Sequence[str] = ()
     tools: Sequence[ToolUse] = ()
     state: Mapping[str, Any] | None = None
-    """The graph's state after it; None where it cannot be seen."""
+    """The graph's state after the answer; None where it cannot be read."""
     end: End | None = None
-    """The end that was decided in it; the caller may still have called it off afterwards."""
+    """The ending decided in this exchange; the caller may have cancelled it afterwards."""
     is_over: bool = False
-    """The line is down."""
+    """Whether the line is down."""
     seconds: float = 0.0
     """How long the caller waited for the answer."""
     forgotten: Sequence[ForgottenWords] = field(default=(), compare=False)
-    """Words that were spoken but are in no message; () where the graph's state cannot be seen."""
+    """Words that were spoken but are in no message; () where the graph's state cannot be read."""
     result: RunResult[Any] | None = field(default=None, compare=False)
-    """LiveKit's record of the turn; None where there is no session, or where it keeps none."""
+    """LiveKit's result of the turn; None where there is no session, or no result."""
 
 
 @dataclass(frozen=True)
 class WholeCall:
-    """What is known of a call when a conversation is over."""
+    """What is known of a call at the end of a conversation."""
 
     replies: Sequence[Reply]
     end: End | None
-    """How it ended; None: it was still open."""
+    """How the call ended; None: it is still open."""
     hang_ups: int
-    """How often a line was taken down."""
+    """How often the line was taken down."""

@@ -1,4 +1,4 @@
-"""A conversation as a script to read: who said what, and where it went wrong."""
+"""A replayed conversation as a readable script: its turns in order, and its faults."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ _HERE = ">"
 
 
 def script_of(done: Replayed) -> list[str]:
-    """The conversation line by line, printable; a wrong one is marked, and says what was expected.
+    """Return the conversation as printable lines; a turn with a fault is marked and explained.
 
-    What somebody has said stays on its line.
+    Spoken words never span several lines.
     """
     lines: list[str] = []
     for played in done.played:
         lines += _exchange(played)
-    told = {id(fault) for played in done.played for fault in played.faults}
+    shown = {id(fault) for played in done.played for fault in played.faults}
     for fault in done.faults:
-        if id(fault) not in told:
+        if id(fault) not in shown:
             lines += _fault(fault)
     exchanges = list(done.transcript.exchanges)
     reached = {played.exchange.line for played in done.played}
@@ -42,7 +42,7 @@ def script_of(done: Replayed) -> list[str]:
 
 
 def told(trigger: Trigger) -> tuple[str, str]:
-    """Who does something, and what, in words."""
+    """Return the name of the acting side ("caller" or "line"), and its action in words."""
     match trigger:
         case CallerSays(caller=words, over=None):
             return "caller", words

@@ -1,4 +1,4 @@
-"""A call's clock that a test sets."""
+"""A clock for a call; the test moves its time."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from heapq import heappop, heappush
 from itertools import count
 
 SETTLE_TURNS = 50
-"""Turns of the event loop in which code that was woken has done what it does without waiting for
-anything outside of the loop."""
+"""Iterations of the event loop; enough for woken code to run until it waits for something outside
+of the loop."""
 
 
 class VirtualClock:
-    """Implements ``lastword.clock.Clock``; time passes only when a test says so. Starts at 0.
+    """Implements ``lastword.clock.Clock``; only the test moves its time, which starts at 0.
 
-    Code that waits for something else than this clock (a thread, a file, a graph's model) must be
-    awaited by the test; the clock waits for the event loop alone.
+    The clock waits for the event loop only. The test must itself await code that waits for anything
+    else (a thread, a file, a graph's model).
     """
 
     def __init__(self) -> None:
@@ -29,14 +29,14 @@ class VirtualClock:
         return self._now
 
     def call_at(self, when: float, callback: Callable[[], object], /) -> _VirtualTimer:
-        """Call ``callback`` once, when a test has moved the clock to the time ``when``."""
+        """Call ``callback`` once, when the test moves the clock to ``when`` or later."""
         timer = _VirtualTimer(callback)
         heappush(self._timers, (when, next(self._order), timer))
         return timer
 
     @property
     def next_at(self) -> float | None:
-        """When the next timer is due, in seconds; None: there is no timer."""
+        """The time of the next timer in seconds; None: there is no timer."""
         while self._timers and self._timers[0][2].callback is None:
             heappop(self._timers)
         return self._timers[0][0] if self._timers else None
@@ -46,7 +46,7 @@ class VirtualClock:
         await self.advance_to(self._now + seconds)
 
     async def advance_to(self, when: float) -> None:
-        """Let time pass until ``when``; each timer is called at its own time, in order.
+        """Let time pass until ``when``; each timer is called at the time it is due, in order.
 
         The event loop settles before the first timer and after each one.
         """
@@ -58,9 +58,9 @@ class VirtualClock:
         self._now = max(self._now, when)
 
     async def leap_to(self, when: float) -> None:
-        """Set the clock to ``when``; timers due before are called at ``when``, in order.
+        """Set the clock to ``when``; timers due until then are called at ``when``, in order.
 
-        To a call it is as if the process had been stopped meanwhile.
+        For a call this looks as if the process had been suspended.
         """
         await settle()
         self._now = max(self._now, when)
@@ -80,11 +80,11 @@ class _VirtualTimer:
         self.callback: Callable[[], object] | None = callback
 
     def cancel(self) -> None:
-        """Do not call the callback."""
+        """Cancel the timer: its callback is not called."""
         self.callback = None
 
 
 async def settle() -> None:
-    """Let the tasks of the event loop run until they wait for something outside of it."""
+    """Let the tasks of the event loop run until they wait for something outside of the loop."""
     for _ in range(SETTLE_TURNS):
         await asyncio.sleep(0)

@@ -1,4 +1,4 @@
-"""Compares words as people do: case, punctuation and spacing do not count (pure)."""
+"""Compares texts by their words, without case, punctuation and spacing. Pure code."""
 
 from __future__ import annotations
 
@@ -6,21 +6,21 @@ import re
 from collections.abc import Sequence
 
 ANY = "..."
-"""Stands for any words, or any nodes."""
+"""The placeholder for any words or any nodes."""
 _CURLY = "\N{RIGHT SINGLE QUOTATION MARK}"
 _UNSPACED = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff"
-"""Thai, Lao, Burmese, Khmer, Japanese and Chinese: no spaces, so each sign counts as a word."""
+"""Thai, Lao, Burmese, Khmer, Japanese and Chinese: no spaces, so each character is a word."""
 _LETTER = rf"[^\W_{_UNSPACED}]"
 _WORD = re.compile(rf"[{_UNSPACED}]|{_LETTER}+(?:['{_CURLY}]{_LETTER}+)*")
 
 
 def words_of(text: str) -> list[str]:
-    """The words of a text, in a form in which they can be compared."""
+    """Return the words of a text, normalised for comparison."""
     return [word.replace(_CURLY, "'") for word in _WORD.findall(text.casefold())]
 
 
 def find_words(words: Sequence[str], text: Sequence[str], start: int = 0) -> int:
-    """Where ``words`` stand in ``text``, one after the other; -1: nowhere."""
+    """Return the index in ``text`` at which ``words`` begin, from ``start`` on; -1: nowhere."""
     for at in range(start, len(text) - len(words) + 1):
         if list(text[at : at + len(words)]) == list(words):
             return at
@@ -28,14 +28,14 @@ def find_words(words: Sequence[str], text: Sequence[str], start: int = 0) -> int
 
 
 def contains(text: str, words: str) -> bool:
-    """Whether ``words`` are in ``text``."""
+    """Whether ``text`` contains ``words``, adjacent and in order."""
     return find_words(words_of(words), words_of(text)) >= 0
 
 
 def fits(pattern: Sequence[str], items: Sequence[str]) -> bool:
-    """Whether ``items`` are those of ``pattern``, where ``ANY`` stands for any number of them."""
+    """Whether ``items`` match ``pattern``, in which ``ANY`` stands for any number of items."""
     reached = {0}
-    """So many items the pattern may have taken so far."""
+    """The possible numbers of items that the pattern has matched so far."""
     for one in pattern:
         if one == ANY:
             reached = set(range(min(reached), len(items) + 1))
@@ -47,7 +47,7 @@ def fits(pattern: Sequence[str], items: Sequence[str]) -> bool:
 
 
 def same_words(pattern: str, text: str) -> bool:
-    """Whether ``text`` says what ``pattern`` says; "..." in it stands for any words."""
+    """Whether ``text`` has the words of ``pattern``, in which "..." stands for any words."""
     parts = [words_of(part) for part in re.split(r"\.\.\.|…", pattern)]
     said, at = words_of(text), 0
     for number, part in enumerate(parts):
@@ -62,7 +62,7 @@ def same_words(pattern: str, text: str) -> bool:
 
 
 def heard_until(text: str, words: str) -> str | None:
-    """``text`` up to the end of ``words``; None: they are not in it."""
+    """Return ``text`` up to the end of ``words``; None when it does not contain them."""
     found = [match.span() for match in _WORD.finditer(text.casefold())]
     if len(text.casefold()) != len(text):
         found = [match.span() for match in _WORD.finditer(text)]

@@ -1,1 +1,1 @@
-"""Implementations of LiveKit's and Lastword's interfaces without sound, for tests."""
+"""Fakes for tests: LiveKit's and Lastword's interfaces, implemented without audio devices."""

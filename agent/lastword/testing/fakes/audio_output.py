@@ -1,4 +1,4 @@
-"""A TTS, an audio output and a text output without sound; the test decides what is played when."""
+"""A fake TTS, audio output and text output; the test decides what is played, and when."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ WORD_SECONDS = 0.1
 
 
 class FakeTTS(tts.TTS[Any]):
-    """A TTS that speaks each word as 0.1 s of silence; ``texts`` has what it was given."""
+    """A TTS that speaks each word as 0.1 s of silence; ``texts`` has the texts it was given."""
 
     def __init__(self) -> None:
         super().__init__(
@@ -44,8 +44,8 @@ class _Silence(tts.ChunkedStream):
 class FakeAudioOutput(io.AudioOutput):
     """An audio output that plays each segment at once, or holds it while ``hold`` is set.
 
-    A held segment is captured (``captured`` is set) and waits for ``play`` or ``release``. When it
-    is interrupted before that, ``played_text`` is reported as the text that was played.
+    ``captured`` is set when a held segment is complete; it then waits for ``play`` or ``release``.
+    If it is interrupted before, ``played_text`` is reported as the text that was played.
     """
 
     def __init__(self) -> None:
@@ -69,7 +69,7 @@ class FakeAudioOutput(io.AudioOutput):
         self._seconds += frame.duration
 
     def flush(self) -> None:
-        """End the segment; plays it unless ``hold`` is set."""
+        """End the segment, and play it unless ``hold`` is set."""
         super().flush()
         if self._segment_open:
             self.captured.set()
@@ -82,7 +82,7 @@ class FakeAudioOutput(io.AudioOutput):
             self._finish(interrupted=True, transcript=self.played_text)
 
     def release(self) -> None:
-        """Clear ``hold``, and play a segment that was held."""
+        """Clear ``hold``, and play the held segment."""
         self.hold = False
         if self.captured.is_set():
             self.play()
@@ -123,7 +123,7 @@ class FakeTextOutput(io.TextOutput):
         self.text = ""
 
     async def until(self, letters: str) -> None:
-        """Wait until ``text`` without its white space is ``letters``."""
+        """Wait until ``text`` without white space equals ``letters``."""
         while "".join(self.text.split()) != letters:
             self._changed.clear()
             await self._changed.wait()

@@ -1,4 +1,4 @@
-"""A call's events, kept so that a test can read them and wait for them."""
+"""Records a call's events, so that a test can read them and wait for them."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from lastword.events import Event, EventStream, log_event
 
 
 class RecordingEvents(EventStream):
-    """A stream that keeps its events; it also logs them, as a worker does.
+    """An event stream that records its events; it also logs them, as a worker does.
 
     Attributes:
         recorded: the events so far, in order.
-        times: when each was emitted, in seconds of the event loop's clock.
+        times: when each event was emitted, in seconds on the event loop's clock.
     """
 
     def __init__(self) -> None:
@@ -38,11 +38,11 @@ class RecordingEvents(EventStream):
         return [event["event"] for event in self.recorded]
 
     def named(self, name: str) -> list[Mapping[str, Any]]:
-        """The events of that name so far."""
+        """Return the events named ``name`` so far."""
         return [cast("Mapping[str, Any]", one) for one in self.recorded if one["event"] == name]
 
     def last(self, name: str) -> int | None:
-        """The position of the last event of that name in ``recorded``; None: there is none."""
+        """Return the index in ``recorded`` of the last event named ``name``, or None."""
         return max((at for at, one in enumerate(self.names) if one == name), default=None)
 
     async def until(self, name: str, *, times: int = 1) -> Mapping[str, Any]:

@@ -1,4 +1,4 @@
-"""A streaming STT without sound: the test sends its events."""
+"""A fake streaming STT: the test sends its events."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ ENGLISH = LanguageCode("en")
 class FakeSTT(stt.STT[None]):
     """A streaming STT that recognises what the test sends it, interim results included.
 
-    Events that are sent before a stream is open arrive when it opens. A flush, which LiveKit asks
-    for before it closes a session, is answered with an empty final transcript.
+    Events sent before a stream is open arrive when it opens. A flush, which LiveKit requests before
+    it closes a session, is answered with an empty final transcript.
     """
 
     def __init__(self) -> None:
@@ -37,7 +37,7 @@ class FakeSTT(stt.STT[None]):
         self.events: utils.aio.Chan[SpeechEvent] = utils.aio.Chan()
 
     def hear(self, kind: SpeechEventType, words: str = "") -> None:
-        """Send one event; ``words`` are for the three kinds of transcript."""
+        """Send one event; ``words`` are only for the three kinds of transcript."""
         self.events.send_nowait(_event(kind, words))
 
     def hear_turn(self, words: str) -> None:
@@ -52,7 +52,7 @@ class FakeSTT(stt.STT[None]):
         language: NotGivenOr[str] = NOT_GIVEN,  # noqa: ARG002 - LiveKit's
         conn_options: APIConnectOptions = DEFAULT_API_CONNECT_OPTIONS,
     ) -> stt.RecognizeStream:
-        """Open a stream; the events go to it."""
+        """Open a stream, which gets the events."""
         return _FakeStream(self, conn_options)
 
     async def _recognize_impl(
@@ -62,11 +62,11 @@ class FakeSTT(stt.STT[None]):
         language: NotGivenOr[str] = NOT_GIVEN,
         conn_options: APIConnectOptions = DEFAULT_API_CONNECT_OPTIONS,
     ) -> SpeechEvent:
-        raise NotImplementedError("FakeSTT only streams")
+        raise NotImplementedError("FakeSTT only supports streaming: use stream()")
 
 
 def fake_voices(fake_stt: FakeSTT, *, preemptive: bool, preemptive_tts: bool = False) -> Voices:
-    """Voices with ``fake_stt``, whose end of speech is the end of the turn; they have no TTS."""
+    """Create voices with ``fake_stt`` and no TTS; its end of speech is the end of the turn."""
     turn_handling = TurnHandlingOptions(
         turn_detection="stt",
         endpointing={"min_delay": 0, "max_delay": 0},

@@ -1,1 +1,1 @@
-"""The levels at which a conversation is run: the graph alone, a LiveKit session, a real room."""
+"""The levels at which a conversation runs: the graph alone, a LiveKit session, a real room."""

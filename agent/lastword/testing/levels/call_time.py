@@ -1,4 +1,4 @@
-"""How far the clock of a call moves for a turn in which time passes."""
+"""Moves the clock of a call for turns in which time passes."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ Timed = Silence | LimitNear | TimeUp | Keypad
 
 
 async def pass_time(turn: Timed, on: SessionCall) -> None:
-    """Move the clock until the call acts: it tells the graph of something, or ends.
+    """Move the clock until the call acts: it gives the graph a call event, or begins to end.
 
     Raises:
-        ConversationError: the call does something else in that time than the turn says.
+        ConversationError: the call does not do what the turn says in that time.
     """
     already = len(on.events.recorded)
 
@@ -43,12 +43,12 @@ async def pass_time(turn: Timed, on: SessionCall) -> None:
 
 
 def acts_in(events: Sequence[Event]) -> Sequence[Event]:
-    """What a call did by itself: told the graph of something, or began to end."""
+    """Return what a call did by itself: it gave the graph a call event, or began to end."""
     return [event for event in events if event["event"] in ("graph_told", "ending")]
 
 
 def silence_seconds(turn: Silence, policy: CallPolicy) -> float:
-    """How long nobody says anything; without a number in the turn: until the worker acts."""
+    """The seconds of silence; a turn without a number uses the policy's ``silence_timeout``."""
     has_number = "silence" in turn.model_fields_set
     return turn.silence if has_number else policy.silence_timeout or turn.silence
 
@@ -65,7 +65,9 @@ async def _until(acts: Callable[[], Sequence[Event]], on: SessionCall, end: floa
 
 def _duration(policy: CallPolicy) -> float:
     if policy.max_duration is None:
-        raise ConversationError("calls of this graph may last for ever")
+        raise ConversationError(
+            "the graph's CallPolicy has no max_duration: remove this turn, or set max_duration"
+        )
     return policy.max_duration
 
 
@@ -99,10 +101,10 @@ def _why_not(turn: Timed, policy: CallPolicy) -> str:
                 f"the policy's silence_timeout is {policy.silence_timeout}"
             )
         case Keypad(keypad=keys):
-            return f"the graph is not told of the keys {keys!r}"
+            return f"the graph gets no event for the keys {keys!r}"
         case LimitNear(limit_near=seconds):
             return (
-                f"the graph is not told that {seconds:g} seconds are left: it is told once, "
+                f"the graph gets no event with {seconds:g} seconds left: it gets one only, "
                 f"and the policy's limit_warning is {policy.limit_warning:g}"
             )
         case TimeUp():

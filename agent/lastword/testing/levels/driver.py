@@ -1,4 +1,4 @@
-"""Drives a call turn by turn; what the call makes of each turn is the product's own decision."""
+"""Drives a call turn by turn; the product's own code decides how the call reacts."""
 
 from __future__ import annotations
 
@@ -34,12 +34,12 @@ from lastword.testing.transcripts.transcript import (
 from lastword.testing.wording import heard_until
 
 _RESULT_SECONDS = 5.0
-"""LiveKit has as long to complete its result of a turn whose call is over."""
+"""Longest wait for LiveKit's result of a turn after its call is over."""
 _LEFT = CallEnd("caller", "caller_hung_up")
 
 
 class NotSaid(Exception):
-    """The caller was to speak over words that the agent has not said."""
+    """The caller should interrupt the agent after words that the agent did not say."""
 
     def __init__(self, words: str, said: str) -> None:
         super().__init__(f"the agent did not say {words!r}")
@@ -48,7 +48,7 @@ class NotSaid(Exception):
 
 
 class CallDriver:
-    """A call in which the caller does one thing after the other; make it with ``driven_call``."""
+    """A call in which the caller acts turn by turn; create it with ``driven_call``."""
 
     def __init__(self, on: SessionCall) -> None:
         self._on = on
@@ -61,7 +61,7 @@ class CallDriver:
 
     @property
     def end(self) -> End | None:
-        """How the call has ended; None: it has not."""
+        """How the call ended; None while it is open."""
         return end_of(self._on.events.recorded)
 
     @property
@@ -70,13 +70,14 @@ class CallDriver:
         return self._on.line.removals
 
     async def open(self, cut: Cut | None) -> Reply:
-        """The call is connected; an agent who speaks first does so.
+        """Connect the call; return the agent's opening if the agent speaks first.
 
-        ``cut`` is what happens next, if it happens over the answer: the reply is what the caller
-        has heard until then. A goodbye over a farewell changes nothing, and is over with it.
+        ``cut`` is the next turn, if it interrupts this answer: the reply then has what the caller
+        heard until the interruption. A goodbye over a farewell changes nothing: the whole farewell
+        is played, and both turns end with it.
 
         Raises:
-            NotSaid: ``cut`` was to happen over words that the agent did not say.
+            NotSaid: the agent did not say the words after which ``cut`` should interrupt it.
         """
         self._begin(cut)
         self._on.may_open.set()
@@ -87,14 +88,14 @@ class CallDriver:
         return await self._answer(self._on.opening, cut)
 
     async def take(self, trigger: Trigger, cut: Cut | None) -> Reply:
-        """Something happens, and the agent answers it.
+        """Do what ``trigger`` says, and return the agent's answer.
 
         Raises:
             NotSaid: as in ``open``.
-            ConversationError: it cannot happen in such a call.
+            ConversationError: the policy of the call makes ``trigger`` impossible.
         """
         pending, self._pending = self._pending, None
-        if pending is not None:  # said over a farewell that it has stopped
+        if pending is not None:  # the caller's words stopped a farewell
             if cut is None:
                 self._on.loudspeaker.release()
             return await self._answered(pending, cut)
@@ -117,12 +118,12 @@ class CallDriver:
                 return await self._time_passes(trigger, cut)
 
     async def aclose(self) -> None:
-        """Leave the call."""
+        """End the call, if it is still open."""
         self._call.end(CallEnd("operator", "conversation_over"))
         await self._on.running
 
     async def _time_passes(self, turn: Timed, cut: Cut | None) -> Reply:
-        """Move the clock, and hear what the call does by itself."""
+        """Move the clock, and return what the call does by itself."""
         began = self._on.clock.time()
         with self._on.speeches() as speeches:
             await pass_time(turn, self._on)
@@ -132,7 +133,7 @@ class CallDriver:
                 event["event"] == "ending" and event["source"] == "limit" for event in self._on.news
             )
             reply = await self._answer(speech.speech_handle, cut, runs=not by_limit)
-        else:  # a limit's farewell without a word
+        else:  # a limit ended the call without spoken words
             await self._on.come_to_the_end()
             reply = await self._reply(None)
         if isinstance(turn, Silence) and cut is None and not reply.is_over:
@@ -140,7 +141,7 @@ class CallDriver:
         return reply
 
     async def _rest_of(self, turn: Silence, began: float) -> None:
-        """The caller says nothing after the answer either, for the rest of the turn's seconds."""
+        """Let the caller stay silent after the answer too, for the rest of the turn's seconds."""
         seconds = silence_seconds(turn, self._on.policy)
         await self._on.clock.advance_to(began + seconds)
         if len(acts_in(self._on.news)) > 1:
@@ -150,13 +151,13 @@ class CallDriver:
             )
 
     def _begin(self, cut: Cut | None) -> None:
-        """A new exchange begins; an answer that is to be cut is held."""
+        """Begin a new exchange; with ``cut`` the answer is held, so that it can be interrupted."""
         self._on.begin_exchange()
         self._on.hold_answer(cut is not None)
         self._watch = Stopwatch()
 
     async def _answer(self, answer: Awaitable[Any], cut: Cut | None, *, runs: bool = True) -> Reply:
-        """The agent's answer, as far as the caller hears it; ``runs``: the graph gives it."""
+        """Return the answer as far as the caller hears it; ``runs``: it comes from a graph run."""
         return await self._answered(asyncio.ensure_future(_settled(answer)), cut, runs=runs)
 
     async def _answered(
@@ -187,7 +188,7 @@ class CallDriver:
     async def _cut(
         self, pending: asyncio.Future[Any], pointer: RunPointer | None, cut: Cut, over: str
     ) -> Reply:
-        """Do what happens while the answer is held."""
+        """Interrupt the held answer as ``cut`` says."""
         loudspeaker, said = self._on.loudspeaker, self._on.subtitles.text.strip()
         heard = heard_until(said, over)
         if heard is None:
@@ -199,7 +200,7 @@ class CallDriver:
             self._call.end(_LEFT)
             await self._on.running
             reply = replace(await self._reply(pointer), said=heard)
-            # leaving is the caller's next turn; only a farewell is the end of the call itself
+            # hanging up is the next turn, so this one has no end unless it was a farewell
             return reply if is_ending else replace(reply, end=None, is_over=False)
         if is_ending:
             return await self._speak_over(cut.understood, pointer)
@@ -208,7 +209,7 @@ class CallDriver:
         return await self._reply(pointer)
 
     async def _speak_over(self, words: str, pointer: RunPointer | None) -> Reply:
-        """The caller says something over a farewell; what that does is the call's decision."""
+        """Let the caller speak over a farewell; the call decides what that changes."""
         understood = asyncio.Event()
 
         def heard(event: Any) -> None:
@@ -229,7 +230,7 @@ class CallDriver:
                 reply = replace(reply, said=self._on.loudspeaker.played_text)
                 await self._on.events.until("agent_said", times=spoken + 1)
                 self._begin(cut=None)
-                self._on.hold_answer(hold=True)  # it may be spoken over too: ``take`` knows
+                self._on.hold_answer(hold=True)  # it may be interrupted too; ``take`` decides
                 speech = (await speeches.get()).speech_handle
                 self._pending = asyncio.ensure_future(_settled(speech))
         finally:
@@ -277,7 +278,7 @@ async def driven_call(
                 yield driver
             except (asyncio.CancelledError, KeyboardInterrupt, SystemExit):
                 raise
-            except BaseException as error:  # noqa: BLE001 - raised below, outside of the group
+            except BaseException as error:  # noqa: BLE001 - re-raised outside of the group
                 failure = error
             await driver.aclose()
     finally:

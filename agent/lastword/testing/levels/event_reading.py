@@ -1,4 +1,4 @@
-"""How a call has ended, from its events (pure)."""
+"""Reads from a call's events how the call ended. Pure code."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from lastword.testing.reply import End
 
 
 def ending_in(events: Sequence[Event]) -> End | None:
-    """The ending that was decided last among ``events``, called off or not."""
+    """Return the last ending that was decided in ``events``, cancelled or not."""
     decided = [event for event in events if event["event"] == "ending"]
     return _end(decided[-1], decided[-1]["source"]) if decided else None
 
 
 def standing_ending(events: Sequence[Event]) -> EndingDecided | None:
-    """The last ending that was decided, unless it was called off."""
+    """Return the last ending that was decided, unless it was cancelled."""
     standing: EndingDecided | None = None
     for event in events:
         if event["event"] == "ending":
@@ -26,7 +26,7 @@ def standing_ending(events: Sequence[Event]) -> EndingDecided | None:
 
 
 def end_of(events: Sequence[Event]) -> End | None:
-    """How the call ended; None: it has not."""
+    """Return how the call ended; None when it has not ended."""
     ended = [event for event in events if event["event"] == "call_ended"]
     if not ended:
         return None

@@ -1,4 +1,4 @@
-"""A conversation in a real room: a real server, worker, graph, recogniser and voices."""
+"""A conversation in a real room, with a real server, worker, graph, STT and TTS."""
 
 from __future__ import annotations
 
@@ -47,25 +47,27 @@ from lastword.testing.wording import heard_until, words_of
 
 TRIES = 3
 LEAVES = CallerLine(does="hang_up")
-"""The caller of a transcript whose call is still open after its last turn hangs up then."""
+"""The caller's last line: hangs up if the call is still open after the transcript's last turn."""
 PROGRAM = worker_program("lastword.testing.levels.room_worker")
 
 
 def out_of_reach(transcript: Transcript) -> str | None:
-    """Why a conversation cannot be had in a room; None: it can."""
+    """Return why a conversation cannot run in a room; None: it can."""
     for turn in transcript.turns:
         match turn:
             case Voicemail():
-                return f"line {turn.line}: no answering machine can be had here"
+                return f"line {turn.line}: a room has no answering machine"
             case LimitNear() | TimeUp():
-                return f"line {turn.line}: nobody waits for the longest duration of a call"
+                return (
+                    f"line {turn.line}: reaching a call's maximum duration takes too long in a room"
+                )
             case _:
                 continue
     return None
 
 
 class RoomStage:
-    """A running server and worker, in which conversations can be had one after the other."""
+    """A running server and worker that replay conversations one after the other."""
 
     def __init__(self, on_stage: Stage, scratch: Path) -> None:
         self._stage = on_stage
@@ -75,17 +77,17 @@ class RoomStage:
     async def have(
         self, transcript: Transcript, graph: str, manner: Manner, view: CallView | None = None
     ) -> Replayed:
-        """Have a conversation.
+        """Replay a conversation.
 
-        One that goes wrong after the recogniser has misheard the caller was not the one that is
-        written; it is had again, ``TRIES`` times at most.
+        If it has faults and the STT misheard the caller, it was not the written conversation; it
+        is replayed again, at most ``TRIES`` times in all.
 
         Raises:
-            CallFailed: a part of the call broke.
-            ConversationError: it cannot be had in a room.
+            CallFailed: a process of the call failed.
+            ConversationError: the conversation cannot run in a room.
         """
         if (why := out_of_reach(transcript)) is not None:
-            raise ConversationError(f"{transcript.path}: {why}; leave it to the other levels")
+            raise ConversationError(f"{transcript.path}: {why}; run it at another level")
         for _ in range(TRIES):
             done = await self._once(transcript, graph, manner, view)
             if done.passed or not was_misheard(done):
@@ -117,11 +119,11 @@ class RoomStage:
 async def room_stage(
     settings: Settings, report: Callable[[str], object]
 ) -> AsyncIterator[RoomStage]:
-    """Start a local server and a worker for conversations; both are gone when the block is left.
+    """Start a local server and a worker for conversations; both stop at the end of the block.
 
     Raises:
-        ServerUnavailable: the server cannot be had or does not start.
-        CallFailed: the worker stopped; names its last log lines.
+        ServerUnavailable: the server is not installed, cannot be built, or does not start.
+        CallFailed: the worker stopped; the message has its last log lines.
     """
     scratch = await asyncio.to_thread(tempfile.TemporaryDirectory, prefix="lastword-")
     folder = Path(scratch.name)
@@ -134,7 +136,7 @@ async def room_stage(
 
 
 def judged(transcript: Transcript, facts: CallFacts) -> Replayed:
-    """What a call was, in the terms of its transcript, and what is wrong with it."""
+    """Map the facts of a call to the exchanges of its transcript, and check them."""
     done = Replayed(transcript, "room")
     exchanges = transcript.exchanges
     facts = _until_left(facts, len(exchanges) - 1)
@@ -162,7 +164,7 @@ def judged(transcript: Transcript, facts: CallFacts) -> Replayed:
 
 
 async def with_intents(done: Replayed, manner: Manner) -> Replayed:
-    """Let the judge look at the answers of a call that was else as it is written."""
+    """Let the judge check the answers of a call that has no other faults."""
     for number, played in enumerate(done.played if done.passed else ()):
         expected = played.exchange.expected
         if expected is not None:
@@ -173,7 +175,7 @@ async def with_intents(done: Replayed, manner: Manner) -> Replayed:
 
 
 def was_misheard(done: Replayed) -> bool:
-    """Whether the recogniser has heard other words than the caller said."""
+    """Whether the STT recognised other words than the caller said."""
     return any(
         isinstance(one.exchange.trigger, CallerSays)
         and one.reply.heard is not None
@@ -183,7 +185,7 @@ def was_misheard(done: Replayed) -> bool:
 
 
 def _until_left(facts: CallFacts, number: int) -> CallFacts:
-    """What there was before the caller left after the last turn, of which a transcript knows."""
+    """The facts before the caller hung up after the last turn, which is not in the transcript."""
     left = [
         entry["t"]
         for entry in facts.caller
@@ -205,12 +207,12 @@ class _Window:
 
     @property
     def events(self) -> list[Event]:
-        """The worker's events; what the agent said counts from when it began."""
+        """The worker's events; ``agent_said`` counts from the start of the speech."""
         return [event for event in self.facts.worker if self.start <= _began(event) < self.end]
 
     @property
     def said(self) -> list[AgentSaid]:
-        """What the agent said."""
+        """The ``agent_said`` events."""
         return [event for event in self.events if event["event"] == "agent_said"]
 
 
@@ -219,7 +221,7 @@ def _began(event: Event) -> float:
 
 
 def _begins(exchanges: Sequence[Exchange], facts: CallFacts) -> list[float]:
-    """When each exchange began; infinity: it never did."""
+    """The start of each exchange; infinity for one that never began."""
     begins = [-inf]
     silences = iter(
         event["at"]
@@ -244,7 +246,7 @@ def _played(exchange: Exchange, after: Trigger | None, window: _Window) -> Playe
     if window.start == inf:
         end = _end(window.facts)
         by = f"ended by {end.ended_by}: {end.reason}" if end else "and has not ended"
-        why = f"the call never came to this, {by}"
+        why = f"the call never reached this turn, {by}"
         return Played(exchange, Reply(), [Fault(exchange.line, "ended", why)])
     reply = _reply(window)
     if isinstance(after, HangsUp) and not reply.said:
@@ -255,7 +257,7 @@ def _played(exchange: Exchange, after: Trigger | None, window: _Window) -> Playe
         if heard is None:
             faults.append(not_said(NotSaid(after.over, reply.said), after))
         elif isinstance(after, HangsUp) or _was_cut(window):
-            # the caller needs a moment to break in; what is heard meanwhile is nobody's mistake
+            # an interruption takes a moment; the words heard meanwhile are not a fault
             reply = replace(reply, said=heard)
     answered = [event for event in window.events if event["event"] == "graph_answered"]
     faults += [Fault(exchange.line, "model", why) for event in answered for why in event["missing"]]
@@ -264,8 +266,8 @@ def _played(exchange: Exchange, after: Trigger | None, window: _Window) -> Playe
     return Played(exchange, reply, faults)
 
 
-def _has_last_word(window: _Window) -> bool:
-    """Whether the ending that was decided in it is the call's."""
+def _has_the_ending(window: _Window) -> bool:
+    """Whether the ending of the call was decided in ``window``."""
     ending = standing_ending(window.facts.worker)
     return ending is not None and _end(window.facts) is not None and ending in window.events
 
@@ -275,7 +277,7 @@ def _was_cut(window: _Window) -> bool:
 
 
 def _last_heard(window: _Window) -> str:
-    """What the caller had read of an answer; LiveKit keeps none that nobody was there to hear."""
+    """The transcription of the last answer; LiveKit drops an answer when the caller hangs up."""
     texts = [one for one in window.facts.caller if one["event"] == "agent_text"]
     return str(texts[-1]["text"]) if texts and texts[-1]["t"] >= window.start else ""
 
@@ -283,7 +285,7 @@ def _last_heard(window: _Window) -> str:
 def _reply(window: _Window) -> Reply:
     answered = [event for event in window.events if event["event"] == "graph_answered"]
     heard = [event["words"] for event in window.events if event["event"] == "caller_said"]
-    over = end_of(window.events) is not None or _has_last_word(window)
+    over = end_of(window.events) is not None or _has_the_ending(window)
     began = [_began(event) for event in window.said]
     finished = [
         entry["t"]

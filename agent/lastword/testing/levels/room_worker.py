@@ -1,7 +1,7 @@
 """The worker of replayed calls.
 
-It is the deployed worker. Only its calls have the clock and the models' answers of a transcript,
-and it reports what the graph did, as further events of the call.
+It is the deployed worker with two differences: its calls use the clock and the model answers of a
+transcript, and it reports what the graph did as additional events of the call.
 """
 
 from __future__ import annotations
@@ -36,13 +36,13 @@ from lastword.testing.transcripts.transcript_file import read_transcript
 from lastword.worker import graph_of, make_call, make_worker, run_app, take_call, thread_of
 
 REPLAY_KEY = "lastword_replay"
-"""In the dispatch's metadata: an object with ``transcript``, the file, and ``live``, ``record`` and
-``context`` as in ``Manner``."""
+"""Key in the dispatch's metadata; its value is an object with ``transcript`` (the file's path), and
+``live``, ``record`` and ``context`` as in ``Manner``."""
 _TICKET_HOURS = 12
 
 
 async def take_replayed_call(ctx: JobContext) -> None:
-    """Conduct one call as its transcript says; returns when its line is down."""
+    """Run one call with its transcript's clock and model answers; return when its line is down."""
     metadata = json.loads(ctx.job.metadata)
     asked = metadata.pop(REPLAY_KEY)
     ctx.job.metadata = json.dumps(metadata)
@@ -77,7 +77,7 @@ class _Replay:
             ]
         )
         self._tools = ToolWatch()
-        self._ways = EdgeTracer()
+        self._tracer = EdgeTracer()
         self._ended: asyncio.Queue[RunPointer | None] = asyncio.Queue()
         self._call: Call | None = None
 
@@ -94,7 +94,7 @@ class _Replay:
         await asyncio.to_thread(self._answers.keep)
 
     def _ticket(self) -> api.LiveKitAPI:
-        """A client whose permission was given by the real clock: the server has no other."""
+        """Create a client; its token needs the real clock, by which the server checks it."""
         settings: Settings = self._ctx.proc.userdata["settings"]
         url, key, secret = settings.livekit()
         grants = api.VideoGrants(
@@ -108,8 +108,8 @@ class _Replay:
             ctx,
             memory,
             graph=_with_silence(graph_of(ctx), self._transcript),
-            voices=_patient(ctx.proc.userdata["voices"]),
-            observers=[self._tools, self._ways, self._answers],
+            voices=_without_preemption(ctx.proc.userdata["voices"]),
+            observers=[self._tools, self._tracer, self._answers],
             more_context=self._context,
         )
         self._call.graph_llm.on("run_ended", lambda _, pointer: self._ended.put_nowait(pointer))
@@ -117,14 +117,14 @@ class _Replay:
 
     @cached_property
     def _shape(self) -> GraphShape | None:
-        """What the graph is; None for one that runs elsewhere."""
+        """The shape of the graph; None for a graph in another process."""
         graph = graph_of(self._ctx)
         if not isinstance(graph.graph, Pregel):
             return None
         return shape_of(graph.name, graph.graph, graph.policy)
 
     async def _report(self) -> None:
-        """Report what the graph has done in each of its runs."""
+        """Report what the graph did, once for each of its runs."""
         wanted = {
             name
             for turn in self._transcript.turns
@@ -145,26 +145,26 @@ class _Replay:
                     state=json.loads(json.dumps(seen, default=str)),
                     missing=list(self._answers.missing),
                     left=len(self._answers.left),
-                    taken=self._ways.taken(self._shape).to_json() if self._shape else None,
+                    taken=self._tracer.taken(self._shape).to_json() if self._shape else None,
                 )
             )
 
 
 def _with_silence(graph: CallGraph, transcript: Transcript) -> CallGraph:
-    """The limit of silence is the transcript's, so that nobody waits longer than is written."""
+    """Set the silence limit to the transcript's, so that the call waits only as long as written."""
     silences = [turn.silence for turn in transcript.turns if isinstance(turn, Silence)]
     if not silences:
         return graph
     return replace(graph, policy=replace(graph.policy, silence_timeout=silences[0]))
 
 
-def _patient(voices: Voices) -> Voices:
-    """Without speculation, so that each question is asked once and gets its own answer."""
+def _without_preemption(voices: Voices) -> Voices:
+    """Turn preemptive generation off, so that each model request is made once."""
     options = TurnHandlingOptions(**(voices.turn_handling or {}))
     options["preemptive_generation"] = {"enabled": False}
     return replace(voices, turn_handling=options)
 
 
 def run_worker(*arguments: str) -> None:
-    """Run the worker of replayed calls; ``arguments`` are those of LiveKit's command line."""
+    """Run the worker of replayed calls; ``arguments`` are for LiveKit's command line."""
     run_app(make_worker(read_settings(), take_replayed_call), arguments)

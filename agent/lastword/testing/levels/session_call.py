@@ -29,7 +29,7 @@ from lastword.testing.virtual_clock import VirtualClock
 
 
 class CountedLine:
-    """Implements ``Line``; counts how often it is taken down."""
+    """Implements ``Line``, and counts how often it is taken down."""
 
     name = "conversation"
 
@@ -46,15 +46,15 @@ class CountedLine:
 
 
 class SessionCall:
-    """The call of a graph, and the fakes that it is connected to.
+    """A call with a graph, and the fakes that it is connected to.
 
     Args:
         graph: the graph and its policy.
         dispatch: the metadata of the call.
-        observers: are told what the graph does.
-        more_context: keys of the graph's own context.
-        spoken: whether every answer goes through the voice and the loudspeaker; else only an
-            answer that is held does, and the others are text.
+        observers: callbacks of the graph's runs.
+        more_context: keys for the graph's own context.
+        spoken: whether every answer goes through the TTS and the audio output; if not, only held
+            answers do, and the others are text only.
     """
 
     def __init__(
@@ -89,13 +89,13 @@ class SessionCall:
             clock=self.clock,
         )
         self.running: asyncio.Task[CallEnd]
-        """The call's life, to its end."""
+        """The task that runs the call to its end."""
         self.opening: asyncio.Future[RunResult[Any]] = asyncio.get_running_loop().create_future()
         """LiveKit's result of the opening."""
         self.may_open = asyncio.Event()
 
     async def run(self) -> CallEnd:
-        """Have the call; the agent speaks first when ``may_open`` is set."""
+        """Run the call; the opening waits until ``may_open`` is set."""
 
         async def joined() -> str:
             return "caller"
@@ -105,18 +105,18 @@ class SessionCall:
     async def _start(self, session: AgentSession[None], agent: CallAgent) -> None:
         session.output.transcription = self.subtitles
         await self.may_open.wait()
-        result = await session.start(agent, capture_run=True)  # returns when all is said
+        result = await session.start(agent, capture_run=True)  # returns after the opening
         if not self.opening.done():
             self.opening.set_result(result)
 
     def hold_answer(self, hold: bool) -> None:
-        """Choose whether the next answer is held in the loudspeaker until somebody plays it."""
+        """Choose whether the audio output holds the next answer until it is told to play it."""
         self.loudspeaker.hold = hold
         is_audible = hold or self._spoken
         self.call.session.output.audio = self.loudspeaker if is_audible else None
 
     def begin_exchange(self) -> None:
-        """What happens from now on belongs to a new exchange."""
+        """Begin a new exchange; later events belong to it."""
         self._mark = len(self.events.recorded)
         self.subtitles.clear()
 
@@ -127,7 +127,7 @@ class SessionCall:
 
     @property
     def is_ending(self) -> bool:
-        """Whether the call is ending, or over."""
+        """Whether the call is ending or has ended."""
         return not self.call.closing.is_talking
 
     async def ending_known(self) -> None:
@@ -141,16 +141,16 @@ class SessionCall:
         await self.events.until("farewell_played", times=before + 1)
 
     async def come_to_the_end(self) -> None:
-        """Let time pass after the farewell, until the line is down.
+        """Move the clock after the farewell, until the line is down.
 
         Raises:
-            ConversationError: the call waits for nothing, and does not end.
+            ConversationError: the call has no timer left, and does not end.
         """
         await first_done(self.farewell_played(), self.running)
         while not self.call.ended:
             due = self.clock.next_at
             if due is None:
-                raise ConversationError("the farewell was played, and the call does not end")
+                raise ConversationError("the farewell was played, but the call does not end")
             await self.clock.advance_to(due)
         await self.running
 
@@ -165,14 +165,14 @@ class SessionCall:
             self.call.session.off("speech_created", created.put_nowait)
 
     async def state_after(self, run: RunPointer | None) -> Mapping[str, Any] | None:
-        """The graph's state after a run; None when there was none."""
+        """Return the graph's state after a run; None without a run."""
         return await state_at(self.call.graph_llm.graph, self._id, run and run["checkpoint_id"])
 
 
 async def first_done(wanted: Awaitable[Any], *others: Awaitable[Any]) -> Any:
-    """Return what ``wanted`` gives; None when one of ``others`` is done before it.
+    """Return the result of ``wanted``; None when one of ``others`` is done first.
 
-    Coroutines that are not done are cancelled, tasks and futures are left alone.
+    Unfinished coroutines are cancelled; unfinished tasks and futures are not.
     """
     tasks = [asyncio.ensure_future(one) for one in (wanted, *others)]
     own = [task for task, one in zip(tasks, (wanted, *others), strict=True) if task is not one]

@@ -1,1 +1,1 @@
-"""Conversations as they are written down."""
+"""Transcripts: written conversations, and the files that hold them."""

@@ -1,4 +1,4 @@
-"""Write a recorded call as a transcript, which can be replayed and edited into a test."""
+"""Writes a recorded call as a transcript, which can be replayed and edited into a test."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _LIMITS: Mapping[str, dict[str, Any]] = {
 }
 """The turn for each limit that ends a call, by the ending's reason."""
 _WORDS_BEFORE_A_CUT = 4
-"""So many of the agent's last words say where the caller broke in."""
+"""Number of the agent's last words that mark where the caller interrupted."""
 
 
 def write_transcript(
@@ -32,14 +32,16 @@ def write_transcript(
     """Write a call as a transcript.
 
     Args:
-        path: of the file, which is the owner's alone; so is its folder, when it has to be made.
-        metadata: the dispatch's.
-        began: when, in local time; the graph's dates are those of that day.
-        caller: what the caller's side reported; ``t`` is in seconds on the machine's clock.
+        path: the path of the file. Only its owner can read the file, and its folder if the folder
+            is created here.
+        metadata: the metadata of the dispatch.
+        began: the start of the call in local time; it becomes the clock of the transcript.
+        caller: what the caller's side reported; ``t`` is in seconds on the machine's monotonic
+            clock.
         worker: the call's events; ``at`` is in seconds on the same clock.
 
     Raises:
-        UnwritableFile: it cannot be written.
+        UnwritableFile: the file cannot be written.
     """
     ended = next(event for event in reversed(worker) if event["event"] == "call_ended")
     content: dict[str, Any] = {
@@ -60,7 +62,7 @@ def write_transcript(
 
 
 def turns_of(caller: Sequence[Entry], worker: Sequence[Event]) -> list[dict[str, Any]]:
-    """The turns of a call, in the order in which they began."""
+    """Return the turns of a call, in the order of their start."""
     turns: list[dict[str, Any]] = []
     for _, turn in sorted([*_of_caller(caller), *_of_worker(worker)], key=lambda pair: pair[0]):
         last = turns[-1] if turns else {}
@@ -107,7 +109,7 @@ def _of_worker(events: Sequence[Event]) -> Iterator[tuple[float, dict[str, Any]]
 
 
 def _told(event: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    """The turn for a call event; none for a kind that transcripts do not have."""
+    """Yield the turn for a call event; nothing for a kind that transcripts do not have."""
     match event:
         case {"kind": "silence", "seconds": seconds}:
             yield {"silence": seconds}

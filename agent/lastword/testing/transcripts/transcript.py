@@ -1,4 +1,4 @@
-"""A conversation as it is written down: what the caller says and does, and what must hold then."""
+"""A written conversation: what the caller says and does, and what is expected of the agent."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ _DAY = 86_400.0
 
 
 def _list(value: object) -> object:
-    """A field that takes several may be given one."""
+    """Let a single value stand for a list with one entry."""
     return value if isinstance(value, list) else [value]
 
 
 def _has_words(texts: list[str]) -> list[str]:
-    """Words that nobody can say would always be found, or never."""
+    """Refuse texts without words: a search would find them always, or never."""
     for text in texts:
         if not words_of(text):
             raise ValueError(f"{quoted(text)} has no words in it")
@@ -45,21 +45,21 @@ Words = Annotated[Texts, AfterValidator(_has_words)]
 
 
 class _Part(BaseModel):
-    """A part of a transcript; a field that it does not have is a mistake."""
+    """A part of a transcript; unknown fields are errors."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
 class Ended(_Part):
-    """What is expected of a call's end; what is not given is not checked."""
+    """What is expected of a call's end; a field that is not given is not checked."""
 
     ended_by: EndedBy | None = None
     reason: str | None = None
     outcome: Any = None
-    """The outcome has at least these values."""
+    """Values that the outcome must contain; it may contain more."""
     source: Literal["node", "token", "event", "tool", "failure"] | None = None
     after: str | None = None
-    """Words that the caller has heard in the turn that ended the call."""
+    """Words that the caller must have heard in the turn that ended the call."""
 
     @field_validator("after")
     @classmethod
@@ -69,27 +69,27 @@ class Ended(_Part):
 
 
 class AtMost(_Part):
-    """Limits of one answer."""
+    """Limits for one answer."""
 
     words: int | None = Field(None, ge=0)
     seconds: float | None = Field(None, gt=0, le=_DAY, strict=False)
-    """Until the answer was there: at the levels graph and session until the graph had made it, in
-    a room until its first sound."""
+    """Longest time until the answer: at the levels graph and session until the graph has finished
+    it, in a room until its first sound."""
 
 
 class ModelAnswer(_Part):
-    """What the graph's chat model answers when it is asked: words, tool calls, both, or failure."""
+    """An answer of the graph's chat model: words, tool calls, both, or a failure."""
 
     says: str = ""
     calls: dict[str, dict[str, Any]] = {}
     fails: str | None = None
-    """The model breaks with this message."""
+    """The model fails with this message."""
     node: str | None = None
-    """Only for the model of this node."""
+    """The answer is only for the model of this node."""
 
 
 OneTool = Annotated[dict[str, dict[str, Any] | None], Field(min_length=1, max_length=1)]
-"""A tool and its arguments; a second name in it would be looked at by nobody."""
+"""A tool and its arguments: exactly one name, as only one is checked."""
 
 
 def _answer(value: object) -> object:
@@ -97,29 +97,29 @@ def _answer(value: object) -> object:
 
 
 class AgentTurn(_Part):
-    """What must hold after the agent's answer; and, under ``model``, what its model answers."""
+    """What is expected of the agent's answer; ``model`` has the answers of its chat model."""
 
     line: int = 0
     agent: str | None = None
-    """All that the agent says; case and punctuation do not count, "..." stands for any words."""
+    """All that the agent says, compared without case and punctuation; "..." means any words."""
     says: Words = []
-    """Words that are in the answer."""
+    """Words that must be in the answer."""
     matches: Texts = []
-    """Regular expressions that are found in the answer, any case."""
+    """Regular expressions that must match somewhere in the answer; case is ignored."""
     never_says: Words = []
     intent: str | None = None
-    """What a judge finds in the answer; only looked at with ``--lastword-judge``."""
+    """What the answer must mean; only checked with ``--lastword-judge``."""
     nodes: Texts | None = None
-    """The way through the graph, whole; "..." stands for any nodes."""
+    """The whole path through the graph; "..." stands for any nodes."""
     tools: list[str | OneTool] | None = None
-    """The tools that are called, in this order: a name, or a name with arguments, of which there
-    may be more; an empty list for none."""
+    """All tool calls in order: a name, or a name with some of the arguments; an empty list means no
+    tool call."""
     state: dict[str, Any] = {}
-    """The graph's state has at least these values."""
+    """Values that the graph's state must contain; it may contain more."""
     open: bool | None = None
-    """The call goes on after this answer; false: it ends here."""
+    """true: the call goes on after this answer; false: it ends here."""
     ended: bool | Ended | None = None
-    """The call ends here, and how; false: it goes on."""
+    """true: the call ends here; fields: how it ends; false: it goes on."""
     at_most: AtMost = AtMost()
     model: Annotated[
         list[Annotated[ModelAnswer, BeforeValidator(_answer)]], BeforeValidator(_list)
@@ -140,8 +140,9 @@ class AgentTurn(_Part):
 
 
 class _Trigger(_Part):
-    """Something that the caller or the call does; ``over`` are the words of the agent after which
-    it happens, while the agent is speaking.
+    """Something that the caller does.
+
+    With ``over`` it interrupts the agent, after these words of the agent.
     """
 
     line: int = 0
@@ -159,13 +160,13 @@ class CallerSays(_Trigger):
 
     caller: str
     heard: str | None = None
-    """What a recogniser made of it; the graph is told this where nothing is really heard."""
+    """What the STT recognised; at the levels without audio, the graph gets this instead."""
 
     @field_validator("heard")
     @classmethod
     def _was_heard(cls, heard: str | None) -> str | None:
         if heard is not None and not words_of(heard):
-            raise ValueError("has no words; of a caller whom nobody has heard write `silence: 10`")
+            raise ValueError("has no words; for a caller who is not recognised write `silence: 10`")
         return heard
 
     @field_validator("caller")
@@ -177,7 +178,7 @@ class CallerSays(_Trigger):
 
     @property
     def understood(self) -> str:
-        """The words that the graph is told."""
+        """The words that the graph gets."""
         return self.heard or self.caller
 
 
@@ -188,28 +189,28 @@ class HangsUp(_Trigger):
 
 
 class Silence(_Part):
-    """Nobody says anything for so many seconds; the graph is told, or the call ends for it."""
+    """Nobody speaks for ``silence`` seconds; the graph gets a call event, or the call ends."""
 
     line: int = 0
     silence: float = Field(10.0, gt=0, le=_DAY, strict=False)
 
 
 class LimitNear(_Part):
-    """The call has to end in so many seconds; the graph is told."""
+    """The call must end in ``limit_near`` seconds; the graph gets a call event."""
 
     line: int = 0
     limit_near: float = Field(gt=0, le=_DAY, strict=False)
 
 
 class TimeUp(_Part):
-    """The call has lasted as long as it may."""
+    """The call reaches its maximum duration."""
 
     line: int = 0
     time_up: Literal[True]
 
 
 class Voicemail(_Part):
-    """An answering machine has taken the call; ``voicemail`` is what it says."""
+    """An answering machine takes the call; ``voicemail`` is what it says."""
 
     line: int = 0
     voicemail: str
@@ -223,7 +224,7 @@ class Keypad(_Part):
 
 
 Cut = CallerSays | HangsUp
-"""What may happen while the agent is speaking."""
+"""What may interrupt the agent."""
 Trigger = CallerSays | HangsUp | Silence | LimitNear | TimeUp | Voicemail | Keypad
 Step = Trigger | AgentTurn
 STEPS: Mapping[str, type[Step]] = {
@@ -236,11 +237,11 @@ STEPS: Mapping[str, type[Step]] = {
     "keypad": Keypad,
     "agent": AgentTurn,
 }
-"""The field that says what kind of turn it is."""
+"""The kind of a turn by its distinguishing field."""
 
 
 def _time(value: object) -> object:
-    """A date and a time; a bare number would be taken for seconds since 1970."""
+    """Read a date and time; without this, pydantic reads a number as seconds since 1970."""
     if isinstance(value, datetime):
         return value
     try:
@@ -254,49 +255,49 @@ def _time(value: object) -> object:
 
 _FIRST_YEAR = 1970
 _LAST_YEAR = 9999
-"""A clock that runs on, or is in another time zone, needs the years around it."""
+"""Both are excluded: a later time, or one in another time zone, may be in the next year."""
 
 
 class Transcript(_Part):
-    """A conversation: the call, the turns, and how it ends."""
+    """A written conversation: the call, its turns, and how it ends."""
 
     path: Path = Path()
     title: str | None = None
     graph: str | None = None
-    """Name in ``langgraph.json``; default: the first one there."""
+    """The graph's name in ``langgraph.json``; default: the first graph there."""
     metadata: dict[str, Any] = {}
-    """The dispatch's; ``direction`` is one of its keys."""
+    """The metadata of the dispatch; ``direction`` is one of its keys."""
     clock: Annotated[datetime, BeforeValidator(_time), Field(strict=False)] | None = None
-    """What the graph's clock says when the call begins; local time."""
+    """The graph's clock at the start of the call; local time."""
     marks: Annotated[
         list[Annotated[str, Field(pattern=r"^[A-Za-z]\w*$")]], BeforeValidator(_list)
     ] = []
-    """For ``pytest -m``."""
+    """Marks for ``pytest -m``."""
     levels: Annotated[list[Level], BeforeValidator(_list), Field(min_length=1)] = [
         "graph",
         "session",
         "room",
     ]
-    """Where the conversation can be had; elsewhere it is skipped."""
+    """The levels at which the conversation can run; at others it is skipped."""
     turns: list[Step]
     never_says: Words = []
     ended: bool | Ended | None = None
-    """How the call ends; false: it is still open after the last turn."""
+    """How the call ends; false: it stays open after the last turn."""
     ended_line: int = 0
 
     @property
     def name(self) -> str:
-        """The file's name without its folder and ending."""
+        """The file's name without folder and suffix."""
         return self.path.stem
 
     @property
     def caller_lines(self) -> list[str]:
-        """What the caller says."""
+        """The words of each caller turn, in order."""
         return [turn.caller for turn in self.turns if isinstance(turn, CallerSays)]
 
     @property
     def exchanges(self) -> Sequence[Exchange]:
-        """The turns as pairs: what happens, and what must hold then; the opening is the first."""
+        """The turns as pairs of trigger and expected answer; the opening is the first."""
         pairs = [Exchange(None, None)]
         for step in self.turns:
             if not isinstance(step, AgentTurn):
@@ -309,7 +310,7 @@ class Transcript(_Part):
 
 
 class Exchange(BaseModel):
-    """What happens (None: the agent speaks unasked), and what must hold after it."""
+    """What happens (None: nothing, the agent speaks first), and what is expected after it."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -321,6 +322,6 @@ class Exchange(BaseModel):
 
     @property
     def line(self) -> int:
-        """Line of the file in which it begins."""
+        """The line of the file at which the exchange begins."""
         first = self.trigger or self.expected
         return first.line if first else 0

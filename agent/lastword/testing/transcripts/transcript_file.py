@@ -1,4 +1,4 @@
-"""Transcripts as YAML files: a mistake is named with file, line and field."""
+"""Reads transcripts from YAML files; an error names file, line and field."""
 
 from __future__ import annotations
 
@@ -27,15 +27,15 @@ _TOP = set(Transcript.model_fields) - {"path", "ended_line"}
 
 
 MAX_SIZE = 256 * KIB
-"""The longest call of ours is 4 KiB. What is larger is no conversation, and takes seconds."""
+"""Bytes. Lastword's longest transcript has 4 KiB; reading much larger files takes seconds."""
 
 
 def read_transcript(path: Path) -> Transcript:
     """Read a transcript.
 
     Raises:
-        TranscriptError: it is not YAML of the documented shape; the message names the file, the
-            line and the field.
+        TranscriptError: the file is not a valid transcript; the message names the file, the line
+            and the field.
     """
     try:
         node, content = read_yaml(read_text(path, MAX_SIZE))
@@ -94,14 +94,14 @@ def _step(lines: _Lines, where: tuple[str | int, ...], turn: object) -> Step:
 
 
 class _Lines:
-    """Where in the file a field is."""
+    """Finds the line of a field in the file."""
 
     def __init__(self, path: Path, root: yaml.MappingNode) -> None:
         self._path = path
         self._root = root
 
     def at(self, where: tuple[str | int, ...]) -> int:
-        """Line of the field, from 1; of the nearest one around it if it is not there."""
+        """Return the line of a field, from 1; for a missing field, that of the enclosing one."""
         node: yaml.Node = self._root
         line = node.start_mark.line
         for name in where:
@@ -115,19 +115,20 @@ class _Lines:
         return TranscriptError(self._path, self.at(where), why)
 
     def check_names(self, where: tuple[str | int, ...], given: set[str], known: set[str]) -> None:
-        """Raises TranscriptError for a field that is not known."""
+        """Raise TranscriptError for an unknown field."""
         for name in sorted(given - known):
             raise self.error((*where, name), f"unknown field {quoted(name)}{_close([name], known)}")
 
     def check_filled(self, where: tuple[str | int, ...], fields: Mapping[str, Any]) -> None:
-        """Raises TranscriptError for a field with nothing behind it, which would check nothing."""
+        """Raise TranscriptError for a field without a value, which would check nothing."""
         for name, value in fields.items():
             if value is None and name not in ("agent", "silence"):
-                raise self.error((*where, name), f"`{name}`: has nothing behind it")
+                raise self.error((*where, name), f"`{name}`: has no value")
 
     def wrong(self, where: tuple[str | int, ...], error: ValidationError) -> TranscriptError:
-        """What pydantic has found, in a sentence: of a field that may be several things, what is
-        wrong with the thing that was meant.
+        """Turn pydantic's error into one sentence.
+
+        For a field of several types, it is about the type that the author most likely meant.
         """
         first = max(error.errors(), key=_tells)
         loc = first["loc"]
@@ -149,11 +150,11 @@ _NAMES = {
 }
 _SELF_EVIDENT = ("value_error", "missing", "extra_forbidden", "too_short", "too_long")
 _SENTENCES = {
-    "string_type": "must be words; put them into quotes",
+    "string_type": "must be words; put them in quotes",
     "list_type": "must be a list",
     "dict_type": "must be a mapping of names to values",
     "missing": "is missing",
-    "too_long": "one tool is one entry of the list",
+    "too_long": "must name one tool only; write one list entry for each tool",
     "too_short": "must not be empty",
     "bool_type": "must be true or false",
     "extra_forbidden": "there is no such field here",
@@ -161,13 +162,13 @@ _SENTENCES = {
 
 
 def _tells(error: ErrorDetails) -> tuple[int, bool]:
-    """How much an error tells: of a mapping that could have been words, what the mapping lacks."""
+    """Rank an error; deeper is better, and for a mapping "must be words" is the worst."""
     is_words = error["type"] == "string_type"
     return len(error["loc"]), not (is_words and isinstance(error["input"], dict))
 
 
 def _inside(node: yaml.Node, name: str | int) -> tuple[yaml.Node, yaml.Node] | None:
-    """Where a field or an entry of a list begins, and its value."""
+    """Return the node at which a field or list entry begins, and its value; None: not there."""
     if isinstance(node, yaml.MappingNode):
         return next(((key, value) for key, value in node.value if key.value == name), None)
     if isinstance(node, yaml.SequenceNode) and isinstance(name, int) and name < len(node.value):
