@@ -6,14 +6,14 @@ from datetime import datetime
 from pathlib import Path
 
 from graphs.store import Store
-from lastword.testing.conversation import Conversations
+from lastword.testing import Conversations
 
 
 async def test_somebody_else_takes_the_slot_while_it_is_read_back(
-    conversation: Conversations, tmp_path: Path
+    lastword_conversation: Conversations, tmp_path: Path
 ) -> None:
     path = tmp_path / "store.sqlite3"
-    async with conversation(
+    async with lastword_conversation(
         "appointment",
         metadata={"direction": "outbound", "customer": "Anna Lindt"},
         clock=datetime(2026, 11, 21, 9),

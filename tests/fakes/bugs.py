@@ -274,8 +274,8 @@ RULES = (
         "the closing hangs up twice",
         (
             _CLOSING,
-            "        removed = await hang_up(lines)",
-            "        await hang_up(lines)\n        removed = await hang_up(lines)",
+            "        self._removed = await hang_up(lines)",
+            "        await hang_up(lines)\n        self._removed = await hang_up(lines)",
         ),
         "appointment/confirmed",
         "ended",

@@ -105,7 +105,7 @@ async def test_a_question_without_an_answer_is_no_silent_pass(
     assert "3 model: the graph asks its chat model in node 'talk', but there is no answer" in whys(
         done
     )
-    assert "set OPENAI_API_KEY" in whys(done)
+    assert "--lastword-live" in whys(done)
 
 
 async def test_an_answer_that_nobody_asks_for_is_named(tmp_path: Path) -> None:
