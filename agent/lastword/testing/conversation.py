@@ -183,7 +183,7 @@ class Conversation:
         if trigger is not None and self._call.end is not None and not is_over_answer:
             end = self._call.end
             raise AssertionError(
-                f"the call is over, ended by {end.ended_by}: {end.reason}; remove the turns after it"
+                f"the call is over, ended by {end.ended_by}: {end.reason}; remove later turns"
             )
         written = [ModelAnswer(says=one) if isinstance(one, str) else one for one in model]
         self._answers.expect(written)
