@@ -61,7 +61,7 @@ async def in_words(state: AppointmentState) -> Update:
 
 
 async def voicemail(state: AppointmentState, runtime: Runtime[PracticeContext]) -> Update:
-    """End the call on an answering machine; the stage stays, in case a person picks up after all."""
+    """End the call on an answering machine; the stage stays for a person who picks up later."""
     appointment = state.get("appointment") or await _find_appointment(runtime.context)
     return {"result": _result(VOICEMAIL, appointment)}
 

@@ -149,7 +149,7 @@ def _times_heard(runtime: Runtime) -> int:
 
 
 def _said_goodbye(runtime: Runtime) -> bool:
-    """Return True if the model already spoke in the message that calls the tool.
+    """Return True if the message that calls the tool also says goodbye.
 
     The farewell is then not spoken a second time.
     """

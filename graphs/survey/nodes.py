@@ -56,7 +56,7 @@ async def voicemail(state: SurveyState) -> dict[str, Any]:
 
 
 def _rated(state: SurveyState) -> int | None:
-    """Return the rating that the caller pressed; None if the rating is not the open question."""
+    """Return the rating that the caller pressed; None if none was asked for or pressed."""
     match state.get("event"):
         case {"kind": "keypad", "keys": str() as keys} if open_question(state) == prompts.RATING:
             key = keys.removesuffix("#")  # callers may end their input with it
