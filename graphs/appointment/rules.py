@@ -97,7 +97,7 @@ def _intent(text: str) -> Intent:
 
 
 def _wish(words: str) -> Intent | None:
-    """Return the wish for another time or a cancellation; None if the words are about neither."""
+    """Return the wish to move, cancel or keep the appointment; None if the words are about none."""
     if _TO_CANCEL.search(words) and _ABOUT_CANCELLING.search(words):
         return "unclear"
     rest = _KEEP.sub(" ", words)

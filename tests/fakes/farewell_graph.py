@@ -50,7 +50,7 @@ async def greet(state: Farewells) -> dict[str, Any]:
 
 
 async def answer(state: Farewells) -> dict[str, Any]:
-    """Give a fixed answer; then the call can end."""
+    """Give a fixed answer; the farewell follows."""
     return {"messages": [AIMessage(ANSWER)]}
 
 

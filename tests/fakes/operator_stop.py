@@ -21,7 +21,7 @@ async def tell_to_stop(server: LocalServer) -> None:
     times = await _heard(server) + 1
     server.process.send_signal(signal.SIGTERM)
     async with asyncio.timeout(SECONDS):
-        while await _heard(server) < times:  # noqa: ASYNC110 - a file tells nobody of its growth
+        while await _heard(server) < times:  # noqa: ASYNC110 - a file has no event to wait for
             await asyncio.sleep(0.05)
 
 
