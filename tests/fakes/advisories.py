@@ -100,7 +100,7 @@ async def silent_server() -> AsyncIterator[str]:
 
 @asynccontextmanager
 async def advisories(database: Advisories, project: Path) -> AsyncIterator[str]:
-    """Serve ``database``, and lock ``project`` to packages that exist only there; yields its URL."""
+    """Serve ``database``; lock ``project`` to packages that exist only there; yields the URL."""
     async with served(database.app()) as url:
         (project / "pyproject.toml").write_text(_PROJECT)
         (project / "uv.lock").write_text(_LOCK.format(url=url, no_hash="0" * 64))

@@ -1,4 +1,4 @@
-"""TTS voices that fail, or that speak every word at once."""
+"""TTS voices that fail, or that speak every word as soon as it arrives."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ LETTER_SECONDS = 0.02
 
 
 class HoarseVoice(FakeTTS):
-    """A voice that always fails with an error that is not retryable."""
+    """A voice that always fails and is not retried."""
 
     def synthesize(
         self, text: str, *, conn_options: APIConnectOptions = DEFAULT_API_CONNECT_OPTIONS
@@ -27,7 +27,7 @@ class _Hoarse(tts.ChunkedStream):
 
 
 class WordVoice(tts.TTS[Any]):
-    """Speaks its input at once, as 0.02 s of silence for each letter."""
+    """Speaks its input as soon as it arrives, as 0.02 s of silence for each letter."""
 
     def __init__(self) -> None:
         super().__init__(

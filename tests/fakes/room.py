@@ -52,7 +52,7 @@ class Person:
 
     @property
     def participant(self) -> rtc.RemoteParticipant:
-        """This participant, cast to LiveKit's type."""
+        """The participant itself, cast to LiveKit's type."""
         return cast("rtc.RemoteParticipant", _Participant(self))
 
 

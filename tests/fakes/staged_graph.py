@@ -48,7 +48,7 @@ class Says:
 
 @dataclass(frozen=True)
 class Calls:
-    """A model calls tools, with or without words before; the next stage follows after the tools.
+    """A model calls tools, with or without words before; once the tools have run, it continues.
 
     ``parallel``: every tool runs in its own task; otherwise one node runs them in order.
     """
@@ -123,7 +123,7 @@ class Performance:
         self.stopped.clear()
 
     async def reach(self, place: str, *, after: Iterable[str] = ()) -> None:
-        """Record that the graph is at ``place``; a stop there waits for the tool calls ``after``."""
+        """Record that the graph is at ``place``; a stop there waits for tool calls ``after``."""
         if place != self.stop_at:
             return
         for call_id in after:
@@ -250,7 +250,7 @@ def _caller(graph: Pregel[Any, Any, Any, Any]) -> Callable[..., Any]:
 def _add_stage(
     builder: StateGraph[Any, Any, Any, Any], performance: Performance, at: int, goes_on: str
 ) -> None:
-    """Add the nodes of one stage: one that acts, and two that run its tools (in order, parallel)."""
+    """Add the nodes of one stage: one that acts, and two ways to run its tools."""
 
     async def act(state: MessagesState) -> dict[str, Any]:
         await performance.reach(f"{at} begins")

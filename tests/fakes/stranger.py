@@ -145,7 +145,7 @@ class Stranger:
         return self._agents()[0].identity
 
     async def press(self, *keys: str) -> None:
-        """Press keys; may include values that are not keys."""
+        """Press keys; they may include values that are not keys."""
         for key in keys:
             await self.room.local_participant.publish_dtmf(code=1, digit=key)
 

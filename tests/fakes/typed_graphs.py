@@ -216,7 +216,7 @@ VALUES: dict[str, Any] = {
 
 
 def kinds(value: Any) -> str:
-    """Return the types in a value; types that neither msgpack nor the state keeps apart are equal."""
+    """Return the types in a value; types that msgpack and the state do not keep are equal."""
     if isinstance(value, (list, tuple)) and not hasattr(value, "_fields"):
         return f"({', '.join(map(kinds, value))})"
     if isinstance(value, dict):

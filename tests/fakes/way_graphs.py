@@ -232,7 +232,7 @@ class Scripted(GenericFakeChatModel):
 
 
 def agent() -> Graph:
-    """LangChain's prebuilt agent, whose routers LangGraph does not expose; one tool call per run."""
+    """LangChain's prebuilt agent, whose routers LangGraph does not show; one tool call per run."""
 
     @tool
     async def look_up(word: str) -> str:
