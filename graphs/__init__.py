@@ -1,1 +1,1 @@
-"""What is said: pure LangGraph, opens in Studio without LiveKit."""
+"""The sample graphs: LangGraph only, so they also open in Studio without LiveKit."""

@@ -1,4 +1,4 @@
-"""What the sample graphs do about what is no words of the caller's: silence, a key, a machine."""
+"""How the sample graphs answer call events: silence, a key press, voicemail, a near limit."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ STILL_THERE = "Are you still there?"
 TIME_IS_SHORT = "I am sorry, we have very little time left."
 IN_WORDS = "Please tell me in words."
 VOICEMAIL = "voicemail"
-"""The reason of a call that an answering machine has taken."""
+"""The reason of a call that an answering machine answered."""
 GOODBYE_THEN = "Goodbye then!"
-"""The goodbye for a caller who has heard the whole of it already."""
+"""The short goodbye for a caller who has already heard the whole farewell."""
 
 CallNode = Literal["still_there", "hurry", "in_words", "voicemail"]
 
 
 def event_node(state: CallState) -> CallNode | None:
-    """The node for this turn's event; None when the turn is the caller's words or the opening."""
+    """Return the node for this turn's event; None for the caller's words and for the opening."""
     match state.get("event"):
         case {"kind": "silence"}:
             return "still_there"
@@ -37,7 +37,7 @@ def event_node(state: CallState) -> CallNode | None:
 
 
 def heard_goodbye(state: CallState) -> bool:
-    """Whether the caller has heard the whole goodbye, and then spoken all the same."""
+    """Return whether the caller heard the whole farewell and then spoke anyway."""
     match state.get("event"):
         case {"kind": "ending_cancelled", "farewell": str() as farewell, "heard": str() as heard}:
             return heard.split() == farewell.split()
@@ -46,9 +46,9 @@ def heard_goodbye(state: CallState) -> bool:
 
 
 def open_question(state: CallState) -> str:
-    """The question that the agent asked last, "" when there is none.
+    """Return the last question that the agent asked, "" if there is none.
 
-    A request to repeat is none, and neither is whether anybody is there.
+    A request to repeat does not count, nor does "Are you still there?".
     """
     for message in reversed(state["messages"]):
         if isinstance(message, AIMessage):
@@ -63,20 +63,20 @@ _NO_QUESTIONS = (STILL_THERE, *re.split(r"(?<=[.?!]) ", SAY_AGAIN))
 
 
 async def still_there(state: CallState) -> dict[str, Any]:
-    """Ask whether anybody is there; when nobody answers, the worker ends the call."""
+    """Ask whether the caller is still there; without an answer the worker ends the call."""
     return _before_question(STILL_THERE, state)
 
 
 async def hurry(state: CallState) -> dict[str, Any]:
-    """Say that the call has to end."""
+    """Say that the call has to end soon."""
     return _before_question(TIME_IS_SHORT, state)
 
 
 async def in_words(state: CallState) -> dict[str, Any]:
-    """Keys mean nothing here."""
+    """Ask for words: this graph does not use keys."""
     return _before_question(IN_WORDS, state)
 
 
 def _before_question(text: str, state: CallState) -> dict[str, Any]:
-    """``text`` and then the open question again, so that a "yes" does not mislead."""
+    """Say ``text`` and repeat the open question, so that a "yes" answers that question."""
     return {"messages": [AIMessage(f"{text} {open_question(state)}".strip())]}

@@ -12,15 +12,15 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from graphs.rule_model import Rule, RuleChatModel
 
-# A server at OPENAI_BASE_URL often wants no key, but the client insists on one.
+# A server at OPENAI_BASE_URL often needs no key, but the client requires one.
 _NO_KEY = SecretStr("no-key")
 
 
 class ChatModelSettings(BaseSettings):
-    """Which chat model answers; read from the environment and ``.env``.
+    """Settings of the chat model, read from the environment and ``.env``.
 
     Raises:
-        pydantic.ValidationError: a value is of the wrong kind or out of range.
+        pydantic.ValidationError: a value has the wrong type or is out of range.
     """
 
     model_config = SettingsConfigDict(
@@ -28,24 +28,24 @@ class ChatModelSettings(BaseSettings):
     )
 
     providers: Literal["auto", "offline", "production"] = Field("auto", alias="LASTWORD_PROVIDERS")
-    """``offline`` answers by rules even where a key is set."""
+    """``offline`` uses the rules even if a key is set."""
     openai_api_key: SecretStr | None = None
     openai_base_url: str | None = None
     model: str = Field("gpt-4.1-mini", alias="LASTWORD_CHAT_MODEL")
     temperature: float | None = Field(None, ge=0, le=2, alias="LASTWORD_CHAT_TEMPERATURE")
-    """None leaves it to the model; the reasoning models refuse any other value than their own."""
+    """None uses the model's default; reasoning models reject any other value."""
     timeout: float = Field(10.0, gt=0, alias="LASTWORD_CHAT_TIMEOUT")
-    """Seconds that one request may take; a caller does not wait longer on a silent line."""
+    """Seconds allowed for one request; a caller does not wait longer on a silent line."""
 
     @property
     def offline(self) -> bool:
-        """True when answers come from rules."""
+        """True if the offline rules answer instead of a language model."""
         return self.providers == "offline" or not (self.openai_api_key or self.openai_base_url)
 
 
 @cache
 def chat_model_settings() -> ChatModelSettings:
-    """The settings of this process, read once."""
+    """Return the settings of this process, which are read once."""
     return ChatModelSettings()
 
 
@@ -53,8 +53,8 @@ def chat_model(rules: Sequence[Rule], settings: ChatModelSettings | None = None)
     """Return the chat model of a graph.
 
     Args:
-        rules: what the offline model knows of the graph's job.
-        settings: win over the settings of the process.
+        rules: the rules of the offline model for this graph.
+        settings: override the settings of the process.
 
     Raises:
         ValueError: ``LASTWORD_PROVIDERS=production`` without a key or server.
@@ -64,7 +64,7 @@ def chat_model(rules: Sequence[Rule], settings: ChatModelSettings | None = None)
         raise ValueError("LASTWORD_PROVIDERS=production needs OPENAI_API_KEY or OPENAI_BASE_URL")
     if settings.offline:
         return RuleChatModel(rules=rules)
-    # It takes a second to import, and only who has a key needs it.
+    # Imported here because the import takes a second and offline runs do not need it.
     from langchain_openai import ChatOpenAI  # noqa: PLC0415
 
     return ChatOpenAI(

@@ -1,8 +1,8 @@
-"""A chat model without a model: ordered rules, for a machine with no key and no network.
+"""The offline chat model: ordered rules, for a machine with no key and no network.
 
-It is a real ``BaseChatModel``: it streams, binds tools, and gives structured output by calling
-a tool, so a graph runs on it unchanged. What it knows of a job is the job's own list of rules;
-a turn that none of them answers is answered by asking the caller to say it again.
+It is a real ``BaseChatModel``: it streams, binds tools, and returns structured output through a
+tool call, so a graph runs on it unchanged. Each graph supplies its list of rules. If no rule
+answers a turn, the model asks the caller to repeat.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ SAY_AGAIN = "Sorry, I did not get that. Could you say that again, please?"
 
 @dataclass(frozen=True)
 class ModelAnswer:
-    """What a rule answers: words, tool calls, or both."""
+    """A rule's answer: text, tool calls as (name, arguments), or both."""
 
     text: str = ""
     calls: Sequence[tuple[str, Mapping[str, Any]]] = ()
@@ -45,10 +45,10 @@ class ModelAnswer:
 
 @dataclass(frozen=True)
 class ModelTurn:
-    """One request to the model, as a rule sees it.
+    """One request to the model, in the form that a rule reads.
 
-    ``tools`` are the names of the tools that may be called; when ``must_call`` is set, one of
-    them has to be.
+    ``tools`` are the names of the tools that may be called. If ``must_call`` is set, the answer
+    must call one of them.
     """
 
     messages: Sequence[BaseMessage]
@@ -57,19 +57,19 @@ class ModelTurn:
 
     @property
     def heard(self) -> str:
-        """What the caller said since the last answer, "" when nothing."""
+        """What the caller said since the last answer, "" if nothing."""
         return self.exchanges[-1][1] if self.exchanges else ""
 
     @property
     def asked(self) -> str:
-        """What the agent said last before :attr:`heard`, "" at the beginning."""
+        """What the agent said just before :attr:`heard`, "" at the beginning."""
         return self.exchanges[-1][0] if self.exchanges else ""
 
     @property
     def exchanges(self) -> list[tuple[str, str]]:
-        """The conversation as pairs: what the agent said, what the caller answered ("": nothing).
+        """The conversation as pairs (agent's words, caller's answer); "" means nothing was said.
 
-        Sentences that one side said in a row are joined.
+        Consecutive messages of one side are joined.
         """
         pairs: list[tuple[str, str]] = []
         for message in self.messages:
@@ -86,13 +86,13 @@ class ModelTurn:
 
     @property
     def result(self) -> ToolMessage | None:
-        """The tool result that waits for an answer, None when the caller or nobody spoke last."""
+        """The tool result that still needs an answer; None if the last message is another kind."""
         last = self.messages[-1] if self.messages else None
         return last if isinstance(last, ToolMessage) else None
 
     @property
     def opening(self) -> bool:
-        """True when nobody has said anything yet."""
+        """True if nobody has spoken yet."""
         return not self.exchanges
 
 
@@ -101,13 +101,13 @@ Rule = Callable[[ModelTurn], ModelAnswer | None]
 
 
 def ask_again(_: ModelTurn) -> ModelAnswer:
-    """The last rule of every job: nothing is guessed."""
+    """Ask the caller to repeat. The fallback of every list of rules: the model never guesses."""
     return ModelAnswer(SAY_AGAIN)
 
 
 @dataclass(frozen=True)
 class _Reply:
-    """A rule's answer as LangChain wants it."""
+    """A rule's answer in LangChain's types; usage counts words."""
 
     text: str
     calls: list[ToolCall]
@@ -115,7 +115,7 @@ class _Reply:
 
 
 class RuleChatModel(BaseChatModel):
-    """The offline chat model: the first of ``rules`` that answers a turn is the answer."""
+    """The offline chat model: the first of ``rules`` that returns an answer wins."""
 
     rules: Sequence[Rule]
 
@@ -131,7 +131,7 @@ class RuleChatModel(BaseChatModel):
 
     @override
     def _get_ls_params(self, stop: list[str] | None = None, **kwargs: Any) -> LangSmithParams:
-        """The name by which metrics and traces tell these answers from a language model's."""
+        """The name that separates these answers from a language model's in metrics and traces."""
         return LangSmithParams(
             ls_provider="lastword", ls_model_name="offline-rules", ls_model_type="chat"
         )
@@ -144,7 +144,7 @@ class RuleChatModel(BaseChatModel):
         tool_choice: str | None = None,
         **kwargs: Any,
     ) -> Runnable[LanguageModelInput, AIMessage]:
-        """Let the rules call ``tools``; ``tool_choice`` other than "auto" obliges them to."""
+        """Let the rules call ``tools``; a ``tool_choice`` besides "auto" and "none" requires it."""
         schemas = [convert_to_openai_tool(each) for each in tools]
         return self.bind(tools=schemas, tool_choice=tool_choice, **kwargs)
 
@@ -154,7 +154,7 @@ class RuleChatModel(BaseChatModel):
         tools: Sequence[Mapping[str, Any]] = (),
         tool_choice: str | None = None,
     ) -> ModelAnswer:
-        """Ask the rules in their order; ask the caller again when none answers."""
+        """Try the rules in order; ask the caller to repeat if none answers."""
         turn = ModelTurn(
             messages,
             tools=[str(each["function"]["name"]) for each in tools],
@@ -225,7 +225,7 @@ class RuleChatModel(BaseChatModel):
 
 
 def _last_chunk(reply: _Reply, message_id: str) -> AIMessageChunk:
-    """The tool calls and the usage (in words) close the stream."""
+    """Return the chunk that closes the stream: the tool calls, and the usage in words."""
     chunks = [
         tool_call_chunk(
             name=call["name"], args=json.dumps(call["args"]), id=call["id"], index=index

@@ -1,4 +1,4 @@
-"""Numbers for the ear: how they are said, and how they are understood."""
+"""Spoken numbers: how the agent says them and how it understands them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from graphs.understanding import normalise
 
 
 def word_list(words: str) -> list[str]:
-    """The words of one string."""
+    """Split a string into words."""
     return words.split()
 
 
@@ -20,7 +20,7 @@ TENS = {20: "twenty", 30: "thirty", 40: "forty", 50: "fifty"}
 NUMBERS = {word: number for number, word in enumerate(ONES)} | {
     word: number for number, word in TENS.items()
 }
-# What speech recognition makes of a number that stands alone.
+# What speech recognition often returns for a number said alone.
 _SOUNDS_LIKE = {"for": 4, "fore": 4, "to": 2, "too": 2, "won": 1, "tree": 3, "free": 3, "hive": 5}
 _SHORT = 3
 
@@ -34,16 +34,16 @@ def number_in_words(number: int) -> str:
 
 
 def digits_in_words(number: str) -> str:
-    """Say a telephone number digit by digit, in groups of three that the voice separates."""
+    """Say a telephone number digit by digit, with a pause after every three digits."""
     digits = [ONES[int(char)] for char in number if char.isdigit()]
     groups = [" ".join(digits[at : at + 3]) for at in range(0, len(digits), 3)]
     return ", ".join(groups)
 
 
 def heard_number(text: str) -> int | None:
-    """The first number that ``text`` names, None when it names none.
+    """Return the first number named in ``text``, None if there is none.
 
-    In an answer of up to three words "for" is taken for four, and its like.
+    In an answer of up to three words, words that sound like a number count as one ("for": 4).
     """
     words = normalise(text).split()
     for word in words:
@@ -59,7 +59,7 @@ def heard_number(text: str) -> int | None:
 
 
 def heard_digits(text: str) -> str:
-    """The telephone number in ``text`` as digits, "" when there are fewer than five."""
+    """Return the telephone number in ``text`` as digits, "" if there are fewer than five."""
     digits: list[str] = []
     twice = False
     for word in normalise(text).split():

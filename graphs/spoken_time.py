@@ -1,4 +1,4 @@
-"""Days and times of day for the ear: how they are said, and how they are understood."""
+"""Spoken days and times of day: how the agent says them and how it understands them."""
 
 from __future__ import annotations
 
@@ -56,15 +56,15 @@ def spoken_moment(moment: datetime) -> str:
 
 
 def heard_weekday(text: str) -> str | None:
-    """The one weekday that ``text`` names; None when it names none or several."""
+    """Return the weekday named in ``text``; None if it names none or several."""
     named = {day for day in WEEKDAYS if re.search(rf"\b{day.lower()}s?\b", normalise(text))}
     return named.pop() if len(named) == 1 else None
 
 
 def heard_time(text: str) -> time | None:
-    """The time of day that ``text`` names, None when it names none.
+    """Return the time of day named in ``text``, None if there is none.
 
-    Hours before eight are taken for the afternoon: nobody is treated at night.
+    Hours before eight mean the afternoon: the practice is closed at night.
     """
     words = re.sub(r"\ba (?=quarter|half)", "", normalise(text))
     if found := re.search(r"\b(\d{1,2}):(\d\d)\b ?(am|pm)?", words):

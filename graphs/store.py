@@ -1,10 +1,10 @@
-"""What the practice knows and writes down: a small SQLite store behind async methods.
+"""The practice's data: a small SQLite store behind async methods.
 
 Errors::
 
     StoreError
-    ├── StoreUnavailable     its file cannot be written
-    ├── SlotTaken            somebody else has that time; offer another
+    ├── StoreUnavailable     the file cannot be written
+    ├── SlotTaken            another customer has that time; offer another one
     └── UnknownAppointment   no such appointment; nothing was written
 """
 
@@ -35,11 +35,11 @@ _Result = TypeVar("_Result")
 
 
 class StoreError(Exception):
-    """Something that the store will not do; nothing was written."""
+    """The store refused an operation; nothing was written."""
 
 
 class StoreUnavailable(StoreError):
-    """The store's file cannot be written. Make that possible, or set another one."""
+    """The store's file cannot be written. Make it writable, or set another path."""
 
     def __init__(self, path: Path, error: OSError) -> None:
         why = error.strerror or error
@@ -47,32 +47,32 @@ class StoreUnavailable(StoreError):
 
 
 class SlotTaken(StoreError):
-    """Somebody else has that time. Offer another."""
+    """Another customer has that time. Offer another one."""
 
     def __init__(self, starts_at: str) -> None:
         super().__init__(f"{starts_at!r} is taken")
 
 
 class UnknownAppointment(StoreError):
-    """There is no appointment of that id."""
+    """There is no appointment with that id."""
 
     def __init__(self, appointment_id: int) -> None:
         super().__init__(f"there is no appointment {appointment_id!r}")
 
 
 class StoreSettings(BaseSettings):
-    """Where the store lies; read from the environment and ``.env``."""
+    """Path of the store, read from the environment and ``.env``."""
 
     model_config = SettingsConfigDict(
         env_file=".env", extra="ignore", env_ignore_empty=True, populate_by_name=True
     )
 
     path: Path = Field(Path("calls/store.sqlite3"), alias="LASTWORD_STORE")
-    """Relative to the working directory; its folder is made."""
+    """Relative to the working directory; the folder is created if it is missing."""
 
 
 class PracticeContext(CallContext, total=False):
-    """A call's context plus the store of this call; without it, the one of the settings."""
+    """A call's context plus ``store_path``; without it, the path in the settings is used."""
 
     store_path: str
 
@@ -95,10 +95,10 @@ class OpeningHours(TypedDict):
 
 
 class Store:
-    """The practice's store in the file ``path``; the file and its folder are made on first use.
+    """The practice's store in the file ``path``, created with its folder on first use.
 
-    Every method runs in a thread on a connection of its own, so nothing blocks the event loop
-    and any number of processes can share the file.
+    Every method opens a new connection in a thread, so nothing blocks the event loop and any
+    number of processes can share the file.
     """
 
     def __init__(self, path: Path, clock: Callable[[], datetime] = datetime.now) -> None:
@@ -107,12 +107,12 @@ class Store:
         self._prepared = False
 
     async def appointment(self, appointment_id: int) -> Appointment | None:
-        """The appointment of that id, cancelled ones too."""
+        """Return the appointment with that id, even if it is cancelled; None if there is none."""
         found = await self._rows("select * from appointments where id = ?", appointment_id)
         return _appointment(found[0]) if found else None
 
     async def next_appointment(self, customer: str | None = None) -> Appointment | None:
-        """The next appointment that is not cancelled, of one customer or of any."""
+        """Return the next appointment that is not cancelled, of one customer or of any."""
         found = await self._rows(
             "select * from appointments where status <> 'cancelled' and starts_at > ?"
             " and (? is null or lower(customer) = lower(?)) order by starts_at limit 1",
@@ -125,10 +125,10 @@ class Store:
     async def free_slots(
         self, count: int, *, weekday: int | None = None, after: str | None = None
     ) -> list[str]:
-        """The next free times in opening hours, from tomorrow on, in ISO form.
+        """Return the next free times in opening hours, from tomorrow on, in ISO form.
 
         Args:
-            count: at most so many.
+            count: how many at most.
             weekday: only on that day of the week (0 is Monday).
             after: only later than this ISO time.
         """
@@ -148,27 +148,27 @@ class Store:
         return [slot for slot, _ in zip(free, range(count), strict=False)]
 
     async def confirm_appointment(self, appointment_id: int) -> None:
-        """Write down that the customer will come.
+        """Record that the customer will come.
 
         Raises:
-            UnknownAppointment: there is none of that id.
+            UnknownAppointment: there is no appointment with that id.
         """
         await self._change("status = 'confirmed'", appointment_id)
 
     async def cancel_appointment(self, appointment_id: int) -> None:
-        """Cancel an appointment; its time is free again.
+        """Cancel an appointment, so that its time is free again.
 
         Raises:
-            UnknownAppointment: there is none of that id.
+            UnknownAppointment: there is no appointment with that id.
         """
         await self._change("status = 'cancelled'", appointment_id)
 
     async def move_appointment(self, appointment_id: int, starts_at: str) -> None:
-        """Give an appointment another time; it counts as confirmed.
+        """Move an appointment to another time; it then counts as confirmed.
 
         Raises:
-            SlotTaken: somebody else has that time.
-            UnknownAppointment: there is none of that id.
+            SlotTaken: another customer has that time.
+            UnknownAppointment: there is no appointment with that id.
         """
         try:
             await self._change("status = 'confirmed', starts_at = ?", appointment_id, starts_at)
@@ -176,7 +176,7 @@ class Store:
             raise SlotTaken(starts_at) from error
 
     async def opening_hours(self) -> list[OpeningHours]:
-        """Hours of the days on which the practice is open, Monday first."""
+        """Return the hours of the days on which the practice is open, Monday first."""
         rows = await self._rows("select * from opening_hours order by weekday")
         return [
             OpeningHours(weekday=row["weekday"], opens=row["opens"], closes=row["closes"])
@@ -184,12 +184,12 @@ class Store:
         ]
 
     async def departments(self) -> list[str]:
-        """Names of the departments, in the order of the alphabet."""
+        """Return the names of the departments in alphabetical order."""
         rows = await self._rows("select name from departments order by lower(name)")
         return [row["name"] for row in rows]
 
     async def find_department(self, words: str) -> str | None:
-        """The department that ``words`` names, by its name or by what else it is called."""
+        """Return the department named in ``words``, by its name or another name for it."""
         heard = f" {normalise(words)} "
         for row in await self._rows("select * from departments"):
             names = [normalise(row["name"]), *row["also_called"].split(",")]
@@ -198,7 +198,7 @@ class Store:
         return None
 
     async def add_message(self, recipient: str, caller: str, text: str) -> int:
-        """Write down a message for somebody; return its id."""
+        """Write down a message for ``recipient``; return its id."""
         return await self._insert(
             "insert into messages (recipient, caller, text, taken_at) values (?, ?, ?, ?)",
             recipient,
@@ -208,7 +208,7 @@ class Store:
         )
 
     async def messages(self) -> list[Mapping[str, Any]]:
-        """All messages, oldest first."""
+        """Return all messages, oldest first."""
         return await self._rows("select * from messages order by id")
 
     async def add_callback(self, department: str, caller: str, number: str) -> int:
@@ -222,11 +222,11 @@ class Store:
         )
 
     async def callbacks(self) -> list[Mapping[str, Any]]:
-        """All callbacks that were asked for, oldest first."""
+        """Return all requested callbacks, oldest first."""
         return await self._rows("select * from callbacks order by id")
 
     async def record_answer(self, call_id: str, question: str, answer: str) -> None:
-        """Write down a survey answer; a second answer in one call replaces the first."""
+        """Record a survey answer; a second answer to a question in one call replaces the first."""
         await self._insert(
             "insert or replace into survey_answers values (?, ?, ?, ?)",
             call_id,
@@ -236,7 +236,7 @@ class Store:
         )
 
     async def survey_answers(self, call_id: str) -> dict[str, str]:
-        """Question → answer of one call."""
+        """Return the answers of one call, question → answer."""
         rows = await self._rows("select * from survey_answers where call_id = ?", call_id)
         return {row["question"]: row["answer"] for row in rows}
 
@@ -263,7 +263,7 @@ class Store:
         return await asyncio.to_thread(self._run, read)
 
     def _run(self, work: Callable[[sqlite3.Connection], _Result]) -> _Result:
-        """Do ``work`` in a transaction, in this thread."""
+        """Run ``work`` in a transaction, in the current thread."""
         try:
             keep_private(self._path)
         except OSError as error:
@@ -290,7 +290,7 @@ def _store_at(path: Path) -> Store:
 
 
 def call_store(context: PracticeContext | None) -> Store:
-    """The store of a call; Studio and other callers without a context get the default one."""
+    """Return the store of a call; without a context, as in Studio, it is the default store."""
     path = (context or {}).get("store_path")
     return _store_at(Path(path) if path else _DEFAULT_PATH)
 
@@ -305,7 +305,7 @@ def _appointment(row: Mapping[str, Any]) -> Appointment:
 
 
 def _slots_of(day: date, hours: OpeningHours) -> list[datetime]:
-    """Times of ``day`` at which a treatment can begin and end in opening hours."""
+    """Return the start times on ``day`` whose treatment fits into the opening hours."""
     opens = datetime.combine(day, time.fromisoformat(hours["opens"]))
     closes = datetime.combine(day, time.fromisoformat(hours["closes"]))
     starts = [datetime.combine(day, at) for at in _SLOT_STARTS]

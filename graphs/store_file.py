@@ -1,4 +1,4 @@
-"""The file of the practice's store: nobody but its owner may read what callers said."""
+"""The store's file permissions: only the owner may read what callers said."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from pathlib import Path
 
 
 def keep_private(path: Path) -> None:
-    """Let the owner alone read a SQLite file, before it is opened; it is made when it is missing.
+    """Restrict a SQLite file to its owner before it is opened; create it if it is missing.
 
-    Missing folders are made for the owner alone; those that are there stay as they are. SQLite
-    gives its journal the rights of the file.
+    Missing folders are created for the owner only; existing folders keep their permissions.
+    SQLite gives its journal file the permissions of the database file.
 
     Raises:
-        OSError: it cannot be made, is a symbolic link, or is another user's.
+        OSError: it cannot be created, is a symbolic link, or belongs to another user.
     """
     missing = takewhile(lambda folder: not folder.exists(), path.parents)
     for folder in reversed(list(missing)):
         with suppress(FileExistsError):
             folder.mkdir(0o700)
-            folder.chmod(0o700)  # a umask may have taken the owner's rights
+            folder.chmod(0o700)  # a umask may have removed the owner's permissions
     if not os.path.lexists(path):
         _make_empty(path)
     found = path.lstat().st_mode
@@ -34,15 +34,15 @@ def keep_private(path: Path) -> None:
 
 
 def _make_empty(path: Path) -> None:
-    # Made under another name: closing a database file, for whatever reason, gives up all locks
-    # that connections in this process have on it (sqlite.org/howtocorrupt.html, 2.2).
+    # Created under another name: closing a database file, for whatever reason, releases all locks
+    # that connections in this process hold on it (sqlite.org/howtocorrupt.html, 2.2).
     descriptor, name = tempfile.mkstemp(prefix=".", suffix=".part", dir=path.parent)
     os.fchmod(descriptor, 0o600)
     os.close(descriptor)
     try:
         path.hardlink_to(name)
     except FileExistsError:
-        pass  # another process was quicker
+        pass  # another process created it first
     except OSError:  # a file system without hard links
         path.touch(0o600)
     finally:

@@ -1,4 +1,4 @@
-"""Tables of the practice's store, and the sample practice that it begins with."""
+"""The tables of the practice's store, and its sample data."""
 
 from __future__ import annotations
 
@@ -67,10 +67,10 @@ _APPOINTMENTS = [
 
 
 def prepare(connection: sqlite3.Connection, today: date) -> None:
-    """Create what is missing, and put the sample practice into it.
+    """Create missing tables and insert the sample data.
 
-    The sample data stays alive: each sample customer has an appointment ahead, so a reminder
-    call has something to remind of in a store of last month, or after a cancellation.
+    Each sample customer always has a future appointment, so a reminder call also works with a
+    store from last month or after a cancellation.
     Runs in one transaction, so two processes that open a new file do not both fill it.
     """
     connection.executescript(TABLES)
@@ -94,7 +94,7 @@ def _has_appointment_after(connection: sqlite3.Connection, customer: str, today:
 
 
 def _book_sample(connection: sqlite3.Connection, customer: str, day: date, at: time) -> None:
-    """Book the first week in which somebody else does not have that time."""
+    """Book the time in the first week in which it is free."""
     while True:
         try:
             connection.execute(
@@ -108,6 +108,6 @@ def _book_sample(connection: sqlite3.Connection, customer: str, day: date, at: t
 
 
 def _next(weekday: int, today: date) -> date:
-    """The first such weekday that is at least two days ahead."""
+    """Return the first such weekday that is at least two days ahead."""
     soonest = today + timedelta(days=2)
     return soonest + timedelta(days=(weekday - soonest.weekday()) % 7)

@@ -1,4 +1,4 @@
-"""What each test call of the samples is given; pyproject.toml names it for ``lastword``."""
+"""The context of each test call of the samples; ``lastword`` finds it through pyproject.toml."""
 
 from __future__ import annotations
 
@@ -8,5 +8,5 @@ from graphs.store import PracticeContext
 
 
 def call_context(folder: Path) -> PracticeContext:
-    """Give a call a store of its own, in ``folder``."""
+    """Return a context with a new store in ``folder``."""
     return PracticeContext(store_path=str(folder / "store.sqlite3"))

@@ -1,7 +1,8 @@
-"""What everyday words mean, as far as ordered patterns can tell; for the offline chat model.
+"""The meaning of everyday phrases by ordered patterns, for the offline chat model.
 
-Made for speech recognition: no capitals, no punctuation, some words wrong. Where the patterns
-disagree the answer is "unclear": to ask once more is polite, to guess writes a wrong record.
+The input comes from speech recognition: no capitals, no punctuation, some wrong words. If the
+patterns disagree, the answer is "unclear": the agent asks again, because a guess could write a
+wrong record.
 """
 
 from __future__ import annotations
@@ -28,9 +29,9 @@ _SPELLINGS = (
     (r"\bre schedule\b", "reschedule"),
     (r"\bnext weeks?\b", "next week"),
 )
-# Sounds that carry no meaning, and politeness that hides a plain answer.
+# Filler sounds, and polite words around a plain answer.
 _PADDING = re.compile(r"\b(?:uh+|um+|er+m?|ah+|oh|hm+|like|please|well|actually|you know)\b")
-# A "no" or "not" in these is no refusal.
+# The "no" or "not" in these phrases is not a refusal.
 _HARMLESS = re.compile(
     r"\b(?:no|not a) (?:problem|worries|trouble)(?: at all)?\b|\bno doubt\b|\bwhy not\b"
     r"|\bno that is (?:fine|okay|good|alright|great|perfect)\b"
@@ -60,7 +61,7 @@ _GOODBYE = re.compile(
     r"\b(?:goodbye|see you|have a (?:good|nice|great) (?:day|one|evening|weekend)|so long|farewell)"
     r"\b|\bbye$|^bye\b"
 )
-# In "goodbye to high prices" and "bye the way" nobody takes leave.
+# "Goodbye to high prices" and "bye the way" are not goodbyes.
 _NO_LEAVE = re.compile(r"\b(?:good)?bye (?:to|the way|party|present|card|letter)\b")
 _DONE = re.compile(
     r"\b(?:that is (?:all|it|everything)|that will be all|that was (?:all|it|everything)"
@@ -83,15 +84,15 @@ def normalise(text: str) -> str:
 
 
 def plain(text: str) -> str:
-    """Normalised text without padding such as "um" and "please"."""
+    """Return the normalised text without padding such as "um" and "please"."""
     return " ".join(_PADDING.sub(" ", normalise(text)).split())
 
 
 def yes_or_no(text: str) -> Answer:
-    """Understand the answer to a question that wants yes or no.
+    """Understand the answer to a yes-or-no question.
 
-    A bare "okay" or "thanks" is unclear on purpose: people say it while they listen. So is
-    anything with a doubt or a condition in it, and a yes and a no in one breath.
+    A bare "okay" or "thanks" is unclear on purpose: people say it while they listen. An answer
+    with a doubt or a condition is also unclear, and so is one with both a yes and a no.
     """
     words = plain(text)
     harmless = bool(_HARMLESS.search(words))
@@ -111,22 +112,22 @@ def yes_or_no(text: str) -> Answer:
 
 
 def asks_to_repeat(text: str) -> bool:
-    """True for "pardon?" and "could you say that again"."""
+    """Return True for "pardon?" and "could you say that again"."""
     return bool(_REPEAT.search(normalise(text)))
 
 
 def says_goodbye(text: str) -> bool:
-    """True for a leave-taking; "thanks" and "okay" are none."""
+    """Return True for a goodbye; "thanks" and "okay" are not goodbyes."""
     return bool(_GOODBYE.search(_NO_LEAVE.sub(" ", plain(text))))
 
 
 def is_done(text: str) -> bool:
-    """True for "that's all", wherever it is said."""
+    """Return True if the text contains "that's all" or the like."""
     return bool(_DONE.search(plain(text)))
 
 
 def _is_question(words: str) -> bool:
-    """True for a question of the caller's own, which is no answer to ours."""
+    """Return True if the caller asks a question, which does not answer the agent's question."""
     return bool(
         re.match(
             r"(?:should|shall|is|are|can|could|may|do|does|did|will|would|what|when|where|who|why|how)"

@@ -1,6 +1,6 @@
-"""The reminder call: who is it, can they come, and if not, another time or none.
+"""The reminder call: ask for the customer, remind, and confirm, reschedule or cancel.
 
-It needs memory between the turns. Without a checkpointer it greets anew with every turn.
+It needs memory between turns. Without a checkpointer it greets again in every turn.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from lastword.signals import END_NODE, CallPolicy
 def build(
     model: BaseChatModel,
 ) -> StateGraph[AppointmentState, PracticeContext, AppointmentState, AppointmentState]:
-    """Wire the graph; ``model`` understands the caller's answers."""
+    """Build the graph; ``model`` classifies the caller's answers."""
     builder = StateGraph(AppointmentState, context_schema=PracticeContext)
     builder.add_conditional_edges(START, nodes.begin)
     builder.add_node("greet", nodes.greet)

@@ -1,4 +1,4 @@
-"""The nodes of the reminder call; every one says or writes one thing."""
+"""The nodes of the reminder call; each one says or writes one thing."""
 
 from __future__ import annotations
 
@@ -35,7 +35,10 @@ _MESSAGES_FOR_CLASSIFIER = 6
 
 
 def begin(state: AppointmentState) -> Literal["greet", "understand", CallNode]:
-    """A call that has no appointment in mind yet begins with the greeting, whoever spoke."""
+    """Route the turn; without an appointment in the state it goes to the greeting.
+
+    A voicemail event is the exception.
+    """
     node = event_node(state)
     if "appointment" not in state and node != "voicemail":
         return "greet"
@@ -43,22 +46,22 @@ def begin(state: AppointmentState) -> Literal["greet", "understand", CallNode]:
 
 
 async def still_there(state: AppointmentState) -> Update:
-    """Ask whether anybody is there, and the open question again: a "yes" shall not mislead."""
+    """Ask whether the caller is still there, and repeat the question that a "yes" will answer."""
     return _say(f"{STILL_THERE} {prompts.question(state)}")
 
 
 async def hurry(state: AppointmentState) -> Update:
-    """Say that the call has to end, and ask the open question again."""
+    """Say that the call has to end soon, and ask the open question again."""
     return _say(f"{TIME_IS_SHORT} {prompts.question(state)}")
 
 
 async def in_words(state: AppointmentState) -> Update:
-    """Keys mean nothing here; ask the open question again."""
+    """Ask for words, since this graph does not use keys, and ask the open question again."""
     return _say(f"{IN_WORDS} {prompts.question(state)}")
 
 
 async def voicemail(state: AppointmentState, runtime: Runtime[PracticeContext]) -> Update:
-    """A machine has taken the call; a question stays open for somebody who picks up after all."""
+    """End the call on an answering machine; the stage stays for a person who picks up later."""
     appointment = state.get("appointment") or await _find_appointment(runtime.context)
     return {"result": _result(VOICEMAIL, appointment)}
 
@@ -76,7 +79,7 @@ async def greet(
 
 
 async def _find_appointment(context: PracticeContext | None) -> Appointment | None:
-    """By the dispatch's ``appointment_id``, else its ``customer``'s next one, else the next one."""
+    """Find it by ``appointment_id``, else the next one of ``customer``, else the next of anyone."""
     store = call_store(context)
     metadata = (context or {}).get("metadata", {})
     match metadata:
@@ -93,11 +96,11 @@ class Understand(Protocol):
     """The classifier node."""
 
     def __call__(self, state: AppointmentState) -> Awaitable[Command[Step]]:
-        """Understand the caller's answer and go to the node that answers it."""
+        """Understand the caller's answer and go to the node that handles it."""
 
 
 def understanding(model: BaseChatModel) -> Understand:
-    """Make the classifier node; its tokens carry the ``nostream`` tag and are never spoken."""
+    """Create the classifier node; its tokens carry the ``nostream`` tag and are never spoken."""
     classifier = model.with_structured_output(
         Understanding, method="function_calling", include_raw=True
     ).with_config(tags=[TAG_NOSTREAM])
@@ -120,7 +123,7 @@ def understanding(model: BaseChatModel) -> Understand:
 
 
 async def remind(state: AppointmentState) -> Update:
-    """Say when the appointment is and ask whether the customer comes."""
+    """Say when the appointment is and ask whether the customer can come."""
     return _ask("reminder", state)
 
 
@@ -130,24 +133,24 @@ async def repeat(state: AppointmentState) -> Update:
 
 
 async def explain(state: AppointmentState) -> Update:
-    """Say who calls, then ask the open question again."""
+    """Say who is calling, then ask the open question again."""
     return _say(f"{prompts.explanation(state)} {prompts.question(state)}")
 
 
 async def hold(state: AppointmentState) -> Update:  # noqa: ARG001 - LangGraph passes it
-    """Wait for whoever is being fetched; the question stays open."""
+    """Wait while the customer is fetched; the question stays open."""
     return _say(prompts.HOLD)
 
 
 async def ask_again(state: AppointmentState) -> Update:
-    """Nothing is guessed."""
+    """Ask the caller to repeat an unclear answer instead of guessing."""
     return _say(prompts.asking_again(state))
 
 
 async def pick(
     state: AppointmentState, runtime: Runtime[PracticeContext]
 ) -> Command[Literal["offer", "read_back_slot"]]:
-    """Find the slot that the caller wants, or free slots to offer."""
+    """Find the slot that the caller wants, else free slots to offer."""
     said = state["understood"]
     offered = state.get("offered", [])
     if said["intent"] != "no" and (slot := chosen_slot(offered, said)):
@@ -176,12 +179,12 @@ async def read_back_slot(state: AppointmentState) -> Update:
 
 
 async def read_back_cancellation(state: AppointmentState) -> Update:
-    """Ask before anything is cancelled."""
+    """Ask for a confirmation before the appointment is cancelled."""
     return _ask("cancellation", state)
 
 
 async def confirm(state: AppointmentState, runtime: Runtime[PracticeContext]) -> Update:
-    """Write down that the customer comes."""
+    """Record that the customer will come."""
     appointment = state["appointment"]
     await turn_certain()
     await call_store(runtime.context).confirm_appointment(appointment["id"])
@@ -213,12 +216,12 @@ async def cancel(state: AppointmentState, runtime: Runtime[PracticeContext]) -> 
 
 
 async def misdial(state: AppointmentState) -> Update:
-    """It is somebody else; nothing is written."""
+    """End the call with a wrong person; nothing is written."""
     return _done("wrong_person", state["appointment"])
 
 
 async def give_up(state: AppointmentState) -> Update:
-    """Three answers in a row were not understood."""
+    """End the call after three answers in a row that were not understood."""
     return _done("not_understood", state["appointment"])
 
 
@@ -230,7 +233,7 @@ async def end(state: AppointmentState) -> Update:
 
 
 def _ask(stage: Stage, state: AppointmentState, *, hello: bool = False) -> Update:
-    """Open the question of ``stage`` and ask it."""
+    """Set ``stage`` and ask its question, after the greeting if ``hello``."""
     asking = AppointmentState(**{**state, "stage": stage})
     text = prompts.greeting(asking) if hello else prompts.question(asking)
     return {"stage": stage, **_say(text)}
@@ -241,7 +244,7 @@ def _say(text: str) -> Update:
 
 
 def _done(reason: Any, appointment: Appointment) -> Update:
-    """The stage after this is "done", for a caller who interrupts the farewell."""
+    """Set the result, and the stage "done" for a caller who interrupts the farewell."""
     return {
         "stage": "done",
         "appointment": appointment,
@@ -257,7 +260,7 @@ def _result(reason: Any, appointment: Appointment | None = None) -> Result:
 
 
 def _wanted_day(said: Picked) -> str | None:
-    """The weekday that the caller asked for; "tomorrow" is one too."""
+    """Return the weekday that the caller asked for; resolves "today" and "tomorrow"."""
     today = datetime.now().date()
     match said["day"]:
         case "today":

@@ -23,7 +23,7 @@ When in doubt report "unclear". A mere "okay" or "thanks" is unclear. A yes with
 
 
 def classifier_prompt(state: AppointmentState, today: date) -> str:
-    """Instructions of the classifier for the question that is open."""
+    """Return the classifier's instructions for the open question."""
     return CLASSIFIER.format(
         practice=PRACTICE,
         today=spoken_day(today),
@@ -34,12 +34,12 @@ def classifier_prompt(state: AppointmentState, today: date) -> str:
 
 
 def greeting(state: AppointmentState) -> str:
-    """The first words of the call."""
+    """Return the first words of the call."""
     return f"Hello, this is {PRACTICE}. {question(state)}"
 
 
 def question(state: AppointmentState) -> str:
-    """The question that is open, as it is asked and asked again."""
+    """Return the open question in the words used the first time and every time after."""
     appointment = state["appointment"]
     match state.get("stage"):
         case "reminder":
@@ -59,22 +59,22 @@ def question(state: AppointmentState) -> str:
 
 
 def asking_again(state: AppointmentState) -> str:
-    """The first time only a request to repeat, after that with the question."""
+    """Return a request to repeat, followed from the second time on by the open question."""
     return SAY_AGAIN if state.get("unclear", 0) <= 1 else f"{SAY_AGAIN} {question(state)}"
 
 
 def explanation(state: AppointmentState) -> str:
-    """Who calls and why, without a word about the appointment to a stranger."""
+    """Say who is calling and why; nothing about the appointment before the identity is known."""
     return f"This is {PRACTICE}, with a reminder for {state['appointment']['customer']}."
 
 
 def nothing_free(day: str) -> str:
-    """The wanted day has no free time."""
+    """Say that the requested day has no free time."""
     return f"I am sorry, I have nothing free on {day}."
 
 
 def spoken_slots(slots: Sequence[str]) -> str:
-    """Say free times; a day is named once."""
+    """Say free times; each day is named once."""
     said: list[str] = []
     previous: date | None = None
     for slot in map(datetime.fromisoformat, slots):
@@ -85,7 +85,7 @@ def spoken_slots(slots: Sequence[str]) -> str:
 
 
 def farewell(state: AppointmentState, result: Result) -> str:
-    """The goodbye of each ending; a short one for a caller who has heard the whole of it."""
+    """Return the farewell for ``result``, a short one if the caller has heard the whole of it."""
     if state.get("said_goodbye") == result:
         return GOODBYE_THEN
     appointment = state.get("appointment")

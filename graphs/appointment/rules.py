@@ -1,4 +1,4 @@
-"""What the offline chat model knows of a reminder call: it understands answers, it never speaks."""
+"""The offline model's rules for the reminder call: they classify answers and never speak."""
 
 from __future__ import annotations
 
@@ -74,14 +74,14 @@ _CHOICES = (
 
 
 def understand(text: str) -> Understanding:
-    """Understand a caller's answer; what the patterns do not know is "unclear"."""
+    """Understand a caller's answer; "unclear" if no pattern matches."""
     return Understanding(
         intent=_intent(text), choice=_choice(text), day=_day(text), time=_time(text)
     )
 
 
 def _intent(text: str) -> Intent:
-    """The first that fits, from the most to the least explicit."""
+    """Return the first intent that matches, from the most to the least explicit."""
     words = plain(text)
     if _WRONG_PERSON.search(words):
         return "wrong_person"
@@ -97,7 +97,7 @@ def _intent(text: str) -> Intent:
 
 
 def _wish(words: str) -> Intent | None:
-    """Another time, a cancellation, or none of it; None when the words are about neither."""
+    """Return the wish to move, cancel or keep the appointment; None if the words are about none."""
     if _TO_CANCEL.search(words) and _ABOUT_CANCELLING.search(words):
         return "unclear"
     rest = _KEEP.sub(" ", words)
@@ -131,7 +131,7 @@ def _time(text: str) -> str | None:
 
 
 def classify(turn: ModelTurn) -> ModelAnswer | None:
-    """Answer the classifier's request with a call of its schema."""
+    """Answer the classifier's request with a tool call for its schema."""
     if Understanding.__name__ not in turn.tools:
         return None
     return ModelAnswer(calls=[(Understanding.__name__, understand(turn.heard).model_dump())])

@@ -1,4 +1,4 @@
-"""What the reminder call keeps in mind, and what a caller's answer can mean."""
+"""The state of the reminder call, and the possible meanings of a caller's answer."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from graphs.store import Appointment
 from lastword.signals import CallState
 
 Stage = Literal["identity", "reminder", "slots", "new_slot", "cancellation", "done"]
-"""Which question is open: is it the customer, can they come, which of the slots, book the chosen
-slot, cancel, or (the farewell was interrupted) is there anything else."""
+"""The open question, in order: is this the customer, can they come, which slot, book the chosen
+slot, cancel, or anything else (after an interrupted farewell)."""
 
 Intent = Literal[
     "yes", "no", "reschedule", "cancel", "keep", "wrong_person", "repeat", "who", "wait", "unclear"
@@ -45,7 +45,7 @@ class Understanding(BaseModel):
 
 
 class Picked(TypedDict):
-    """The understanding as it is kept in the state."""
+    """An :class:`Understanding` in the form stored in the state."""
 
     intent: Intent
     choice: int | None
@@ -54,7 +54,7 @@ class Picked(TypedDict):
 
 
 class Result(TypedDict):
-    """What came of the call; the node ``end`` turns it into farewell and ending."""
+    """The result of the call; the node ``end`` derives the farewell and the ending from it."""
 
     reason: Literal[
         "confirmed",
@@ -71,9 +71,9 @@ class Result(TypedDict):
 class AppointmentState(CallState):
     """State of the reminder call.
 
-    ``unclear`` counts the answers in a row that were not understood; ``offered`` and ``chosen``
-    are ISO times of the store; ``said_goodbye`` is the result of which the caller has heard the
-    whole goodbye.
+    ``unclear`` counts consecutive answers that were not understood; ``offered`` and ``chosen``
+    are ISO times from the store; ``said_goodbye`` is the result whose whole farewell the caller
+    has heard.
     """
 
     stage: NotRequired[Stage]

@@ -1,4 +1,4 @@
-"""Which node answers which answer: plain decisions, no store and no model."""
+"""Which node handles which answer: pure decisions, without the store or a model."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ Step = Literal[
     "end",
 ]
 UNCLEAR_LIMIT = 3
-"""So many answers in a row that are not understood end the call."""
+"""This many consecutive answers that are not understood end the call."""
 
 
 def next_step(state: AppointmentState, said: Picked) -> Step:
     """Decide the next node from the open question and what the caller's answer means.
 
-    Only a "yes" to a question that named what will be written leads to a node that writes.
+    Only a "yes" to a question that said what will be written leads to a node that writes.
     """
     step = _in_any_stage(said) or _in_stage(state, said)
     if step == "ask_again" and state.get("unclear", 0) + 1 >= UNCLEAR_LIMIT:
@@ -135,7 +135,7 @@ def _about_cancellation(said: Picked) -> Step:
 
 
 def _after_the_end(state: AppointmentState, said: Picked) -> Step:
-    """The caller spoke over the farewell, which therefore did not happen."""
+    """Decide the next node after the caller spoke over the farewell and cancelled the ending."""
     cancelled = state["appointment"]["status"] == "cancelled"
     match said["intent"]:
         case "reschedule":
@@ -153,7 +153,7 @@ def _after_the_end(state: AppointmentState, said: Picked) -> Step:
 
 
 def names(said: Picked, moment: str) -> bool:
-    """True unless the caller named a day or a time that ``moment`` (ISO) is not at."""
+    """Return False if the caller named a day or a time that differs from ``moment`` (ISO)."""
     if not moment:
         return False
     at = datetime.fromisoformat(moment)
@@ -164,7 +164,7 @@ def names(said: Picked, moment: str) -> bool:
 
 
 def chosen_slot(offered: Sequence[str], said: Picked) -> str | None:
-    """The one offered slot that the caller chose, by its number or by day and time."""
+    """Return the offered slot that the caller chose by its number or by day and time."""
     choice = said["choice"]
     if choice is not None and (choice == -1 or 1 <= choice <= len(offered)):
         return offered[choice - 1 if choice > 0 else -1] if offered else None

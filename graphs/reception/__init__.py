@@ -1,1 +1,1 @@
-"""The front desk: opening hours, messages, calls back."""
+"""The front desk: opening hours, messages, callbacks."""

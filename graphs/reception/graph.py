@@ -1,4 +1,4 @@
-"""The front desk: a model with tools, which ends the call with one of them."""
+"""The front desk: a model with tools; the tool ``end_call`` ends the call."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from lastword.signals import CallPolicy
 def build(
     model: BaseChatModel,
 ) -> StateGraph[ReceptionState, PracticeContext, ReceptionState, ReceptionState]:
-    """Wire the graph around ``model``."""
+    """Build the graph around ``model``."""
     builder = StateGraph(ReceptionState, context_schema=PracticeContext)
     builder.add_node("desk", nodes.front_desk(model))
     builder.add_node("tools", ToolNode(TOOLS))

@@ -1,4 +1,4 @@
-"""The front desk's nodes: one that talks, one that decides whether the tools were the end."""
+"""The front desk's nodes and routers."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from lastword.signals import Ending, end_call
 
 
 class Desk(Protocol):
-    """The node that talks."""
+    """The node that speaks and calls tools."""
 
     def __call__(
         self, state: ReceptionState, runtime: Runtime[PracticeContext]
@@ -28,7 +28,7 @@ class Desk(Protocol):
 
 
 def front_desk(model: BaseChatModel) -> Desk:
-    """Make the node that talks."""
+    """Create the node that speaks and calls tools."""
     with_tools = model.bind_tools(TOOLS)
 
     async def desk(state: ReceptionState, runtime: Runtime[PracticeContext]) -> dict[str, Any]:
@@ -40,17 +40,17 @@ def front_desk(model: BaseChatModel) -> Desk:
 
 
 def begin(state: ReceptionState) -> Literal["desk", CallNode]:
-    """The desk answers the caller; an event needs no model."""
+    """Send the caller's words to the desk; events are answered without the model."""
     return event_node(state) or "desk"
 
 
 async def voicemail(state: ReceptionState) -> dict[str, Any]:
-    """Who calls a front desk is no machine, as a rule; nobody is there to talk with."""
+    """End a call from an answering machine, which rarely calls a front desk."""
     ending = Ending(reason=VOICEMAIL, outcome={"written": state.get("written", [])})
     end_call(ending["reason"], ending["outcome"])
     return {"ending": ending, "messages": [AIMessage(prompts.FAREWELL_VOICEMAIL)]}
 
 
 def after_tools(state: ReceptionState) -> Literal["desk", "__end__"]:
-    """The farewell of ``end_call`` is the last word: no second model call after it."""
+    """Stop after ``end_call``: its farewell is said, so the model is not called again."""
     return "__end__" if state.get("ending") else "desk"

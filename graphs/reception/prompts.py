@@ -38,7 +38,7 @@ is anything else."""
 
 
 def instructions(caller: str, now: datetime) -> str:
-    """The system prompt of one call."""
+    """Return the system prompt of one call."""
     return INSTRUCTIONS.format(
         practice=PRACTICE,
         now=spoken_moment(now),
@@ -49,7 +49,7 @@ def instructions(caller: str, now: datetime) -> str:
 
 
 def no_transfer(department: str) -> str:
-    """The honest answer to a caller who wants to be put through."""
+    """Tell a caller who wants to be put through that this is not possible."""
     return (
         f"I can not put you through from here, but {department} can call you back."
         " What is your name, please?"

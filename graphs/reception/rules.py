@@ -1,7 +1,7 @@
-"""What the offline chat model knows of a front desk.
+"""The offline model's rules for the front desk.
 
-Everything it knows about the open question it takes from the question's own words, as any
-chat model would: it has no memory but the messages.
+The rules find the open question in the messages, as any chat model does: they keep no other
+state.
 """
 
 from __future__ import annotations
@@ -46,12 +46,12 @@ _UNCLEAR_LIMIT = 3
 
 
 def greet(turn: ModelTurn) -> ModelAnswer | None:
-    """The first word is ours."""
+    """Greet: the agent speaks first."""
     return ModelAnswer(prompts.GREETING) if turn.opening else None
 
 
 def pass_on_result(turn: ModelTurn) -> ModelAnswer | None:
-    """The tools answer in sentences; they are spoken as they are."""
+    """Speak the tool's result unchanged: the tools return whole sentences."""
     return ModelAnswer(turn.result.text) if turn.result else None
 
 
@@ -61,7 +61,7 @@ def repeat(turn: ModelTurn) -> ModelAnswer | None:
 
 
 def write_or_not(turn: ModelTurn) -> ModelAnswer | None:
-    """The answer to a read-back: only a clear yes writes."""
+    """Handle the answer to a read-back: only a clear yes writes."""
     if prompts.READ_BACK not in turn.asked:
         return None
     match yes_or_no(turn.heard):
@@ -74,12 +74,12 @@ def write_or_not(turn: ModelTurn) -> ModelAnswer | None:
 
 
 def never_mind(turn: ModelTurn) -> ModelAnswer | None:
-    """The caller gives up what was begun."""
+    """Drop the message or callback that the caller no longer wants."""
     return ModelAnswer(_NOTHING_WRITTEN) if _NEVER_MIND.search(plain(turn.heard)) else None
 
 
 def message_parts(turn: ModelTurn) -> ModelAnswer | None:
-    """Ask for what a message still lacks; read it back when it is complete."""
+    """Ask for the missing parts of a message; read it back when it is complete."""
     if turn.asked.endswith(_FOR_WHOM):
         return ModelAnswer(_WHAT_MESSAGE)
     if turn.asked.endswith(_WHAT_MESSAGE):
@@ -92,7 +92,7 @@ def message_parts(turn: ModelTurn) -> ModelAnswer | None:
 
 
 def callback_parts(turn: ModelTurn) -> ModelAnswer | None:
-    """Ask for what a call back still lacks; read it back when it is complete."""
+    """Ask for the missing parts of a callback; read it back when it is complete."""
     if _CALLBACK_NAME.search(turn.asked):
         return _request_callback(turn, _name(turn.heard), None)
     if prompts.NUMBER not in turn.asked:
@@ -106,7 +106,7 @@ def callback_parts(turn: ModelTurn) -> ModelAnswer | None:
 
 
 def finish(turn: ModelTurn) -> ModelAnswer | None:
-    """A goodbye, "that's all", or "no" to "anything else"; "thanks" is none of them."""
+    """End the call on a goodbye, "that's all", or "no" to "anything else", not on "thanks"."""
     no_more = turn.asked.endswith(prompts.ANYTHING_ELSE) and yes_or_no(turn.heard) == "no"
     if no_more or says_goodbye(turn.heard) or is_done(turn.heard):
         heard_it = any(prompts.FAREWELL in asked for asked, _ in turn.exchanges)
@@ -115,7 +115,7 @@ def finish(turn: ModelTurn) -> ModelAnswer | None:
 
 
 def begin_message(turn: ModelTurn) -> ModelAnswer | None:
-    """The caller wants to leave a message."""
+    """Start a message when the caller wants to leave one."""
     words = plain(turn.heard)
     if not _MESSAGE.search(words):
         return None
@@ -123,7 +123,7 @@ def begin_message(turn: ModelTurn) -> ModelAnswer | None:
 
 
 def begin_callback(turn: ModelTurn) -> ModelAnswer | None:
-    """The caller wants to speak with somebody."""
+    """Start a callback when the caller wants to speak with somebody."""
     wanted = _TO_SPEAK_WITH.search(plain(turn.heard)) or "Who would you like?" in turn.asked
     if not wanted:
         return None
@@ -131,14 +131,14 @@ def begin_callback(turn: ModelTurn) -> ModelAnswer | None:
 
 
 def tell_hours(turn: ModelTurn) -> ModelAnswer | None:
-    """The caller asks when the practice is open."""
+    """Look up the opening hours when the caller asks for them."""
     if not _HOURS.search(plain(turn.heard)):
         return None
     return ModelAnswer(calls=[("opening_hours", {"day": heard_weekday(turn.heard)})])
 
 
 def small_talk(turn: ModelTurn) -> ModelAnswer | None:
-    """Politeness that wants a polite answer and nothing else."""
+    """Answer small talk politely."""
     words = plain(turn.heard)
     if prompts.ANYTHING_ELSE in turn.asked and yes_or_no(turn.heard) == "yes":
         return ModelAnswer(_WHAT)
@@ -152,7 +152,7 @@ def small_talk(turn: ModelTurn) -> ModelAnswer | None:
 
 
 def give_up(turn: ModelTurn) -> ModelAnswer | None:
-    """The third answer in a row that was not understood ends the call."""
+    """End the call at the third answer in a row that was not understood."""
     last = [asked for asked, _ in turn.exchanges][1 - _UNCLEAR_LIMIT :]
     if len(last) == _UNCLEAR_LIMIT - 1 and all(SAY_AGAIN in asked for asked in last):
         return _end(prompts.FAREWELL_NOT_UNDERSTOOD, "not_understood")
@@ -177,7 +177,7 @@ RULES: Sequence[Rule] = (
 
 
 def _again(turn: ModelTurn) -> ModelAnswer:
-    """Ask again; the open question stays at the end, so that it is still known next time."""
+    """Ask again, with the open question at the end, where the rules find it in the next turn."""
     question = re.split(r"(?<=[.?!]) ", turn.asked)[-1]
     return ModelAnswer(f"{SAY_AGAIN} {question}")
 
@@ -193,13 +193,13 @@ def _request_callback(turn: ModelTurn, caller: str, number: str | None) -> Model
 
 
 def _answer_to(turn: ModelTurn, question: str) -> str:
-    """What the caller answered to ``question`` when it was asked last."""
+    """Return the caller's answer to ``question`` when it was last asked."""
     answers = [normalise(heard) for asked, heard in turn.exchanges if asked.endswith(question)]
     return answers[-1] if answers else ""
 
 
 def _recipient(turn: ModelTurn) -> str:
-    """From the answer to the question, else from the wish: "a message for Doctor Weber"."""
+    """Return the recipient from the answer, else from "a message for Doctor Weber"."""
     if answer := _answer_to(turn, _FOR_WHOM):
         return re.sub(r"^(?:for|it is for|to) ", "", plain(answer)).title()
     wishes = [found for _, heard in turn.exchanges if (found := _RECIPIENT.search(plain(heard)))]

@@ -1,4 +1,4 @@
-"""What the front desk keeps in mind."""
+"""The state of the front desk."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from lastword.signals import CallState
 
 
 class Draft(TypedDict):
-    """Something that was read back to the caller and is not written down yet.
+    """A message or callback that was read back to the caller and is not written yet.
 
-    ``heard_before`` is how often the caller had spoken when it was read back: it is written only
-    after the caller has spoken once more.
+    ``heard_before`` is how often the caller had spoken when it was read back. It is written only
+    after the caller has spoken again.
     """
 
     kind: Literal["message", "callback"]
@@ -25,7 +25,7 @@ class Draft(TypedDict):
 
 
 class ReceptionState(CallState):
-    """State of the front desk's call; ``written`` names what was written down: "message 3"."""
+    """State of the front desk's call; ``written`` names the written record: "message 3"."""
 
     draft: NotRequired[Draft | None]
     written: NotRequired[Annotated[list[str], operator.add]]

@@ -1,4 +1,4 @@
-"""The front desk's tools. They answer in sentences that can be spoken as they are."""
+"""The front desk's tools. They return sentences that can be spoken unchanged."""
 
 from __future__ import annotations
 
@@ -149,13 +149,16 @@ def _times_heard(runtime: Runtime) -> int:
 
 
 def _said_goodbye(runtime: Runtime) -> bool:
-    """True when the model spoke its goodbye beside the tool call: nobody hears it twice."""
+    """Return True if the message that calls the tool also says goodbye.
+
+    The farewell is then not spoken a second time.
+    """
     last = runtime.state["messages"][-1]
     return isinstance(last, AIMessage) and "goodbye" in last.text.lower()
 
 
 def _all_hours(hours: list[OpeningHours]) -> str:
-    """Say the week; days in a row with the same hours are said once."""
+    """Say the hours of the week; consecutive days with the same hours are grouped."""
     said: list[str] = []
     at = 0
     while at < len(hours):

@@ -19,7 +19,7 @@ from lastword.signals import CallPolicy
 def build(
     model: BaseChatModel,
 ) -> StateGraph[SurveyState, PracticeContext, SurveyState, SurveyState]:
-    """Wire the graph around ``model``."""
+    """Build the graph around ``model``."""
     builder = StateGraph(SurveyState, context_schema=PracticeContext)
     builder.add_node("interview", nodes.interviewer(model))
     builder.add_node("tools", ToolNode(TOOLS))

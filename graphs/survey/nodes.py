@@ -1,4 +1,4 @@
-"""The survey's nodes: one that talks, and two for what is no words."""
+"""The survey's nodes: one that speaks, and two for call events."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from lastword.signals import DEFAULT_REASON, END_TOKEN, Ending
 
 
 class Interview(Protocol):
-    """The node that talks."""
+    """The node that speaks."""
 
     def __call__(self, state: SurveyState) -> Awaitable[dict[str, Any]]:
         """Ask, record, or say goodbye."""
 
 
 def interviewer(model: BaseChatModel) -> Interview:
-    """Make the node that talks. The end token in its stream ends the call."""
+    """Create the node that speaks. The end token in its stream ends the call."""
     with_tools = model.bind_tools(TOOLS)
 
     async def interview(state: SurveyState) -> dict[str, Any]:
@@ -37,7 +37,7 @@ def interviewer(model: BaseChatModel) -> Interview:
 
 
 def begin(state: SurveyState) -> Literal["interview", "pressed", CallNode]:
-    """The model answers the caller, and a key where a number is asked for."""
+    """Send words, and a key pressed as a rating, to the model; other events to their nodes."""
     node = event_node(state)
     if node == "in_words" and _rated(state) is not None:
         return "pressed"
@@ -45,28 +45,28 @@ def begin(state: SurveyState) -> Literal["interview", "pressed", CallNode]:
 
 
 async def pressed(state: SurveyState) -> dict[str, Any]:
-    """A key from one to five is as good as the word."""
+    """Turn a key from one to five into the spoken number."""
     return {"messages": [HumanMessage(number_in_words(_rated(state) or 0))]}
 
 
 async def voicemail(state: SurveyState) -> dict[str, Any]:
-    """A machine learns nothing about the customer."""
+    """End the call on an answering machine without a word about the customer."""
     ended = Ending(reason=VOICEMAIL, outcome={"answers": state.get("answers", {})})
     return {"ending": ended, "messages": [AIMessage(prompts.FAREWELL_VOICEMAIL)]}
 
 
 def _rated(state: SurveyState) -> int | None:
-    """The rating that the caller has pressed, if that is the open question."""
+    """Return the rating that the caller pressed; None if none was asked for or pressed."""
     match state.get("event"):
         case {"kind": "keypad", "keys": str() as keys} if open_question(state) == prompts.RATING:
-            key = keys.removesuffix("#")  # which may end what is pressed
+            key = keys.removesuffix("#")  # callers may end their input with it
             return int(key) if key in prompts.RATING_KEYS else None
         case _:
             return None
 
 
 def ending(state: SurveyState) -> Ending:
-    """Reason "completed" when all is answered, "stopped" in between, "declined" before."""
+    """Return the ending: "completed" with all answers, "stopped" with some, else "declined"."""
     answers = state.get("answers", {})
     complete = len(answers) == len(prompts.QUESTIONS)
     reason = DEFAULT_REASON if complete else "stopped" if answers else "declined"

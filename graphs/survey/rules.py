@@ -1,4 +1,4 @@
-"""What the offline chat model knows of a survey."""
+"""The offline model's rules for the survey."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ _UNCLEAR_LIMIT = 3
 
 
 def greet(turn: ModelTurn) -> ModelAnswer | None:
-    """The first word is ours."""
+    """Greet: the agent speaks first."""
     return ModelAnswer(prompts.GREETING) if turn.opening else None
 
 
 def go_on(turn: ModelTurn) -> ModelAnswer | None:
-    """After an answer is recorded: the next question, or the goodbye."""
+    """Ask the next question after an answer is recorded, or say goodbye."""
     if turn.result is None:
         return None
     match _recorded(turn):
@@ -47,7 +47,7 @@ def go_on(turn: ModelTurn) -> ModelAnswer | None:
 
 
 def after_goodbye(turn: ModelTurn) -> ModelAnswer | None:
-    """All is answered, and the caller spoke over the goodbye: nothing is asked a second time."""
+    """Answer a caller who spoke over the farewell; survey questions are not repeated."""
     if not _all_answered(turn) or asks_to_repeat(turn.heard):
         return None
     number, words = heard_number(turn.heard), plain(turn.heard)
@@ -60,7 +60,7 @@ def after_goodbye(turn: ModelTurn) -> ModelAnswer | None:
 
 
 def stop(turn: ModelTurn) -> ModelAnswer | None:
-    """Nobody is kept on the line."""
+    """Say goodbye as soon as the caller wants to stop."""
     refuses = prompts.CONSENT in turn.asked and yes_or_no(turn.heard) == "no"
     if refuses or says_goodbye(turn.heard) or _STOP.search(plain(turn.heard)):
         return ModelAnswer(prompts.FAREWELL_DECLINED)
@@ -73,7 +73,7 @@ def repeat(turn: ModelTurn) -> ModelAnswer | None:
 
 
 def consent(turn: ModelTurn) -> ModelAnswer | None:
-    """May we ask? Here "okay" is enough: nothing is written."""
+    """Ask the first question once the caller agrees; "okay" suffices, since nothing is written."""
     if prompts.CONSENT not in turn.asked:
         return None
     agrees = yes_or_no(turn.heard) == "yes" or _WEAK_YES.match(plain(turn.heard))
@@ -81,7 +81,7 @@ def consent(turn: ModelTurn) -> ModelAnswer | None:
 
 
 def rating(turn: ModelTurn) -> ModelAnswer | None:
-    """A number from one to five, or its correction while the next question is open."""
+    """Record a number from one to five, or its correction while the next question is open."""
     number = heard_number(turn.heard)
     corrects = prompts.IMPROVEMENT in turn.asked and _CORRECTS.search(plain(turn.heard))
     if number not in _RATINGS or not (prompts.RATING in turn.asked or corrects):
@@ -90,14 +90,14 @@ def rating(turn: ModelTurn) -> ModelAnswer | None:
 
 
 def improvement(turn: ModelTurn) -> ModelAnswer | None:
-    """Any words are an answer."""
+    """Record the answer; any words count."""
     if prompts.IMPROVEMENT not in turn.asked or not turn.heard:
         return None
     return _record("improvement", normalise(turn.heard))
 
 
 def contact(turn: ModelTurn) -> ModelAnswer | None:
-    """Only a clear yes is a yes."""
+    """Record the answer only if it is a clear yes or no."""
     if prompts.CONTACT not in turn.asked:
         return None
     answer = yes_or_no(turn.heard)
@@ -105,7 +105,7 @@ def contact(turn: ModelTurn) -> ModelAnswer | None:
 
 
 def ask_again(turn: ModelTurn) -> ModelAnswer | None:
-    """Ask the open question again; the third time in a row the survey ends."""
+    """Ask the open question again; end the survey at the third unclear answer in a row."""
     last = [asked for asked, _ in turn.exchanges][1 - _UNCLEAR_LIMIT :]
     if len(last) == _UNCLEAR_LIMIT - 1 and all(SAY_AGAIN in asked for asked in last):
         return ModelAnswer(prompts.FAREWELL_NOT_UNDERSTOOD)
@@ -133,7 +133,7 @@ def _record(question: Question, answer: str) -> ModelAnswer:
 
 
 def _all_answered(turn: ModelTurn) -> bool:
-    """Whether the last question has its answer."""
+    """Return whether the last question is answered."""
     calls = [
         call for each in turn.messages if isinstance(each, AIMessage) for call in each.tool_calls
     ]
@@ -141,7 +141,7 @@ def _all_answered(turn: ModelTurn) -> bool:
 
 
 def _recorded(turn: ModelTurn) -> dict[str, str]:
-    """Arguments of the call that has just been carried out."""
+    """Return the arguments of the last tool call."""
     for message in reversed(turn.messages):
         if isinstance(message, AIMessage) and message.tool_calls:
             return message.tool_calls[-1]["args"]

@@ -1,4 +1,4 @@
-"""What the survey keeps in mind."""
+"""The state of the survey."""
 
 from __future__ import annotations
 

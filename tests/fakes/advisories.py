@@ -1,4 +1,4 @@
-"""A server on loopback that speaks OSV's protocol, and a locked project with one dependency."""
+"""A loopback server for OSV's protocol, and a locked project with one dependency."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ dependencies = [{{ name = "leaky" }}]
 
 @dataclass(frozen=True)
 class Advisories:
-    """A database; ``status`` and ``body``, where set, are its answer to everything."""
+    """An advisory database; ``status`` and ``body``, if set, answer every request."""
 
     vulnerable: bool = False
     status: int = 200
@@ -87,7 +87,7 @@ class Advisories:
 
 @asynccontextmanager
 async def silent_server() -> AsyncIterator[str]:
-    """Take connections and never answer; gives the URL."""
+    """Accept connections and never answer; yields the URL."""
 
     async def wait(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.read()
@@ -100,7 +100,7 @@ async def silent_server() -> AsyncIterator[str]:
 
 @asynccontextmanager
 async def advisories(database: Advisories, project: Path) -> AsyncIterator[str]:
-    """Serve ``database``, and lock ``project`` to packages that are nowhere but there."""
+    """Serve ``database``; lock ``project`` to packages that exist only there; yields the URL."""
     async with served(database.app()) as url:
         (project / "pyproject.toml").write_text(_PROJECT)
         (project / "uv.lock").write_text(_LOCK.format(url=url, no_hash="0" * 64))

@@ -1,4 +1,4 @@
-"""Events of calls for tests: what a test does not say has a plain value."""
+"""Call events for tests: fields that a test does not give have a default value."""
 
 from __future__ import annotations
 
@@ -40,10 +40,10 @@ PLAIN: Mapping[str, Any] = {
 
 
 def an_event(name: str, at: float = 0.0, **fields: Any) -> Event:
-    """An event of that name.
+    """Return an event named ``name``.
 
     Raises:
-        ValueError: it has no such field.
+        ValueError: the event has no such field.
     """
     known = get_type_hints(EVENTS[name]).keys()
     if not fields.keys() <= known:

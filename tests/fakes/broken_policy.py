@@ -1,4 +1,4 @@
-"""A graph module whose policy is of the wrong kind."""
+"""A graph module whose policy has the wrong type."""
 
 from tests.fakes.sample_graphs import graph
 

@@ -1,4 +1,4 @@
-"""Bugs that people make in a graph, the bridge or the end of a call, and what catches each."""
+"""Typical bugs in a graph, the bridge or the end of a call, and the test that catches each."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 
 class NoSuchPlace(Exception):
-    """The code that a bug changes is not there once, but never or several times."""
+    """The code that a bug changes does not occur exactly once in the file."""
 
     def __init__(self, bug: str, file: str, times: int) -> None:
         super().__init__(
@@ -18,17 +18,17 @@ class NoSuchPlace(Exception):
 
 @dataclass(frozen=True)
 class Change:
-    """``old`` becomes ``new`` in ``file``."""
+    """Replaces ``old`` with ``new`` in ``file``, a path in the project."""
 
     file: str
     old: str
     new: str
 
     def make(self, project: Path, bug: str) -> None:
-        """Make it.
+        """Apply the change in ``project``.
 
         Raises:
-            NoSuchPlace: ``old`` is not there exactly once.
+            NoSuchPlace: ``old`` does not occur exactly once.
         """
         path = project / self.file
         code = path.read_text()
@@ -39,7 +39,7 @@ class Change:
 
 @dataclass(frozen=True)
 class Bug:
-    """A bug, the conversation that catches it, and the field of the transcript that says so."""
+    """A bug, the conversation that catches it, and the transcript field that fails."""
 
     name: str
     changes: Sequence[Change]

@@ -1,4 +1,4 @@
-"""Drive a graph turn by turn with typed lines, as the bridge does with heard ones."""
+"""Drive a graph turn by turn with typed lines, as the bridge does with recognised speech."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from lastword.signals import CallEvent, is_end_call
 
 @dataclass
 class TypedTurn:
-    """What one turn did: what was said, by which nodes, and the signals on the way."""
+    """The result of one turn: what was said, by which nodes, and the signals sent meanwhile."""
 
     said: str
     nodes: list[str]
@@ -28,7 +28,7 @@ class TypedTurn:
 
 @dataclass
 class Conversation:
-    """A call of ``builder``'s graph with a store of its own in ``folder``."""
+    """A call of ``builder``'s graph with a new store in ``folder``."""
 
     builder: StateGraph[Any, PracticeContext, Any, Any]
     folder: Path
@@ -46,27 +46,27 @@ class Conversation:
         )
 
     async def open(self) -> TypedTurn:
-        """The call is connected; the graph has the first word."""
+        """Connect the call; the graph speaks first."""
         return await self._turn({"messages": [], "event": {"kind": "opening"}, "ending": None})
 
     async def happens(self, event: CallEvent) -> TypedTurn:
-        """Something happens to the call, without a word of the caller's."""
+        """Send a call event without any words of the caller."""
         return await self._turn({"messages": [], "event": event, "ending": None})
 
     async def say(self, line: str, event: CallEvent | None = None) -> TypedTurn:
-        """The caller says ``line``."""
+        """Say ``line`` as the caller."""
         message = HumanMessage(line)
         return await self._turn({"messages": [message], "event": event, "ending": None})
 
     async def talk(self, *lines: str) -> TypedTurn:
-        """Open the call and say ``lines`` one after the other; return the last turn."""
+        """Open the call and say ``lines`` in order; return the last turn."""
         turn = await self.open()
         for line in lines:
             turn = await self.say(line)
         return turn
 
     async def state(self) -> dict[str, Any]:
-        """The graph's state now."""
+        """Return the graph's current state."""
         values: dict[str, Any] = (await self.graph.aget_state(self.config)).values
         return values
 
@@ -103,5 +103,5 @@ class Conversation:
 
 
 def ended(turn: TypedTurn) -> bool:
-    """True when the turn carries one of the three signs of an ending."""
+    """Return True if the turn carries one of the three signs of an ending."""
     return "end" in turn.nodes or "<end>" in turn.said or any(map(is_end_call, turn.signals))

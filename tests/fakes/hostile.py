@@ -1,4 +1,4 @@
-"""Words of strangers who would rather speak to the terminal, and what must not be left of them."""
+"""Hostile texts with terminal control characters, and a check that none is left in an output."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ HOSTILE = {
     "line": "well\ncaller  I said so",
 }
 ALL = " ".join(HOSTILE.values())
-"""Everything at once."""
+"""All hostile texts in one string."""
 _COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 
 
 def steers(printed: str, *, colours: bool = False) -> list[str]:
-    """The characters in ``printed`` that could steer a terminal; ``colours`` are ours if asked."""
+    """Return the characters in ``printed`` that control a terminal; ``colours``: allow colours."""
     text = _COLOURS.sub("", printed) if colours else printed
     controls = ("Cc", "Cf", "Cs", "Zl", "Zp", "Cn")
     return sorted({one for one in text if one != "\n" and category(one) in controls})

@@ -19,18 +19,18 @@ from tests import PROJECT_ROOT
 
 @dataclass(frozen=True)
 class LangGraphServer:
-    """A running server: where it is, and its process."""
+    """A running server: its URL and its process."""
 
     url: str
     part: Part
 
     def kill(self) -> None:
-        """End it without a word, with everything it has started."""
+        """Kill the server and every process that it started."""
         os.killpg(self.part.pid, signal.SIGKILL)
 
 
 def free_port() -> int:
-    """A port of loopback that nobody listens on."""
+    """Return a free port on loopback."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
@@ -39,7 +39,7 @@ def free_port() -> int:
 
 @asynccontextmanager
 async def langgraph_dev(config: Path, folder: Path) -> AsyncIterator[LangGraphServer]:
-    """Serve the graphs of ``config``; the server's own files and the store go into ``folder``."""
+    """Serve the graphs of ``config``; the server's files and the store are in ``folder``."""
     port = free_port()
     command = [
         *(sys.executable, "-m", "langgraph_cli", "dev", "--no-browser", "--no-reload"),

@@ -1,4 +1,4 @@
-"""Lines that can be told to fail."""
+"""Lines that fail on request."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class FakeLine:
 
     Args:
         failures: raised by the first calls of ``remove``, one each.
-        gone_after: how many removals the server needs before it stops listing the room.
+        gone_after: number of removals until the server stops listing the room.
         name: what is removed.
     """
 
@@ -40,13 +40,13 @@ class FakeLine:
 
 
 Fault = Literal["works", "refused", "broken", "hangs", "answer_lost", "forbidden", "closed"]
-"""What a server does with a removal; when the answer is lost, the line is gone all the same."""
+"""What a server does with a removal; with ``answer_lost`` the line is gone anyway."""
 
 
 class FaultyLine:
-    """A line whose server does what it is told, removal by removal; then it works.
+    """A line whose server has one scripted fault for each removal; later removals work.
 
-    ``taken_down`` counts how often it went from up to gone.
+    ``taken_down`` counts how often the line went from up to gone.
     """
 
     name = "room"

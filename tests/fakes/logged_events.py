@@ -1,4 +1,4 @@
-"""The events that the log of a test holds."""
+"""The events in the log of a test."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from lastword.events import read_event
 
 
 def logged_events(caplog: pytest.LogCaptureFixture, name: str) -> list[Mapping[str, Any]]:
-    """The events of that name, read back from the lines that a worker would print."""
+    """Return the events named ``name``, parsed from the log lines that a worker would print."""
     lines = [JsonFormatter().format(record) for record in caplog.records]
     events = [cast("Mapping[str, Any]", event) for event in map(read_event, lines) if event]
     return [event for event in events if event["event"] == name]

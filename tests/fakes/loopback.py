@@ -1,4 +1,4 @@
-"""Web applications of tests, on free ports of loopback."""
+"""Web applications of tests, on free loopback ports."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from aiohttp import web
 
 @asynccontextmanager
 async def served(app: web.Application, **options: Any) -> AsyncIterator[str]:
-    """Serve ``app`` with aiohttp's ``options``; gives its URL, without a path."""
+    """Serve ``app`` with aiohttp's ``options``; yields its URL without a path."""
     runner = web.AppRunner(app, **options)
     await runner.setup()
     try:

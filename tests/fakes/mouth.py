@@ -1,4 +1,4 @@
-"""Voices that fail, or that speak every word as it comes."""
+"""TTS voices that fail, or that speak every word as soon as it arrives."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ LETTER_SECONDS = 0.02
 
 
 class HoarseVoice(FakeTTS):
-    """A voice that always fails, for good."""
+    """A voice that always fails and is not retried."""
 
     def synthesize(
         self, text: str, *, conn_options: APIConnectOptions = DEFAULT_API_CONNECT_OPTIONS
@@ -27,7 +27,7 @@ class _Hoarse(tts.ChunkedStream):
 
 
 class WordVoice(tts.TTS[Any]):
-    """Speaks what it is given at once, a fiftieth of a second of silence for each letter."""
+    """Speaks its input as soon as it arrives, as 0.02 s of silence for each letter."""
 
     def __init__(self) -> None:
         super().__init__(

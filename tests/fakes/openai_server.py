@@ -1,4 +1,4 @@
-"""A server on loopback that speaks OpenAI's chat API and says what a test tells it to."""
+"""A loopback server for OpenAI's chat API with scripted answers."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ Answer = str | tuple[str, dict[str, Any]]
 
 @dataclass
 class FakeOpenAI:
-    """One answer a request, streamed word by word; a request beyond the script is an error 500.
+    """Gives one scripted answer per request; a request beyond the script gets an error 500.
 
-    An answer is words, or a tool call: a name and its arguments.
+    An answer is text, streamed word by word, or a tool call: a name and its arguments.
     """
 
     answers: Sequence[Answer]
@@ -27,7 +27,7 @@ class FakeOpenAI:
     base_url: str = ""
 
     async def complete(self, request: web.Request) -> web.StreamResponse:
-        """Answer ``POST /v1/chat/completions``, streamed or whole as asked."""
+        """Answer ``POST /v1/chat/completions``, streamed or whole as requested."""
         asked = await request.json()
         self.requests.append(asked)
         if len(self.requests) > len(self.answers):
@@ -68,7 +68,7 @@ def _body(kind: str, **choice: Any) -> dict[str, Any]:
 
 @asynccontextmanager
 async def fake_openai(*answers: Answer) -> AsyncIterator[FakeOpenAI]:
-    """Serve ``answers`` on a free port of loopback."""
+    """Serve ``answers`` on a free loopback port."""
     server = FakeOpenAI(answers)
     app = web.Application()
     app.router.add_post("/v1/chat/completions", server.complete)

@@ -1,6 +1,7 @@
-"""An operator who stops a server: it hears one signal at a time, and drops a second one till then.
+"""Stop a LiveKit server as an operator does, one signal at a time.
 
-Told once, livekit-server waits until all calls are over; told again, it ends them.
+After the first signal livekit-server waits until all calls are over; a second one ends them. It
+drops a signal that arrives before it has handled the last one.
 """
 
 from __future__ import annotations
@@ -16,11 +17,11 @@ SECONDS = 20.0
 
 
 async def tell_to_stop(server: LocalServer) -> None:
-    """Send SIGTERM and wait until the server has heard it."""
+    """Send SIGTERM and wait until the server has logged it."""
     times = await _heard(server) + 1
     server.process.send_signal(signal.SIGTERM)
     async with asyncio.timeout(SECONDS):
-        while await _heard(server) < times:  # noqa: ASYNC110 - a file tells nobody of its growth
+        while await _heard(server) < times:  # noqa: ASYNC110 - a file has no event to wait for
             await asyncio.sleep(0.05)
 
 

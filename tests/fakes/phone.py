@@ -1,4 +1,4 @@
-"""A whole call without a room: a real session and graph, a fake voice, loudspeaker and line."""
+"""A whole call without a room: real session and graph; fake voice, audio output and line."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from tests.fakes.line import FakeLine
 
 
 class Phone:
-    """What a test holds in its hand during a call."""
+    """A test's control of a running call."""
 
     def __init__(
         self, call: Call, events: RecordingEvents, mouth: FakeAudioOutput, line: FakeLine
@@ -45,11 +45,11 @@ class Phone:
         return self.call.session
 
     async def say(self, words: str) -> RunResult[Any]:
-        """Say something as the caller; returns when the agent's turn is over."""
+        """Say ``words`` as the caller; return when the agent's turn is over."""
         return await self.session.run(user_input=words)
 
     async def break_in(self, words: str, heard: str) -> None:
-        """Say ``words`` as the caller, and speak over the answer once ``heard`` has been played."""
+        """Say ``words`` as the caller and interrupt the answer once ``heard`` was played."""
         self.mouth.hold, self.mouth.played_text = True, heard
         turn: RunResult[Any] = self.session.run(user_input=words)
         await self.mouth.captured.wait()
@@ -58,7 +58,7 @@ class Phone:
         self.mouth.hold = False
 
     def spoken(self) -> list[str]:
-        """What the agent said so far, as it stands in LiveKit's history."""
+        """The agent's messages so far in LiveKit's history."""
         return [
             item.text_content or ""
             for item in self.session.history.items
@@ -79,18 +79,18 @@ async def phone_call(
     subtitles: io.TextOutput | None = None,
     clock: Clock | None = None,
 ) -> AsyncIterator[Phone]:
-    """Call a graph; the block begins when the opening, if there is one, has been spoken.
+    """Call a graph; the block starts after the opening, if there is one, has been spoken.
 
     Args:
-        graph: what answers.
-        policy: of the call; without one the caller speaks first.
-        voices: how the caller is heard.
-        memory: of the graph; without one it is the process's.
+        graph: the graph that answers.
+        policy: of the call; by default the caller speaks first.
+        voices: how the caller is recognised.
+        memory: of the graph; by default the memory of this process.
         call_id: name of the call.
         caller: identity of the caller.
-        voice: speaks for the agent; without one ``FakeTTS``.
-        subtitles: get the agent's words as they are passed on.
-        clock: of the call; without one the event loop's.
+        voice: the agent's TTS; by default ``FakeTTS``.
+        subtitles: receive the agent's words as they are passed on.
+        clock: of the call; by default the event loop's.
     """
     policy = policy or CallPolicy(first_speaker="caller", tail=0)
     events, mouth, line = RecordingEvents(), FakeAudioOutput(), FakeLine()

@@ -1,4 +1,4 @@
-"""Somebody else's LiveKit worker: nothing of Lastword but the adapter; prints what it sees.
+"""A user's LiveKit worker that uses only the adapter of Lastword; prints what it sees.
 
 Run as ``python -m tests.fakes.plain_worker start``. LiveKit's settings are in the environment.
 """
@@ -27,7 +27,7 @@ async def talk(state: MessagesState) -> dict[str, Any]:
 
 
 def tell(**facts: Any) -> None:
-    sys.stdout.write(f"{json.dumps(facts)}\n")  # at a stretch: another process writes there too
+    sys.stdout.write(f"{json.dumps(facts)}\n")  # in one write: another process writes there too
     sys.stdout.flush()
 
 

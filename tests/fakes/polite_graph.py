@@ -10,7 +10,7 @@ from langgraph.pregel import Pregel
 
 
 def polite_graph(seen: list[list[str]]) -> Pregel[Any, Any, Any, Any]:
-    """Says goodbye to "bye" through its end node and answers everything else."""
+    """Return the graph; ``seen`` collects its messages of each turn."""
 
     async def listen(state: MessagesState) -> dict[str, Any]:
         seen.append([f"{m.type}: {m.text}" for m in state["messages"]])

@@ -1,4 +1,4 @@
-"""A real PostgreSQL on loopback, made for one run of the tests and gone after it."""
+"""A real PostgreSQL on loopback, created for one test run and deleted after it."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from psycopg.sql import SQL, Identifier
 HOST = "127.0.0.1"
 USER = "lastword"
 PASSWORD = "pass@word/50%"
-"""Holds what a URL must quote."""
+"""Contains characters that must be quoted in a URL."""
 _QUOTED = "pass%40word%2F50%25"
 _STOP_SECONDS = 10.0
 _POLL = 0.02
@@ -32,24 +32,24 @@ _POLL = 0.02
 
 @dataclass(frozen=True)
 class LocalPostgres:
-    """A running server; each database is a test's own."""
+    """A running server; each test has its own database."""
 
     port: int
     _numbers: Iterator[int]
 
     def url(self, database: str = "postgres", *, password: str = _QUOTED) -> str:
-        """URL of a database, as ``LASTWORD_GRAPH_MEMORY`` takes it."""
+        """Return the URL of a database in the form that ``LASTWORD_GRAPH_MEMORY`` expects."""
         return f"postgresql://{USER}:{password}@{HOST}:{self.port}/{database}"
 
     def new_database(self) -> str:
-        """URL of a new, empty database."""
+        """Create an empty database; return its URL."""
         name = f"test_{next(self._numbers)}"
         with psycopg.connect(self.url(), autocommit=True) as connection:
             connection.execute(SQL("CREATE DATABASE {}").format(Identifier(name)))
         return self.url(name)
 
     def end_connections(self, url: str) -> int:
-        """End every connection to the database of ``url`` as an administrator would; how many."""
+        """Terminate every connection to the database at ``url``; return how many there were."""
         with psycopg.connect(self.url(), autocommit=True) as connection:
             name = conninfo_to_dict(url)["dbname"]
             ended = connection.execute(
@@ -60,7 +60,7 @@ class LocalPostgres:
 
 @contextmanager
 def running_postgres() -> Iterator[LocalPostgres]:
-    """Run a PostgreSQL server for as long as the block lasts."""
+    """Run a PostgreSQL server for the duration of the block."""
     with tempfile.TemporaryDirectory(prefix="lastword-postgres-") as scratch:
         folder = Path(scratch)
         user = _other_user(folder)
@@ -75,7 +75,9 @@ def running_postgres() -> Iterator[LocalPostgres]:
             _wait_until_it_answers(server, process, folder / "log")
             yield server
         finally:
-            process.send_signal(signal.SIGINT)  # "fast": does not wait for its clients to leave
+            process.send_signal(
+                signal.SIGINT
+            )  # "fast" shutdown: does not wait for clients to disconnect
             try:
                 process.wait(_STOP_SECONDS)
             finally:
@@ -84,7 +86,7 @@ def running_postgres() -> Iterator[LocalPostgres]:
 
 
 def _binaries(folder: Path) -> Path:
-    """Where initdb and postgres are: on PATH, in Debian's folder, or in a wheel."""
+    """Return the folder of initdb and postgres: on PATH, in Debian's folder, or in a wheel."""
     if found := shutil.which("initdb"):
         return Path(found).resolve().parent
     debian = Path("/usr/lib/postgresql").glob("*/bin/initdb")
@@ -96,7 +98,7 @@ def _binaries(folder: Path) -> Path:
     package = Path(wheel.origin).parent
     if os.geteuid() != 0:
         return package / "pginstall" / "bin"
-    # The server runs as another user then, who may not be let into the environment's folder.
+    # The server then runs as another user, who may have no access to the environment's folder.
     libraries = package.with_name(f"{package.name}.libs")
     for part in (package / "pginstall", libraries):
         if part.exists():
@@ -105,7 +107,10 @@ def _binaries(folder: Path) -> Path:
 
 
 def _other_user(folder: Path) -> dict[str, Any]:
-    """How root starts a process as somebody else, as PostgreSQL demands; they get ``folder``."""
+    """Return the options to start a process as another user, who becomes the owner of ``folder``.
+
+    PostgreSQL does not run as root.
+    """
     if os.geteuid() != 0:
         return {}
     try:
@@ -125,7 +130,7 @@ def _other_user(folder: Path) -> dict[str, Any]:
 def _make_cluster(binaries: Path, folder: Path, user: dict[str, Any]) -> None:
     password = folder / "password"
     password.write_text(PASSWORD)
-    password.chmod(0o644)  # for the other user; nobody else gets into the folder
+    password.chmod(0o644)  # for the other user; only that user can enter the folder
     subprocess.run(  # noqa: S603 - ours
         [
             binaries / "initdb",
@@ -154,7 +159,7 @@ def _server_command(binaries: Path, folder: Path, port: int) -> list[str]:
     }
     options = [f"--{name}={value}" for name, value in settings.items()]
     command = [str(binaries / "postgres"), "-D", str(folder / "data"), *options]
-    # Killed with us, should we be killed; macOS has no such thing.
+    # Killed when this process is killed; macOS has no such option.
     setpriv = shutil.which("setpriv")
     return [setpriv, "--pdeathsig", "KILL", "--", *command] if setpriv else command
 

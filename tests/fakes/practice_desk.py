@@ -1,4 +1,4 @@
-"""The front desk of a practice as a graph without a model, which keeps account of its runs."""
+"""The front desk of a practice as a graph without a chat model; it records its runs."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ FIRST_WORDS = {
     "end": "Good",
     "crash": "Sorry, something",
 }
-"""How the answer of each node begins, for a caller who interrupts it; ``quiet`` says nothing."""
+"""The start of each node's answer, for a caller who interrupts it; ``quiet`` says nothing."""
 
 _WHOLE_WORDS = {
     "bye": "end",
@@ -38,7 +38,7 @@ _WHOLE_WORDS = {
 
 
 def lead(words: str) -> str:
-    """The node that answers ``words``."""
+    """Return the name of the node that answers ``words``."""
     if words in _WHOLE_WORDS:
         return _WHOLE_WORDS[words]
     if "book" in words or "cancel" in words:
@@ -47,14 +47,14 @@ def lead(words: str) -> str:
 
 
 class DeskState(CallState):
-    """What the desk remembers of a call besides its messages."""
+    """The state of the desk besides the messages."""
 
     turns: Annotated[int, add]
     topics: Annotated[list[str], add]
 
 
 class AnsweringModel(ScriptedModel):
-    """Streams an answer that follows from the messages alone, word by word."""
+    """Streams an answer word by word; it depends only on the messages."""
 
     answers: list[Sequence[str]] = Field(default_factory=list)
 
@@ -66,7 +66,7 @@ class AnsweringModel(ScriptedModel):
 
 
 class Entry(NamedTuple):
-    """A run that began: the item of the caller's words in LiveKit, and what the graph knew."""
+    """The start of a run: the LiveKit item of the caller's words, and the graph's state."""
 
     item_id: str | None
     seen: dict[str, Any]
@@ -74,10 +74,10 @@ class Entry(NamedTuple):
 
 @dataclass
 class Desk:
-    """The nodes, and what they did: ``booked`` lasts, the rest is for the test to count.
+    """The nodes and a record of what they did; ``booked`` is their lasting side effect.
 
-    ``farewells`` has the items of the runs that came to an ending; ``steps`` counts the nodes
-    that were entered, ``settled`` the runs that are over or wait for their turn to be certain.
+    ``farewells`` has the items of the runs that reached an ending; ``steps`` counts the nodes
+    that were entered, ``settled`` the runs that are over or wait until their turn is certain.
     """
 
     booked: list[str] = field(default_factory=list)
@@ -91,7 +91,7 @@ class Desk:
         self._model = AnsweringModel()
 
     def graph(self) -> Pregel[Any, Any, Any, Any]:
-        """Listen, then go where the words lead."""
+        """Listen, then route by the caller's words."""
         builder: StateGraph[Any, Any, Any, Any] = StateGraph(DeskState)
         builder.add_node("listen", self.listen)
         builder.add_edge(START, "listen")
@@ -154,12 +154,12 @@ class Desk:
         return {"messages": [AIMessage("Goodbye.")], "topics": ["goodbye"]}
 
     def settle(self) -> None:
-        """A run is over, or as far as it gets while it is speculative."""
+        """Count a run that is over, or that cannot continue while it is speculative."""
         self.settled += 1
         self._wake()
 
     async def until(self, fact: Callable[[], bool]) -> None:
-        """Wait for a fact that the runs of this desk bring about."""
+        """Wait until ``fact`` returns True as a result of this desk's runs."""
         while not fact():
             waiting = asyncio.get_running_loop().create_future()
             self._waiting.add(waiting)
@@ -175,7 +175,7 @@ class Desk:
 
 
 def without_ids(values: dict[str, Any]) -> dict[str, Any]:
-    """A state whose messages are kinds and words: no two calls share the ids."""
+    """Return the state with messages reduced to kind and text, as ids differ between calls."""
     return {**values, "messages": [f"{m.type}: {m.text}" for m in values.get("messages", [])]}
 
 

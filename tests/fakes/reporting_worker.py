@@ -1,4 +1,4 @@
-"""The real worker as a process, and the events of its calls as it reports them."""
+"""The real worker as a process, and the events that it reports for its calls."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ Reported = Mapping[str, Any]
 
 
 class ReportedEvents:
-    """What the worker has reported of one call, in order: events, and what a test's graph adds."""
+    """The events reported for one call, in order, including those that a test's graph adds."""
 
     def __init__(self) -> None:
         self.recorded: list[Reported] = []
@@ -39,14 +39,14 @@ class ReportedEvents:
         return [event["event"] for event in self.recorded]
 
     async def until(self, name: str, seconds: float = 30, *, times: int = 1) -> Reported:
-        """Wait until ``name`` was reported ``times`` times; returns the last of these events."""
+        """Wait until ``name`` was reported ``times`` times; return the last of these events."""
         async with asyncio.timeout(seconds), self._came:
             await self._came.wait_for(lambda: self.names.count(name) >= times)
         return [event for event in self.recorded if event["event"] == name][times - 1]
 
 
 class ReportingWorker:
-    """A worker that is registered; ``pids`` are the processes of its jobs, by call."""
+    """A registered worker; ``pids`` are the process ids of its jobs, by call."""
 
     def __init__(self, part: Part) -> None:
         self.part = part
@@ -54,7 +54,7 @@ class ReportingWorker:
         self.calls: defaultdict[str, ReportedEvents] = defaultdict(ReportedEvents)
         self.pids: dict[str, int] = {}
         self.log: list[str] = []
-        """All lines that it has written."""
+        """All lines of the worker's output."""
 
     async def read(self) -> None:
         async for line in self.part.lines():
@@ -77,15 +77,15 @@ async def reporting_worker(
     agent: str = "lastword",
     settings: Mapping[str, str] | None = None,
 ) -> AsyncIterator[ReportingWorker]:
-    """Run the worker for the graph ``graph`` (``module:name``), with ``options`` of LiveKit's.
+    """Run the worker for one graph.
 
     Args:
-        server: what the worker registers with.
-        graph: the only graph of the worker.
+        server: the server with which the worker registers.
+        graph: the worker's only graph, as ``module:name``.
         folder: for the files that the worker needs.
-        options: of ``lastword worker start``.
-        agent: what the worker is dispatched as; no other worker may have that name.
-        settings: more variables of its environment.
+        options: of ``lastword worker start``, including LiveKit's.
+        agent: the agent name for dispatches; no other worker may use it.
+        settings: additional environment variables.
     """
     config = folder / "langgraph.json"
     config.write_text(json.dumps({"graphs": {"under_test": graph}}))

@@ -1,6 +1,6 @@
-"""A LiveKit room as a call sees it, without a server: who is there, and what they do.
+"""A LiveKit room without a server: its participants, their tracks and their events.
 
-``FakeRoom`` has the interface of ``rtc.Room`` that ``lastword.room.presence`` uses, and its events.
+``FakeRoom`` has the part of ``rtc.Room`` that ``lastword.room.presence`` uses, and its events.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ NONE = ParticipantPermission()
 
 @dataclass(eq=False)
 class Track:
-    """A published track; ``wanted`` is whether the agent has asked for it."""
+    """A published track; ``wanted``: the agent has subscribed to it."""
 
     kind: rtc.TrackKind.ValueType = rtc.TrackKind.KIND_AUDIO
     source: rtc.TrackSource.ValueType = rtc.TrackSource.SOURCE_MICROPHONE
@@ -37,14 +37,14 @@ def camera() -> Track:
 
 @dataclass
 class Person:
-    """Somebody in the room, the agent included."""
+    """A participant of the room, which may be the agent."""
 
     identity: str = "anna"
     kind: str = "STANDARD"
     permissions: ParticipantPermission = field(default_factory=lambda: ANY)
     tracks: tuple[Track, ...] = ()
     joined: int = 0
-    """Seconds on the server's clock; it lists people in no order."""
+    """Seconds on the server's clock; the server lists participants in no particular order."""
     disconnect_reason: rtc.DisconnectReason.ValueType | None = None
 
     def __post_init__(self) -> None:
@@ -52,7 +52,7 @@ class Person:
 
     @property
     def participant(self) -> rtc.RemoteParticipant:
-        """For code that takes LiveKit's own type."""
+        """The participant itself, cast to LiveKit's type."""
         return cast("rtc.RemoteParticipant", _Participant(self))
 
 
@@ -67,7 +67,7 @@ class _Participant:
 
 
 class FakeRoom(rtc.EventEmitter[Any]):
-    """The room, in which people do what a test lets them do."""
+    """The room; a test controls its participants."""
 
     def __init__(self, *people: Person) -> None:
         super().__init__()
@@ -120,7 +120,7 @@ class FakeRoom(rtc.EventEmitter[Any]):
 
 
 class FakeJob:
-    """A job whose room is joined at once."""
+    """A job that joins its room at once."""
 
     def __init__(self, room: FakeRoom) -> None:
         self.room = room

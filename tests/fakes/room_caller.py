@@ -1,4 +1,4 @@
-"""A caller in a real room who says nothing, and notes what happens to the line."""
+"""A caller in a real room who says nothing and records how the line ends."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from lastword.testing.stage.livekit_server import LocalServer
 
 
 class RoomCaller:
-    """A participant; ``reasons`` are LiveKit's for why it is not in the room any more."""
+    """A participant; ``reasons`` are LiveKit's disconnect reasons."""
 
     def __init__(self, server: LocalServer, room: str, identity: str = "caller") -> None:
         self._server = server
@@ -33,7 +33,7 @@ class RoomCaller:
         self.gone.set()
 
     def ticket(self, agent: str | None = None, metadata: str = "") -> str:
-        """A ticket for the room; with ``agent`` it brings that agent there."""
+        """Return a token for the room; with ``agent`` it also dispatches that agent."""
         dispatch = api.RoomAgentDispatch(agent_name=agent, metadata=metadata)
         agents = [] if agent is None else [dispatch]
         return (
@@ -47,7 +47,7 @@ class RoomCaller:
     async def join(
         self, agent: str | None = None, metadata: str = "", url: str | None = None
     ) -> None:
-        """Join with a microphone, at ``url`` if it is not the server's own."""
+        """Join with a microphone, at ``url`` instead of the server's own URL if given."""
         await self.room.connect(url or self._server.url, self.ticket(agent, metadata))
         source = rtc.AudioSource(48_000, 1)
         track = rtc.LocalAudioTrack.create_audio_track("caller", source)
@@ -66,7 +66,7 @@ async def room_caller(
     metadata: str = "",
     url: str | None = None,
 ) -> AsyncIterator[RoomCaller]:
-    """A caller who has joined; the room is deleted in the end, whatever became of it."""
+    """Yield a caller who has joined; the room is always deleted afterwards."""
     caller = RoomCaller(server, room)
     await caller.join(agent, metadata, url)
     try:
@@ -77,7 +77,7 @@ async def room_caller(
 
 
 async def delete_room(server: LocalServer, room: str) -> None:
-    """Delete a room as somebody else; one that is not there is deleted."""
+    """Delete a room from outside the call; a room that does not exist counts as deleted."""
     async with server.api() as client:
         try:
             await client.room.delete_room(api.DeleteRoomRequest(room=room))

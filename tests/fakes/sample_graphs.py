@@ -1,4 +1,4 @@
-"""A module as ``langgraph.json`` names them: a graph, and a policy beside it."""
+"""A module of the kind named in ``langgraph.json``: a graph and its policy."""
 
 from typing import Any
 

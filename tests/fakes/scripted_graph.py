@@ -1,4 +1,4 @@
-"""Small graphs that say what a test tells them to."""
+"""Small graphs with scripted answers."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ from pydantic import Field
 
 
 class ScriptedModel(BaseChatModel):
-    """Streams its answers in the given chunks, one answer a call; a further call is an error.
+    """Streams its answers in the given chunks, one answer per call; a further call is an error.
 
-    ``pause`` is awaited before each chunk. Each answer costs one token a chunk, and one a message
-    that it was asked with.
+    ``pause`` is awaited before each chunk. The usage is one output token per chunk and one input
+    token per message of the request.
     """
 
     answers: list[Sequence[str]]
@@ -74,7 +74,7 @@ class ScriptedModel(BaseChatModel):
 
 
 class AgentModel(BaseChatModel):
-    """Answers with whole messages, tool calls among them, one a call; takes any tools."""
+    """Answers with whole messages, which may call tools, one per call; accepts any tools."""
 
     messages: list[AIMessage]
     asked: int = 0
@@ -101,7 +101,7 @@ class AgentModel(BaseChatModel):
 
 
 class BrokenModel(ScriptedModel):
-    """Breaks down at the end of the calls whose numbers, from 1, are in ``broken``."""
+    """Raises at the end of the calls whose numbers, from 1, are in ``broken``."""
 
     broken: set[int]
 
@@ -113,7 +113,7 @@ class BrokenModel(ScriptedModel):
 
 
 def talking_graph(model: BaseChatModel, *, remembers: bool = True) -> Pregel[Any, Any, Any, Any]:
-    """One node that streams the model's answer to the conversation so far."""
+    """Return a graph of one node that streams the model's answer to the conversation so far."""
 
     async def talk(state: MessagesState) -> dict[str, Any]:
         return {"messages": [await model.ainvoke(state["messages"])]}

@@ -1,9 +1,9 @@
-"""A caller whose every word the offline recogniser gets right, and who can cough.
+"""A caller whose recorded lines the offline recogniser understands, and who can cough.
 
-Its lines, those of ``over_the_farewell.txt``, are recorded in ``lines/``:
+The lines of ``over_the_farewell.txt`` are recorded in ``lines/`` with
 ``python -m lastword.tools.rehearsal.render_lines --voice awb --into tests/fakes/lines
-tests/fakes/over_the_farewell.txt`` makes them. flite's voice awb is the one of which pocketsphinx
-understands "thanks, you too".
+tests/fakes/over_the_farewell.txt``. flite's voice awb is used because pocketsphinx recognises its
+"thanks, you too".
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ _RATE = 48_000
 
 @dataclass(frozen=True)
 class Noise:
-    """A sound that is no word."""
+    """A sound without words."""
 
     samples: NDArray[np.int16]
     source: str = "noise"
 
 
 def speak(text: str) -> SpokenLine:
-    """Speak a recorded line, or cough.
+    """Return a recorded line, or a cough.
 
     Raises:
         AssertionError: the line is not recorded.
@@ -44,7 +44,7 @@ def speak(text: str) -> SpokenLine:
 
 
 def cough() -> NDArray[np.int16]:
-    """Two bursts of noise, 0.2 s each."""
+    """Return two bursts of noise, 0.2 s each."""
     random = np.random.default_rng(7)
     burst = random.standard_normal(_RATE // 5) * np.hanning(_RATE // 5) ** 2 * 9000
     pause = np.zeros(_RATE // 20)

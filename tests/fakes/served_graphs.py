@@ -1,4 +1,4 @@
-"""Small graphs that a LangGraph server and this process run alike; no model, no key.
+"""Small graphs that run both on a LangGraph server and in this process; no model, no key.
 
 ``served_graphs.json`` names them for ``langgraph dev``.
 """
@@ -20,7 +20,7 @@ Graph = Pregel[Any, Any, Any, Any]
 
 
 async def _streamed(text: str) -> AIMessage:
-    """``text`` as a model streams it, word by word."""
+    """Stream ``text`` word by word, as a model does; return the message."""
     words = [f"{word} " for word in text.split()]
     words[-1] = words[-1].rstrip()
     answer = await ScriptedModel(answers=[words]).ainvoke("answer")
@@ -28,7 +28,7 @@ async def _streamed(text: str) -> AIMessage:
 
 
 async def talk(state: CallState) -> dict[str, Any]:
-    """Do what the caller asks for."""
+    """Do what the caller's words ask for."""
     messages = state["messages"]
     if not messages:
         return {"messages": [AIMessage(f"Opened by {state.get('event')}.")]}
@@ -59,7 +59,7 @@ async def talk(state: CallState) -> dict[str, Any]:
 
 
 def ways(state: CallState) -> list[Send] | str:
-    """Where "node", "inner" and "both" lead instead."""
+    """Route "node", "inner" and "both"."""
     match state["messages"][-1].text if state["messages"] else "":
         case "node":
             return "end"
@@ -72,7 +72,7 @@ def ways(state: CallState) -> list[Send] | str:
 
 
 async def end(state: CallState) -> dict[str, Any]:
-    """Say goodbye, and say why."""
+    """Say goodbye and give the reason."""
     ending = {"reason": "by_node", "outcome": {"row": 7}}
     return {"messages": [await _streamed("Goodbye then.")], "ending": ending}
 
@@ -90,7 +90,7 @@ def _answers() -> Graph:
 
 
 async def chat(state: MessagesState) -> dict[str, Any]:
-    """Repeat the caller."""
+    """Repeat the caller's words."""
     return {"messages": [AIMessage(f"{state['messages'][-1].type} message.")]}
 
 

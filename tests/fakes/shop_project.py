@@ -1,4 +1,4 @@
-"""A small project with conversations, as a user of the pytest plugin has it."""
+"""A small project with conversations, like that of a user of the pytest plugin."""
 
 from __future__ import annotations
 
@@ -71,20 +71,20 @@ class Project:
     folder: Path
 
     def write(self, **conversations: str) -> None:
-        """Write conversations, by their names."""
+        """Write conversation files, name → content."""
         for name, text in conversations.items():
             path = self.folder / "tests" / "conversations" / f"{name}.yaml"
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text)
 
     def pytest(self, *arguments: str) -> Ran:
-        """Run pytest as the project's developer does."""
+        """Run pytest as a developer of the project does."""
         return run_pytest(self.folder, "-p", "no:randomly", *arguments, sources=[self.folder])
 
 
 def command(folder: Path, *arguments: str) -> Ran:
-    """Run this Python in ``folder``."""
-    done = subprocess.run(  # noqa: S603 - it is this Python
+    """Run this Python interpreter with ``arguments`` in ``folder``."""
+    done = subprocess.run(  # noqa: S603 - runs this Python
         [sys.executable, *arguments],
         cwd=folder,
         capture_output=True,
@@ -96,7 +96,7 @@ def command(folder: Path, *arguments: str) -> Ran:
 
 
 def shop_project(folder: Path) -> Project:
-    """Make the project in ``folder``."""
+    """Create the project in ``folder``."""
     (folder / "shop.py").write_text(GRAPH)
     (folder / "langgraph.json").write_text('{"graphs": {"shop": "shop:graph"}}')
     (folder / "pytest.ini").write_text("[pytest]\nmarkers =\n    till: at the till\n")

@@ -1,4 +1,4 @@
-"""A proxy on loopback in front of a LiveKit server's WebSockets, which a test can cut."""
+"""A loopback proxy in front of a LiveKit server whose WebSocket connections a test can cut."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager, suppress
 from urllib.parse import urlsplit
 
 NO_LINGER = struct.pack("ii", 1, 0)
-"""With this option a socket that closes sends a reset, and nothing that was still to be sent."""
+"""With this option a closing socket sends a reset and drops the unsent data."""
 
 
 def reset(transport: asyncio.BaseTransport) -> None:
@@ -23,12 +23,12 @@ def reset(transport: asyncio.BaseTransport) -> None:
 
 
 class SignalProxy:
-    """Relays bytes between clients and the server, whatever they say.
+    """Relays bytes between clients and the server without parsing them.
 
     Args:
         upstream: the server's URL.
-        twirp: where calls of the HTTP API go, if elsewhere: a client that knows one address for
-            both, such as a worker, can then have a ``fault_proxy`` for them.
+        twirp: another URL for requests to the HTTP API. A client with one address for both, such
+            as a worker, can then use a ``fault_proxy`` for them.
     """
 
     def __init__(self, upstream: str, twirp: str | None = None) -> None:
@@ -41,16 +41,16 @@ class SignalProxy:
 
     @property
     def connections(self) -> int:
-        """How many clients are being relayed."""
+        """Number of relayed clients."""
         return len(self._relays)
 
     def cut(self) -> None:
-        """Reset every present connection, on both sides; new ones are relayed again."""
+        """Reset every open connection on both sides; new connections are relayed."""
         for connection in self._connections:
             reset(connection.transport)
 
     def refuse(self) -> None:
-        """Reset new connections as they come; those that stand go on."""
+        """Reset new connections on arrival; open connections continue."""
         self._refusing = True
 
     def accept(self) -> None:
@@ -58,14 +58,14 @@ class SignalProxy:
         self._refusing = False
 
     async def close(self) -> None:
-        """Cut everything and wait until nothing runs."""
+        """Cut all connections and wait until every task has ended."""
         self.refuse()
         self.cut()
         if self._relays:
             await asyncio.wait(self._relays)
 
     async def relay(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Relay one connection until either side ends it; then end the other side too."""
+        """Relay one connection until either side closes it; then close the other side."""
         if self._refusing:
             reset(writer.transport)
             return
@@ -120,7 +120,7 @@ def _address(url: str) -> tuple[str, int]:
 
 @asynccontextmanager
 async def signal_proxy(upstream: str, *, twirp: str | None = None) -> AsyncIterator[SignalProxy]:
-    """Relay to the server at ``upstream``, a WebSocket URL, from a free port."""
+    """Relay a free loopback port to the server at ``upstream``, a WebSocket URL."""
     proxy = SignalProxy(upstream, twirp)
     server = await asyncio.start_server(proxy.relay, "127.0.0.1", 0)
     proxy.url = f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}"

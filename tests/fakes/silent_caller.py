@@ -1,4 +1,4 @@
-"""Calls whose caller says nothing: their limits, a graph that hears of it, and the farewell."""
+"""Calls whose caller says nothing: limits, a graph that receives the events, and the farewell."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ SILENT = CallEnd("limit", "silence")
 
 
 class Listener:
-    """A graph that notes the events it hears, and answers them as it is told.
+    """A graph that records its events and gives scripted answers.
 
     Args:
-        words: what it says to an event, or ``None`` for nothing.
-        ends: reason for which it ends the call at the first event.
-        pause: what it waits for before it answers words.
+        words: the answer to an event; ``None`` for no answer.
+        ends: the reason with which it ends the call at the first event.
+        pause: awaited before it answers words.
     """
 
     def __init__(
@@ -44,7 +44,7 @@ class Listener:
     ) -> None:
         self.heard: list[Any] = []
         self.remembered: list[list[str]] = []
-        """The kinds of messages in the state, event by event."""
+        """The kinds of the messages in the state at each event."""
         self._words, self._ends, self._pause = words, ends, pause
 
     async def _listen(self, state: CallState) -> dict[str, Any]:
@@ -70,7 +70,7 @@ class Listener:
 async def silence_farewell(
     policy: CallPolicy, listener: Listener, ears: FakeSTT
 ) -> AsyncIterator[Phone]:
-    """A call in which the farewell of a caller who said nothing is being played, and is held."""
+    """Yield a call with a silent caller in which the farewell has started and its audio is held."""
     voices = fake_voices(ears, preemptive=False)
     async with phone_call(listener.graph(), policy, voices=voices) as phone:
         phone.mouth.hold, phone.mouth.played_text = True, "I cannot hear you,"

@@ -1,4 +1,4 @@
-"""A graph of stages that does what a script says, turn by turn, and can be stopped anywhere."""
+"""A graph of stages that follows a script turn by turn and can be stopped at any place."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from lastword.signals import say
 
 ENTRY = "entry"
 Nesting = Literal["flat", "subgraph", "called"]
-"""Where a stage is: in the graph, in a subgraph, or in a graph that a node calls."""
+"""Location of a stage: in the graph, in a subgraph, or in a graph that a node calls."""
 
 
 @dataclass(frozen=True)
 class Streams:
-    """A model streams a message; ``rewritten``: its node returns the words in a new message."""
+    """A model streams a message; ``rewritten``: its node returns the text in a new message."""
 
     chunks: tuple[str, ...]
     rewritten: bool = False
@@ -41,16 +41,16 @@ class Writes:
 
 @dataclass(frozen=True)
 class Says:
-    """The stage sends a ``say`` signal; these words are in no message."""
+    """The stage sends a ``say`` signal; its words are in no message."""
 
     text: str
 
 
 @dataclass(frozen=True)
 class Calls:
-    """A model calls tools, with or without words before that; the tools are run, then it goes on.
+    """A model calls tools, with or without words before; once the tools have run, it continues.
 
-    ``parallel``: every tool has a task of its own; else one node runs them one after the other.
+    ``parallel``: every tool runs in its own task; otherwise one node runs them in order.
     """
 
     chunks: tuple[str, ...]
@@ -60,7 +60,7 @@ class Calls:
 
 @dataclass(frozen=True)
 class Quiet:
-    """Nothing."""
+    """The stage does nothing."""
 
 
 Step = Streams | Writes | Says | Calls | Quiet
@@ -68,13 +68,13 @@ Script = tuple[Step, ...]
 
 
 class ToolTask(TypedDict):
-    """What a tool that runs beside others is given."""
+    """The input of a tool that runs in parallel with others."""
 
     call: ToolCall
 
 
 def places(script: Script) -> list[str]:
-    """Where a performance of ``script`` can be stopped, in order."""
+    """Return the places at which a performance of ``script`` can be stopped, in order."""
     found = [ENTRY]
     for at, step in enumerate(script):
         chunks = step.chunks if isinstance(step, Streams | Calls) else ()
@@ -89,7 +89,7 @@ def places(script: Script) -> list[str]:
 
 @dataclass
 class Piece:
-    """Words that the graph has put out; ``in_graph``: they belong to a message of the graph."""
+    """Words that the graph has output; ``in_graph``: they belong to a message of the graph."""
 
     text: str
     in_graph: bool
@@ -97,10 +97,10 @@ class Piece:
 
 @dataclass
 class Performance:
-    """What the graph does in this turn, and what it has done so far in the call.
+    """The script of this turn, and a record of the call so far.
 
-    ``seen`` has the messages that the graph began each turn with, ``runs`` counts what each tool
-    call did, ``results`` has the answers of the tools whose node came to its end.
+    ``seen`` has the messages at the start of each turn, ``runs`` counts the effects of each tool
+    call, ``results`` has the answers of the tools whose node finished.
     """
 
     script: Script = ()
@@ -116,14 +116,14 @@ class Performance:
     )
 
     def begin(self, script: Script, stop_at: str | None) -> None:
-        """Begin a turn; at the place ``stop_at`` the graph waits until it is cancelled."""
+        """Start a turn; at the place ``stop_at`` the graph waits until it is cancelled."""
         self.script, self.stop_at = script, stop_at
         self.turn += 1
         self.pieces = []
         self.stopped.clear()
 
     async def reach(self, place: str, *, after: Iterable[str] = ()) -> None:
-        """The graph has come to ``place``; a stop there waits for the tool calls ``after``."""
+        """Record that the graph is at ``place``; a stop there waits for tool calls ``after``."""
         if place != self.stop_at:
             return
         for call_id in after:
@@ -132,13 +132,13 @@ class Performance:
         await asyncio.Event().wait()
 
     def speak(self, text: str, *, begins: bool = True, in_graph: bool = True) -> None:
-        """The graph puts out words now."""
+        """Record words that the graph outputs now."""
         if begins:
             self.pieces.append(Piece("", in_graph))
         self.pieces[-1].text += text
 
     def tool_calls(self, at: int) -> list[ToolCall]:
-        """The tool calls of stage ``at`` in this turn."""
+        """Return the tool calls of stage ``at`` in this turn."""
         step = self.script[at]
         return [
             ToolCall(name="book", args={}, id=f"{self.turn}.{at}.{number}", type="tool_call")
@@ -146,7 +146,7 @@ class Performance:
         ]
 
     async def run_tool(self, at: int, call: ToolCall, *, after: Iterable[str] = ()) -> ToolMessage:
-        """Do what a tool call asks for."""
+        """Run a tool call."""
         call_id = str(call["id"])
         place = f"{at} tool {call_id.rpartition('.')[2]}"
         await self.reach(place, after=after)
@@ -155,7 +155,7 @@ class Performance:
         return ToolMessage(f"booked {call_id}", tool_call_id=call_id, name=call["name"])
 
     def keep(self, answers: Sequence[ToolMessage]) -> dict[str, Any]:
-        """A node returns the answers of its tools."""
+        """Record the answers of a node's tools; return the node's update."""
         for answer in answers:
             self.results[answer.tool_call_id] = str(answer.text)
             self._over[answer.tool_call_id].set()
@@ -199,7 +199,7 @@ class StageModel(BaseChatModel):
 def staged_graph(
     performance: Performance, nestings: Sequence[Nesting]
 ) -> Pregel[Any, Any, Any, Any]:
-    """A chain of stages, each of them where its nesting says; neighbours share a subgraph."""
+    """Return a chain of stages, each nested as requested; neighbours share a subgraph."""
 
     async def listen(state: MessagesState) -> dict[str, Any]:
         performance.seen.append(list(state["messages"]))
@@ -250,7 +250,7 @@ def _caller(graph: Pregel[Any, Any, Any, Any]) -> Callable[..., Any]:
 def _add_stage(
     builder: StateGraph[Any, Any, Any, Any], performance: Performance, at: int, goes_on: str
 ) -> None:
-    """Add the nodes of one stage: one that acts, and two ways to run the tools it calls."""
+    """Add the nodes of one stage: one that acts, and two ways to run its tools."""
 
     async def act(state: MessagesState) -> dict[str, Any]:
         await performance.reach(f"{at} begins")

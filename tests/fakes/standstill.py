@@ -1,4 +1,4 @@
-"""A machine that stands still for a moment tears the sound of a real call; here it is noticed."""
+"""Detect stalls of this machine, since a stall tears the audio of a real call."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from functools import wraps
 from typing import ParamSpec, TypeVar
 
 STANDSTILL = 0.1
-"""Seconds for which a thread that wants to run does not: longer than a jitter buffer holds out."""
+"""Seconds without CPU time for a runnable thread; longer than a jitter buffer can cover."""
 TRIES = 3
 _BEAT = 0.005
 
@@ -19,15 +19,15 @@ Given = ParamSpec("Given")
 
 
 class Machine:
-    """Notes when this machine last stood still."""
+    """Records when this machine last stalled."""
 
     def __init__(self) -> None:
         self.stood_still_at = float("-inf")
-        """Monotonic seconds."""
+        """End of the last stall, on ``time.monotonic()``."""
         self._over = threading.Event()
 
     def watch(self) -> None:
-        """Look until ``close``."""
+        """Watch for stalls until ``close``."""
         last = time.monotonic()
         while not self._over.wait(_BEAT):
             now = time.monotonic()
@@ -41,7 +41,7 @@ class Machine:
 
 @contextmanager
 def watched_machine() -> Iterator[Machine]:
-    """Watch the machine meanwhile."""
+    """Watch the machine during the block."""
     machine = Machine()
     thread = threading.Thread(target=machine.watch, daemon=True)
     thread.start()
@@ -55,9 +55,9 @@ def watched_machine() -> Iterator[Machine]:
 async def on_a_steady_machine(
     call: Callable[[], Awaitable[Made]], is_good: Callable[[Made], bool]
 ) -> Made:
-    """What ``call`` gives; one that is not good is made again if the machine stood still in it.
+    """Return the result of ``call``; repeat a bad one if the machine stalled during the call.
 
-    Three times at most, so that what goes wrong every time is seen.
+    At most ``TRIES`` calls, so that a failure that is not caused by stalls still shows.
     """
     with watched_machine() as machine:
         for _ in range(TRIES):
@@ -69,7 +69,7 @@ async def on_a_steady_machine(
 
 
 def steady(test: Callable[Given, Awaitable[None]]) -> Callable[Given, Awaitable[None]]:
-    """A test that is had again when it went wrong while the machine stood still; see above."""
+    """Rerun a failed test if the machine stalled during it, under the rule above."""
 
     @wraps(test)
     async def had(*args: Given.args, **named: Given.kwargs) -> None:

@@ -1,4 +1,4 @@
-"""Somebody hostile in a call's room, as the caller, beside the caller, or as a mere viewer."""
+"""A hostile participant in a call's room: as the caller, as a second caller, or as a viewer."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from lastword.testing.stage.livekit_server import LocalServer
 Role = Literal["caller", "participant", "viewer"]
 ROLES: tuple[Role, ...] = ("caller", "participant", "viewer")
 TOPICS = ("lk.transcription", "lk.chat", "lk.agent.events", "lk.agent.response")
-"""Of text streams, by which LiveKit's front ends hear of a conversation."""
+"""Topics of the text streams that LiveKit's front ends use for a conversation."""
 SESSION = "lk.agent.session"
 PATIENCE = 1.5
-"""Seconds in which an answer would have come; on loopback it takes some milliseconds."""
+"""Seconds to wait for an answer; on loopback one takes a few milliseconds."""
 PRE_CONNECT = "lk.agent.pre-connect-audio-buffer"
 SIMULATOR = "lk.simulator"
 _RIGHTS = {
@@ -34,7 +34,7 @@ _RIGHTS = {
 
 @dataclass(frozen=True)
 class Read:
-    """Something that came from the room as data: by which way, and what."""
+    """Data received from the room: the channel and the content."""
 
     way: str
     text: str
@@ -42,7 +42,7 @@ class Read:
 
 @dataclass
 class Stranger:
-    """A participant who reads what there is, and sends what is not wanted."""
+    """A participant who reads everything and sends unwanted data."""
 
     server: LocalServer
     name: str
@@ -52,13 +52,13 @@ class Stranger:
     room: rtc.Room = field(default_factory=rtc.Room)
     read: list[Read] = field(default_factory=list)
     heard: asyncio.Event = field(default_factory=asyncio.Event)
-    """Set when somebody subscribes to its microphone."""
+    """Set when a participant subscribes to its microphone."""
     gone: asyncio.Event = field(default_factory=asyncio.Event)
     _reading: set[asyncio.Task[None]] = field(default_factory=set)
     _came: asyncio.Event = field(default_factory=asyncio.Event)
 
     def ticket(self, agent: str | None, metadata: Mapping[str, object]) -> str:
-        """A ticket of its role; with ``agent`` it brings that agent to the room."""
+        """Return a token for its role; with ``agent`` it also dispatches that agent."""
         grants = _RIGHTS[self.role]
         grants.room = self.name
         token = api.AccessToken(self.server.api_key, self.server.api_secret)
@@ -71,7 +71,7 @@ class Stranger:
     async def join(
         self, agent: str | None, metadata: Mapping[str, object], *, microphone: bool
     ) -> None:
-        """Join, and read all that is sent."""
+        """Join and read all data."""
         self.room.on("disconnected", lambda _: self.gone.set())
         self.room.on("local_track_subscribed", lambda _: self.heard.set())
         self.room.on("participant_connected", lambda _: self._came.set())
@@ -83,7 +83,7 @@ class Stranger:
         self.room.register_byte_stream_handler(
             SESSION, lambda reader, _: self._take(reader.info.topic, "a session event")
         )
-        # The agent is heard, and nobody else: who is subscribed to here is told so.
+        # Subscribe to the agent only: LiveKit notifies a publisher of its subscribers.
         self.room.on("track_published", self._subscribe)
         await self.room.connect(
             self.server.url, self.ticket(agent, metadata), rtc.RoomOptions(auto_subscribe=False)
@@ -122,7 +122,7 @@ class Stranger:
             await self._came.wait()
 
     async def hears(self, track: str) -> str:
-        """Wait until the agent has published ``track``; returns its sid."""
+        """Wait until the agent has published ``track``; return its sid."""
         while True:
             await self.sees_agent()
             self._came.clear()
@@ -145,7 +145,7 @@ class Stranger:
         return self._agents()[0].identity
 
     async def press(self, *keys: str) -> None:
-        """Press keys, which may be none."""
+        """Press keys; they may include values that are not keys."""
         for key in keys:
             await self.room.local_participant.publish_dtmf(code=1, digit=key)
 
@@ -153,7 +153,7 @@ class Stranger:
         await self.room.local_participant.send_text(words, topic=topic)
 
     async def drive_the_session(self) -> list[str]:
-        """Ask LiveKit's session host for all that it can do; returns what it has answered."""
+        """Send every request of LiveKit's session host; return the answers."""
         self.room.unregister_byte_stream_handler(SESSION)
         remote = RemoteSession.from_room(self.room, self.agent)
         await remote.start()
@@ -176,7 +176,7 @@ class Stranger:
         ]
 
     async def send_pre_connect_audio(self, data: bytes, mime: str, **attributes: str) -> None:
-        """Send a buffer as of a browser that recorded before it was connected."""
+        """Send a buffer like a browser that recorded audio before it was connected."""
         writer = await self.room.local_participant.stream_bytes(
             "buffer", topic=PRE_CONNECT, mime_type=mime, attributes=attributes
         )
@@ -199,7 +199,7 @@ async def in_the_room(
     identity: str | None = None,
     kind: Literal["standard", "sip"] = "standard",
 ) -> AsyncIterator[Stranger]:
-    """Be in a room; viewers have no microphone."""
+    """Join a room for the duration of the block; viewers have no microphone."""
     stranger = Stranger(server, name, role, identity or role, kind)
     await stranger.join(agent, metadata or {}, microphone=microphone and role != "viewer")
     try:

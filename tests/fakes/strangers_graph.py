@@ -1,9 +1,9 @@
-"""A graph for calls in which strangers are in the room: it says what a test wants to know.
+"""A graph for calls with strangers in the room; it reports facts to the test.
 
-The dispatch's metadata says what it does at its opening: ``ends`` with a long farewell that nobody
-may interrupt, ``exits`` the process, ``blocks`` the event loop, ``grows`` by so many megabytes, or
-greets. To keys it answers with what they were; to "1" also with an event of its own,
-``doors``, as it reports ``blocked`` before it blocks.
+The dispatch's metadata selects what it does at the opening: ``ends`` with a long farewell that
+cannot be interrupted, ``exits`` the process, ``blocks`` the event loop, ``grows`` by that many
+megabytes; otherwise it greets. It answers keys by repeating them. On "1" it also logs the event
+``doors``; before it blocks it logs ``blocked``.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _kept: list[bytes] = []
 
 
 def report_doors() -> None:
-    """Report by which ways participants can reach the job: handlers of streams and calls, and the
+    """Report how participants can reach the job: the handlers of streams and RPC calls, and the
     listeners of the room's events.
     """
     room = get_job_context().room
@@ -43,13 +43,13 @@ def report_doors() -> None:
 
 
 def report(event: str, **fields: Any) -> None:
-    """Log an event for ``tests.fakes.reporting_worker``, beside those of the call."""
+    """Log an event for ``tests.fakes.reporting_worker``, in addition to those of the call."""
     entry = {"event": event, "call": get_job_context().room.name, **fields}
     logging.getLogger(REPORTS).info("what a test wants to know", extra=entry)
 
 
 async def talk(state: CallState, runtime: Runtime[CallContext]) -> dict[str, Any]:
-    """Greet, or answer to keys."""
+    """Greet, or answer keys."""
     metadata = runtime.context.get("metadata", {})
     match state.get("event"):
         case {"kind": "keypad", "keys": "1"}:
@@ -62,7 +62,7 @@ async def talk(state: CallState, runtime: Runtime[CallContext]) -> dict[str, Any
                 os._exit(0)
             if metadata.get("blocks"):
                 report("blocked")
-                time.sleep(60)  # noqa: ASYNC251 - that is what is tested
+                time.sleep(60)  # noqa: ASYNC251 - the blocking is what is tested
             for _ in range(metadata.get("grows", 0)):
                 _kept.append(b"x" * 2**20)
                 await asyncio.sleep(0)
@@ -77,7 +77,7 @@ async def end(state: CallState) -> dict[str, Any]:
 
 
 def route(state: CallState, runtime: Runtime[CallContext]) -> Literal["talk", "end"]:
-    """The first word may be the last."""
+    """Go to the end at once if the metadata says so."""
     return "end" if runtime.context.get("metadata", {}).get("ends") else "talk"
 
 

@@ -1,4 +1,4 @@
-"""Calls with ``tests.fakes.told_worker``: its process, lines into it, and what both saw."""
+"""Calls with ``tests.fakes.told_worker``: its process, its callers, and the facts both report."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ from tests import PROJECT_ROOT
 from tests.fakes.tone_voice import RATE, babble
 
 PATIENCE = 60.0
-"""Seconds that any fact may take; the slowest is the server's patience with a lost participant."""
+"""Seconds to wait for any fact; the slowest is the server's timeout for a lost participant."""
 SETTING_UP = asyncio.Lock()
-"""Held while a worker or a call is set up: a busy machine answers the server too late, and then
-nobody comes."""
+"""Held while a worker or a call is set up: on a busy machine a worker answers the server too late,
+and then no agent joins."""
 Fact = dict[str, Any]
 
 
 class Seen:
-    """What one side of a call has seen, in its order."""
+    """The facts that one side of a call has seen, in order."""
 
     def __init__(self) -> None:
         self._new: asyncio.Queue[Fact] = asyncio.Queue()
@@ -43,22 +43,23 @@ class Seen:
         self._new.put_nowait(fact)
 
     def named(self, *names: str) -> list[Fact]:
-        """The facts of these names, so far."""
+        """Return the facts with these names so far."""
         while not self._new.empty():
             self._old.append(self._new.get_nowait())
         return [fact for fact in self._old if fact["fact"] in names]
 
     async def until(self, *names: str, times: int = 1) -> Fact:
-        """Wait for a fact of these names, the last one when it must come several times."""
+        """Wait until ``times`` facts with these names have come; return the last one."""
         async with asyncio.timeout(PATIENCE):
             while len(found := self.named(*names)) < times:
                 self._old.append(await self._new.get())
         return found[times - 1]
 
     async def put_out(self) -> str:
-        """Wait until the server has put this one out of its room; returns the reason.
+        """Wait until the server has removed this participant from the room; return the reason.
 
-        Skips the test in the rare case that the server's word was lost, and this one came back.
+        Skips the test in the rare case that the server's message was lost and the participant
+        reconnected.
         """
         fact = await self.until("disconnected", "reconnected")
         if fact["fact"] == "reconnected":
@@ -67,7 +68,7 @@ class Seen:
 
 
 class Worker:
-    """A worker's process, and what its calls have seen."""
+    """A worker's process, and the facts of its calls."""
 
     def __init__(self, part: Part, agent_name: str) -> None:
         self.part = part
@@ -108,9 +109,9 @@ async def running_worker(
 
 
 class Line:
-    """A participant: a caller unless it has another name; publishes a voice, which may be silent.
+    """A participant, by default the caller; publishes a microphone track, which may be silent.
 
-    A server tells the others at once of those who publish, of anybody else within three seconds.
+    The server announces a participant that publishes at once, any other within three seconds.
     """
 
     def __init__(self, server: LocalServer, room: str, identity: str = "caller") -> None:
@@ -131,7 +132,7 @@ class Line:
         self.seen.put({"fact": fact, "t": time.monotonic(), "reason": name})
 
     async def join(self, **config: Any) -> None:
-        """Join; ``config`` is the room's, and dispatches agents to it."""
+        """Join; ``config`` configures the room, including its agent dispatches."""
         await self.room.connect(self._server.url, self.ticket(**config))
         track = rtc.LocalAudioTrack.create_audio_track("voice", self._voice)
         microphone = rtc.TrackPublishOptions(source=rtc.TrackSource.SOURCE_MICROPHONE)
@@ -148,7 +149,7 @@ class Line:
         )
 
     async def speak(self) -> None:
-        """Make sounds, and be silent again."""
+        """Send sound, then silence."""
         samples = np.concatenate([babble("hello hello"), np.zeros(RATE // 2, np.int16)])
         for part in samples[: len(samples) // 480 * 480].reshape(-1, 480):
             await self._voice.capture_frame(rtc.AudioFrame(part.tobytes(), RATE, 1, 480))
@@ -162,7 +163,7 @@ class Line:
 
 @dataclass(frozen=True)
 class Call:
-    """A call that is up: the caller's line, and what the agent has seen."""
+    """A connected call: the caller's line, and the facts that the agent has seen."""
 
     server: LocalServer
     name: str
@@ -171,7 +172,7 @@ class Call:
     job_pid: int
 
     async def do(self, deed: str) -> None:
-        """Tell the agent's job to do something, see ``tests.fakes.told_worker``."""
+        """Tell the agent's job to do ``deed``, one of ``DEEDS`` in ``tests.fakes.told_worker``."""
         number = len(self.agent.named("told")) + 1
         async with self.server.api() as client:
             order = api.UpdateRoomMetadataRequest(room=self.name, metadata=f"{number} {deed}")
@@ -179,11 +180,11 @@ class Call:
         await self.agent.until("told", times=number)
 
     async def people(self) -> list[str]:
-        """Who is in the room, by the server."""
+        """Return the participants in the room, as listed by the server."""
         return await people(self.server, self.name)
 
     async def heard(self) -> None:
-        """See that the agent hears the caller, now."""
+        """Check that the agent hears the caller now."""
         times = len(self.agent.named("heard"))
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self.line.speak())
@@ -197,7 +198,7 @@ async def people(server: LocalServer, room: str) -> list[str]:
 
 
 async def delete(server: LocalServer, room: str) -> None:
-    """Delete a room that may be gone, but is not just being deleted: that would make it anew."""
+    """Delete a room that may be gone; never while a deletion is in progress: that recreates it."""
     async with server.api() as client:
         with suppress(api.TwirpError):  # gone already
             await client.room.delete_room(api.DeleteRoomRequest(room=room))
@@ -218,13 +219,13 @@ async def calling(
             ready = await agent.until("ready")
         yield Call(server, room, line, agent, ready["pid"])
     finally:
-        await line.leave()  # before: a line that is being connected anew would make the room anew
+        await line.leave()  # first: a line that is reconnecting would recreate the room
         await delete(server, room)
 
 
 @asynccontextmanager
 async def caller_process(server: LocalServer, worker: Worker, room: str) -> AsyncIterator[int]:
-    """A caller in a process of its own, in a call that is up; the process's id."""
+    """Run a caller in its own process, in a connected call; yields the process id."""
     job = {
         "url": server.url,
         "token": Line(server, room).ticket(agents=dispatch(worker)),

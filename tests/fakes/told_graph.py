@@ -1,4 +1,4 @@
-"""A graph that opens with the words of its dispatch's metadata, and then lets silence end it."""
+"""A graph that opens with the words in its dispatch's metadata; then silence ends the call."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from lastword.signals import CallContext, CallPolicy, CallState
 
 
 async def talk(state: CallState, runtime: Runtime[CallContext]) -> dict[str, Any]:
-    """Say what was ordered."""
+    """Say the words in the metadata."""
     words = runtime.context.get("metadata", {}).get("words", "Hello.")
     return {"messages": [AIMessage(words)]}
 

@@ -1,10 +1,10 @@
-"""A LiveKit worker whose calls do what they are told, and print what they see.
+"""A LiveKit worker whose calls follow commands and print what they see.
 
 Run as ``python -m tests.fakes.told_worker start``. LiveKit's settings are in the environment.
-A call is told by its room's metadata, ``<number> <deed>``; ``DEEDS``, and ``return``, are what it
-can do. (Data packets may be lost while an agent's connection is young.)
-What it sees are lines of JSON: ``fact``, ``room``, ``t`` on ``time.monotonic()``, and more fields.
-A call whose metadata is ``watched`` is hung up by the worker's process when its own one dies.
+A command is the room's metadata, ``<number> <deed>``, with a deed from ``DEEDS``, or ``return``.
+(Data packets could be lost while an agent's connection is new.)
+The output is lines of JSON: ``fact``, ``room``, ``t`` on ``time.monotonic()``, and more fields.
+If the metadata is ``watched``, the worker's process hangs the call up when the job process dies.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ Tell = Callable[..., None]
 
 def tell(room: str, fact: str, **fields: Any) -> None:
     line = {"fact": fact, "room": room, "t": time.monotonic(), **fields}
-    os.write(1, json.dumps(line).encode() + b"\n")  # whole, beside the log of other processes
+    os.write(1, json.dumps(line).encode() + b"\n")  # in one write: other processes log there too
 
 
 class WatchfulServer(AgentServer):
@@ -85,7 +85,7 @@ server = WatchfulServer(port=0, host="127.0.0.1", load_fnc=lambda: 0.0, num_idle
 
 
 class Ears(stt.STT[None]):
-    """Understands no word, but tells whenever it begins to hear a sound."""
+    """Recognises no words, but reports every start of sound."""
 
     def __init__(self, tell: Tell) -> None:
         super().__init__(capabilities=stt.STTCapabilities(streaming=True, interim_results=False))
@@ -126,7 +126,7 @@ class _Listening(stt.RecognizeStream):
 
 
 class BrokenModel(llm.LLM[Any]):
-    """A model that never answers and says that trying again is useless."""
+    """A model that always fails with an error that is not retryable."""
 
     def chat(self, *, chat_ctx: llm.ChatContext, **options: Any) -> llm.LLMStream:
         return _Broken(
@@ -140,7 +140,7 @@ class _Broken(llm.LLMStream):
 
 
 class ToldCall:
-    """One call: its session, what it is told, and what it tells."""
+    """One call: its session, its commands and its facts."""
 
     def __init__(self, ctx: JobContext) -> None:
         self.ctx = ctx
@@ -225,7 +225,7 @@ class ToldCall:
             self.tell("done", deed=order)
 
     async def _clean_up(self) -> None:
-        """Hang up in a job that is being cancelled, with LiveKit's client and with one's own."""
+        """Hang up in a job that is being cancelled, with LiveKit's client and with a new one."""
         wanted = api.DeleteRoomRequest(room=self.ctx.job.room.name)
         try:
             await self.ctx.api.room.delete_room(wanted)
@@ -263,7 +263,7 @@ async def remove_caller(call: ToldCall) -> None:
 
 
 async def leave(call: ToldCall) -> None:
-    """Leave, and end the job: neither one's own ``disconnected`` nor the server always does."""
+    """Leave and end the job: neither the own ``disconnected`` event nor the server always does."""
     await call.room.disconnect()
     call.ctx.shutdown("left")
     call.orders.put_nowait("return")
@@ -274,7 +274,7 @@ async def crash(call: ToldCall) -> None:
 
 
 async def linger(call: ToldCall) -> None:
-    """Stay in the entrypoint, whatever happens to the room."""
+    """Stay in the entrypoint even after the room is gone."""
     call.lingers = True
 
 
@@ -284,7 +284,7 @@ async def clean_up_when_cancelled(call: ToldCall) -> None:
 
 
 async def fail_to_answer(call: ToldCall) -> None:
-    """Fail as often as a session takes it, and once more."""
+    """Fail once more often than a session tolerates."""
     for _ in range(call.session.conn_options.max_unrecoverable_errors + 1):
         await call.session.generate_reply(user_input="hello")
 

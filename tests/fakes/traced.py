@@ -1,4 +1,4 @@
-"""Runs graphs and tells which ways they took."""
+"""Run graphs and report the edges that they took."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def shape(graph: Graph) -> GraphShape:
 
 
 async def taken_by(graph: Graph, *inputs: Any, tracer: EdgeTracer | None = None) -> Taken:
-    """What runs on ``inputs``, one after the other in one thread, take."""
+    """Return the edges taken by runs on ``inputs``, in order in one thread."""
     tracer = tracer or EdgeTracer()
     config = RunnableConfig(callbacks=[tracer], configurable={"thread_id": "one"})
     for each in inputs:

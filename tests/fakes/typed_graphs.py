@@ -1,6 +1,6 @@
-"""Graphs whose state holds objects, and which say of what types they are.
+"""Graphs whose state holds objects and whose answer names the objects' types.
 
-``python -m tests.fakes.typed_graphs NAME URL`` calls one of them, for one turn.
+``python -m tests.fakes.typed_graphs NAME URL`` calls one of them for one turn.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ class Size(IntEnum):
 
 
 class Colour(StrEnum):
-    """An enum of texts."""
+    """An enum of strings."""
 
     RED = "red"
 
@@ -97,13 +97,13 @@ class Address:
 
 @dataclasses.dataclass
 class Order:
-    """A dataclass with a hint that cannot be read when the program runs."""
+    """A dataclass with a type hint that cannot be resolved at run time."""
 
     to: Address
     cart: Cart
     at: datetime
     session: AgentSession[None] | None = None
-    """Its type is imported for type checkers only."""
+    """The type is imported only for type checkers."""
 
 
 @dataclasses.dataclass
@@ -115,14 +115,14 @@ class Box(Generic[T]):
 
 @dataclasses.dataclass
 class Shape:
-    """A class that the state names."""
+    """A class that the state's type hints name."""
 
     name: str
 
 
 @dataclasses.dataclass
 class Circle(Shape):
-    """A subclass, which the state does not name."""
+    """A subclass that the state's type hints do not name."""
 
     radius: int
 
@@ -136,7 +136,7 @@ class Point(NamedTuple):
 
 @dataclasses.dataclass
 class Change:
-    """What a reducer takes, and the state does not name."""
+    """The input of a reducer, which the state's type hints do not name."""
 
     by: int
 
@@ -149,7 +149,7 @@ class Customer(TypedDict):
 
 
 class VoiceMessage(HumanMessage):
-    """A message of the project's own."""
+    """A message type of the project."""
 
     loudness: int = 0
 
@@ -216,7 +216,7 @@ VALUES: dict[str, Any] = {
 
 
 def kinds(value: Any) -> str:
-    """The types in a value; what msgpack and the state's own classes have no types for is alike."""
+    """Return the types in a value; types that msgpack and the state do not keep are equal."""
     if isinstance(value, (list, tuple)) and not hasattr(value, "_fields"):
         return f"({', '.join(map(kinds, value))})"
     if isinstance(value, dict):
@@ -233,13 +233,13 @@ def kinds(value: Any) -> str:
 
 
 def told(values: Mapping[str, Any]) -> AIMessage:
-    """What a graph says of its state."""
+    """Return the message in which a graph names the types in its state."""
     known = {name: values[name] for name in VALUES if values.get(name)}
     return AIMessage(f"I know: {kinds(known)}")
 
 
 def _filled(schema: Any) -> StateGraph[Any, Any, Any, Any]:
-    """A graph that fills its state in its first turn, and says in every turn what is in it."""
+    """Return a graph that fills its state in the first turn and describes it in every turn."""
     names = [name for name in VALUES if name in schema.__annotations__]
 
     async def fill(state: Any) -> dict[str, Any]:
@@ -281,7 +281,7 @@ class DataclassState:
 
 
 def _inside() -> Graph:
-    """The objects are in the state of a subgraph only, which a node of the graph calls."""
+    """Return a graph whose objects are only in the state of a subgraph that a node calls."""
     inner = _filled(Typed).compile(checkpointer=True)
 
     async def talk(state: MessagesState) -> dict[str, Any]:
@@ -317,7 +317,7 @@ def _functional() -> Graph:
 
 
 def _task_and_question() -> Graph:
-    """What a task has returned is read back when its graph goes on after a question."""
+    """Return a graph that reads a task's result back when it resumes after an interrupt."""
 
     @entrypoint()
     async def talk(said: Any) -> Any:
@@ -329,13 +329,13 @@ def _task_and_question() -> Graph:
 
 
 def _sent() -> Graph:
-    """What is sent to a node is read back when that node goes on after a question."""
+    """Return a graph that reads a ``Send`` input back when its node resumes after an interrupt."""
 
     async def ask(order: Order) -> dict[str, Any]:
         interrupt(told({"order": order}).text)
         return {"messages": [told({"order": order})]}
 
-    node: Any = ask  # mypy: LangGraph's own types know no dataclass as the input of a node
+    node: Any = ask  # for mypy: LangGraph's types do not accept a dataclass as a node's input
 
     async def send(state: MessagesState) -> Command[Literal["ask"]]:
         return Command(goto=[Send("ask", ORDER)])
@@ -348,7 +348,7 @@ def _sent() -> Graph:
 
 
 def _asked_within_a_tool() -> Graph:
-    """The objects are in the state of an agent that a tool calls, and which asks."""
+    """Return a graph whose objects are in an agent that a tool calls and that interrupts."""
     inner_builder: StateGraph[Any, Any, Any, Any] = StateGraph(Typed)
 
     async def fill(state: Typed) -> dict[str, Any]:
@@ -404,7 +404,7 @@ class Open(MessagesState):
 
 
 def open_graph() -> Graph:
-    """Has an object that its state does not name."""
+    """Return a graph with an object that its state's type hints do not name."""
 
     async def talk(state: Open) -> dict[str, Any]:
         had = state.get("what")
@@ -417,7 +417,7 @@ def open_graph() -> Graph:
 
 
 async def call(graph: Graph, url: str | None, turns: int = 1, **policy: Any) -> list[str]:
-    """A call of some turns, in the memory at ``url`` or in that of this process; what was heard."""
+    """Run a call with the memory at ``url`` or of this process; return the agent's words."""
     how = CallPolicy(first_speaker="caller", tail=0, **policy)
     async with AsyncExitStack() as until:
         memory = None

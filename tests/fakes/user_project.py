@@ -1,4 +1,4 @@
-"""A user's project with packages ``agent`` and ``graphs``, in a virtual environment of its own."""
+"""A user's project with packages ``agent`` and ``graphs`` and its own virtual environment."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ FILES = {
 
 _ENVIRONMENT = {
     "COLUMNS": "200",
-    "PYTHONDONTWRITEBYTECODE": "",  # what is installed is compiled once, as pip does
+    "PYTHONDONTWRITEBYTECODE": "",  # installed packages are compiled once, as with pip
 }
 
 
@@ -107,14 +107,14 @@ class UserProject:
 
     @property
     def packages(self) -> Path:
-        """Where the environment's packages are."""
+        """The environment's site-packages folder."""
         [found] = (self.folder / ".venv" / "lib").glob("python*/site-packages")
         return found
 
     def install(self, *requirements: str, exact: bool = False) -> None:
-        """Install packages, at the versions of this repository's lock file.
+        """Install packages in the versions of this repository's lock file.
 
-        ``exact``: uninstall what they do not need.
+        ``exact``: uninstall all packages that they do not need.
         """
         constraints = self.folder.parent / "constraints.txt"
         if not constraints.exists():
@@ -128,13 +128,13 @@ class UserProject:
         uv("pip", "uninstall", "-p", self.python, *names)
 
     def run(self, command: str, *arguments: str, typed: str = "", **environment: str) -> Ran:
-        """Run a command of the environment in the project's folder, without keys.
+        """Run a command of the environment in the project's folder, without API keys.
 
         Args:
             command: a file in the environment's ``bin``.
             arguments: of the command.
             typed: its standard input.
-            environment: further variables.
+            environment: additional environment variables.
         """
         done = subprocess.run(  # noqa: S603 - a command of our own
             [self.folder / ".venv" / "bin" / command, *arguments],
@@ -149,12 +149,12 @@ class UserProject:
 
     @property
     def python(self) -> Path:
-        """The environment's Python."""
+        """The environment's Python interpreter."""
         return self.folder / ".venv" / "bin" / "python"
 
 
 def uv(*arguments: str | Path, folder: Path | None = None) -> None:
-    """Run uv, with the settings of this machine for its index and its cache."""
+    """Run uv with this machine's settings for index and cache."""
     done = subprocess.run(  # noqa: S603 - our own uv
         [sys.executable, "-m", "uv", *arguments],
         cwd=folder,
@@ -174,7 +174,7 @@ def build_wheel(folder: Path) -> Path:
 
 
 def user_project(folder: Path) -> UserProject:
-    """Write the project into a new folder, with an environment that has nothing in it."""
+    """Write the project into a new folder, with an empty environment."""
     for name, text in FILES.items():
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -184,7 +184,7 @@ def user_project(folder: Path) -> UserProject:
 
 
 def lastword_from(wheel: Path, extras: str = "", kind: Kind = "wheel") -> list[str]:
-    """The arguments that install Lastword: from its wheel, or editable from this repository.
+    """Return the arguments to install Lastword, from its wheel or editable from this repository.
 
     ``extras`` as in a requirement: ``"[offline,testing]"``.
     """

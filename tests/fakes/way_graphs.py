@@ -1,4 +1,4 @@
-"""Small graphs, each with one way of going on; ``TRAIL`` keeps the nodes in the order they ran."""
+"""Small graphs, each with one kind of edge; ``TRAIL`` has the nodes in the order they ran."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ Builder = StateGraph[Any, Any, Any, Any]
 
 
 class Trail(TypedDict):
-    """The names of the nodes that ran, and the words that choose the way."""
+    """The names of the nodes that ran, and the words that choose the edge."""
 
     trail: Annotated[list[str], operator.add]
     way: str
 
 
 def node(name: str) -> Any:
-    """A node that leaves its name in the trail."""
+    """Return a node that appends its name to the trail."""
 
     async def run(state: Trail) -> dict[str, Any]:
         return {"trail": [name]}
@@ -92,7 +92,7 @@ def fan_out() -> Graph:
 
 
 def join() -> Graph:
-    """``both`` waits for ``short`` and for the end of the longer way."""
+    """``both`` waits for ``short`` and for the end of the longer branch."""
     made = builder("short", "long", "longer", "both")
     made.add_edge(START, "short")
     made.add_edge(START, "long")
@@ -113,7 +113,7 @@ def deferred() -> Graph:
 
 
 def commands() -> Graph:
-    """``decide`` declares where it goes; ``stray`` goes to ``left`` without a word about it."""
+    """``decide`` declares its destinations; ``stray`` goes to ``left`` without declaring it."""
 
     async def decide(state: Trail) -> Command[Literal["left", "stray", "__end__"]]:
         match state["way"]:
@@ -135,7 +135,7 @@ def commands() -> Graph:
 
 
 def side_by_side() -> Graph:
-    """Two nodes of one step that could both go to ``next``; only ``goes`` does."""
+    """Two nodes in one step have an edge to ``next``; only ``goes`` takes it."""
 
     def goes(state: Trail) -> Literal["next", "__end__"]:
         return "next"
@@ -191,7 +191,7 @@ def question() -> Graph:
 
 
 def failing(times: int, *, tries: int = 1) -> Graph:
-    """``shaky`` fails so many times, and is tried so often in one run."""
+    """``shaky`` fails ``times`` times; one run tries it ``tries`` times."""
     left = iter(range(times))
 
     async def shaky(state: Trail) -> dict[str, Any]:
@@ -225,14 +225,14 @@ def handled() -> Graph:
 
 
 class Scripted(GenericFakeChatModel):
-    """Says what it is given; knows of tools."""
+    """A fake model with scripted answers that accepts tools."""
 
     def bind_tools(self, tools: Any, **kwargs: Any) -> Runnable[Any, AIMessage]:
         return self
 
 
 def agent() -> Graph:
-    """LangChain's prebuilt agent, whose routers LangGraph does not show; one tool call a run."""
+    """LangChain's prebuilt agent, whose routers LangGraph does not show; one tool call per run."""
 
     @tool
     async def look_up(word: str) -> str:

@@ -1,4 +1,4 @@
-"""What a check has to find in each of these graphs."""
+"""The expected findings of a check in each of these graphs."""
 
 from __future__ import annotations
 
@@ -35,4 +35,4 @@ FOUND: dict[str, list[tuple[str, str]]] = {
         ("state-not-serialisable", "calls_back"),
     ],
 }
-"""Module and variable of each graph, and what is found in it: code, and node or channel."""
+"""Module and variable of each graph → its findings: code, and node or channel."""

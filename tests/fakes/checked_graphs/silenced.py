@@ -1,4 +1,4 @@
-"""A graph with findings that comments silence."""
+"""A graph whose findings are silenced by comments."""
 
 from __future__ import annotations
 

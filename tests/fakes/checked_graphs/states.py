@@ -1,4 +1,4 @@
-"""A graph whose state has types that a checkpointer can keep, and types that it cannot."""
+"""A graph whose state has types that a checkpointer can restore, and types that it cannot."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Cart:
 
 
 class Line:
-    """A thing that lives."""
+    """A live object."""
 
 
 class Customer(TypedDict):
@@ -45,7 +45,7 @@ class Customer(TypedDict):
 
 
 class BadState(MessagesState):
-    """Three channels that are not kept as they are."""
+    """A state with three channels that a checkpointer does not restore unchanged."""
 
     cart: NotRequired[Cart | None]
     lid: NotRequired[Cart.Lid | None]

@@ -1,4 +1,4 @@
-"""Graphs that can, or cannot, come to an ending."""
+"""Graphs that can reach an ending, and graphs that cannot."""
 
 from __future__ import annotations
 
