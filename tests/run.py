@@ -168,5 +168,20 @@ async def main(stages: Sequence[Sequence[Run]] = STAGES) -> int:
     return 1 if result.failed else 0
 
 
+async def until_told_to_stop() -> int:
+    """Run everything; SIGINT and SIGTERM end what was started, in the background of a script too.
+
+    A shell lets the background jobs of a script ignore SIGINT, and so would the runs of pytest.
+    """
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    if (this := asyncio.current_task()) is not None:
+        for stop in (signal.SIGINT, signal.SIGTERM):
+            asyncio.get_running_loop().add_signal_handler(stop, this.cancel)
+    return await main()
+
+
 if __name__ == "__main__":
-    sys.exit(asyncio.run(main()))
+    try:
+        sys.exit(asyncio.run(until_told_to_stop()))
+    except asyncio.CancelledError:
+        sys.exit("stopped before the end")
