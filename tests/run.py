@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import signal
 import sys
 import tempfile
@@ -112,7 +113,14 @@ class Result:
 
 
 async def execute(run: Run, folder: Path, result: Result) -> None:
-    """Run pytest, print its output, and add its result to ``result``."""
+    """Run pytest, print its output, and add its result to ``result``; other runs go on."""
+    try:
+        await _execute(run, folder, result)
+    except Exception as error:  # noqa: BLE001 - the summary names it
+        result.broken.append(f"the run {run.name!r}: {type(error).__name__}: {error}")
+
+
+async def _execute(run: Run, folder: Path, result: Result) -> None:
     report = folder / f"{run.name}.json"
     command = [sys.executable, "-m", "pytest", *run.arguments, f"--levels-file={report}"]
     process = await asyncio.create_subprocess_exec(
@@ -142,18 +150,30 @@ async def execute(run: Run, folder: Path, result: Result) -> None:
 async def _print_lines(run: Run, process: asyncio.subprocess.Process) -> None:
     if process.stdout is None:
         return
-    async for raw in process.stdout:
-        sys.stdout.write(f"{run.name:6}| {raw.decode(errors='replace')}")
+    while line := await _read_line(process.stdout):
+        sys.stdout.write(f"{run.name:6}| {line.decode(errors='replace')}")
         sys.stdout.flush()
+
+
+async def _read_line(output: asyncio.StreamReader) -> bytes:
+    """The next line, or a part of one that is too long; b"" at the end."""
+    try:
+        return await output.readuntil()
+    except asyncio.IncompleteReadError as error:
+        return error.partial
+    except asyncio.LimitOverrunError as error:
+        return await output.readexactly(error.consumed)
 
 
 async def _end(process: asyncio.subprocess.Process) -> None:
     """End a run that was interrupted; on SIGINT pytest ends its servers."""
-    for how in (signal.SIGINT, signal.SIGKILL):
-        if process.returncode is None:
-            process.send_signal(how)
-            with suppress(TimeoutError):
-                await asyncio.wait_for(process.wait(), KILL_AFTER)
+    if process.returncode is None:
+        process.send_signal(signal.SIGINT)
+        with suppress(TimeoutError):
+            await asyncio.wait_for(process.wait(), KILL_AFTER)
+    with suppress(ProcessLookupError):  # what pytest has left in its process group
+        os.killpg(process.pid, signal.SIGKILL)
+    await process.wait()
 
 
 async def main(stages: Sequence[Sequence[Run]] = STAGES) -> int:

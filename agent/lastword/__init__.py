@@ -75,6 +75,7 @@ if not TYPE_CHECKING:  # type checkers would accept any attribute
             "open_memory": "lastword.memory.graph_memory",
             "read_memory_url": "lastword.memory.memory_url",
         },
+        submodules=("events", "signals", "testing", "tools"),
     )
 
 

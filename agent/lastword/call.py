@@ -32,7 +32,7 @@ from lastword.hangup.closing import Closing
 from lastword.hangup.end_call import end_call_tool
 from lastword.hangup.hang_up import Line, surely
 from lastword.hangup.limit_watch import LimitWatch
-from lastword.hangup.phases import Limits
+from lastword.hangup.phases import FarewellLimits
 from lastword.hangup.playout import Playout
 from lastword.providers.voices import Voices
 from lastword.room.call_agent import CallAgent, SpeechTap
@@ -94,7 +94,7 @@ class Call:
         )
         self.session = self._make_session(voices)
         policy = graph.policy
-        self.closing = Closing(events, Limits(policy.tail, policy.farewell_max_wait), clock)
+        self.closing = Closing(events, FarewellLimits(policy.tail, policy.farewell_max_wait), clock)
         playout = Playout(self.session)
         end_call = end_call_tool(self.closing, policy, playout)
         self._agent = CallAgent(

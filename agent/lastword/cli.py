@@ -108,7 +108,7 @@ def replay(
     level: Annotated[
         Literal["graph", "session", "room"],
         typer.Option(
-            help="Run the graph alone, in a LiveKit session, or in a real room with real audio."
+            help="Run it as text, in a LiveKit session with a fake voice, or in a real room."
         ),
     ] = "graph",
     graph: GraphOption = None,

@@ -1,6 +1,7 @@
 """The clock of a call: it times limits, farewells, tails and key presses.
 
-Timeouts of network requests use the event loop's own clock instead.
+Timeouts of a graph's turn, of network requests and of a caller who comes and goes use the event
+loop's own clock instead.
 """
 
 from __future__ import annotations

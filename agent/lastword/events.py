@@ -17,6 +17,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
+from math import isfinite
 from typing import (
     Annotated,
     Any,
@@ -337,6 +338,8 @@ class EventStream:
                 self._deliver(self._undelivered.popleft())
         finally:
             self._is_delivering = False
+            if self._undelivered:  # a subscriber raised what is no Exception; the rest still counts
+                self.emit(self._undelivered.popleft())
 
     def _deliver(self, event: Event) -> None:
         for subscriber in tuple(self._subscribers):
@@ -402,7 +405,8 @@ def personal(**fields: object) -> dict[str, object]:
 def read_event(line: str) -> Event | None:
     """Read an event from a line of a worker's JSON log; None if the line is not an event.
 
-    Only the presence of the fields is checked, not their values.
+    A line with a missing field, or with another type for ``time``, ``call`` or ``at``, is not an
+    event; the values of the other fields are not checked.
     """
     try:
         entry = json.loads(line)
@@ -413,4 +417,11 @@ def read_event(line: str) -> Event | None:
     names = _LOG_NAMES.get(str(entry.get("event")))
     if names is None or not entry.keys() >= set(names.values()):
         return None
+    texts = (entry[name] for name in ("time", "call") if name in names)
+    if not all(isinstance(text, str) for text in texts) or not _is_time(entry["at"]):
+        return None
     return cast("Event", {field: entry[logged] for field, logged in names.items()})
+
+
+def _is_time(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and isfinite(value)

@@ -40,7 +40,7 @@ from lastword.hangup.hang_up import (
     persistently,
     surely,
 )
-from lastword.hangup.phases import Limits
+from lastword.hangup.phases import FarewellLimits
 from lastword.jobs.job_pulse import JobPulse, pulse_pipe
 from lastword.jobs.lost_jobs import LostReason, WatchfulServer
 from lastword.jobs.worker_log import ignore_strangers_streams, keep_content_out_of_logs
@@ -243,7 +243,7 @@ async def end_lost_call(
     events = call_events(job.room.name)
     async with server_api(settings) as client:
         is_up = await _is_up(client, job)
-        closing = Closing(events, Limits(graph.policy.tail, graph.policy.farewell_max_wait))
+        closing = Closing(events, FarewellLimits(graph.policy.tail, graph.policy.farewell_max_wait))
         closing.cut_short(CallEnd("error", why))
         lines: list[Line] = []
         if is_up is False:

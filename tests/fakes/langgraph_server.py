@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lastword.settings import inherited_environment
-from lastword.testing.stage.parts import Part, running_part
+from lastword.testing.stage.processes import StageProcess, running_process
 from tests import PROJECT_ROOT
 
 
@@ -22,7 +22,7 @@ class LangGraphServer:
     """A running server: its URL and its process."""
 
     url: str
-    part: Part
+    part: StageProcess
 
     def kill(self) -> None:
         """Kill the server and every process that it started."""
@@ -51,7 +51,7 @@ async def langgraph_dev(config: Path, folder: Path) -> AsyncIterator[LangGraphSe
         "LANGSMITH_TRACING": "false",
         "PYTHONPATH": str(PROJECT_ROOT),
     }
-    async with running_part("langgraph dev", command, env=env) as server:
+    async with running_process("langgraph dev", command, env=env) as server:
         lines = server.lines()
         async for line in lines:
             if "Application started up" in line:

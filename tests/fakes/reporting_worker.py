@@ -14,7 +14,7 @@ from typing import Any
 from lastword.events import read_event
 from lastword.settings import inherited_environment
 from lastword.testing.stage.livekit_server import LocalServer
-from lastword.testing.stage.parts import Part, json_line, running_part
+from lastword.testing.stage.processes import StageProcess, json_line, running_process
 from lastword.testing.stage.stage import WORKER_PROCESS
 from tests import PROJECT_ROOT
 from tests.fakes.strangers_graph import REPORTS
@@ -48,7 +48,7 @@ class ReportedEvents:
 class ReportingWorker:
     """A registered worker; ``pids`` are the process ids of its jobs, by call."""
 
-    def __init__(self, part: Part) -> None:
+    def __init__(self, part: StageProcess) -> None:
         self.part = part
         self.registered = asyncio.Event()
         self.calls: defaultdict[str, ReportedEvents] = defaultdict(ReportedEvents)
@@ -105,7 +105,10 @@ async def reporting_worker(
         | dict(settings or {})
     )
     command = [sys.executable, "-m", WORKER_PROCESS, "lastword.worker", *options]
-    async with running_part("the worker", command, env=env) as part, asyncio.TaskGroup() as tasks:
+    async with (
+        running_process("the worker", command, env=env) as part,
+        asyncio.TaskGroup() as tasks,
+    ):
         worker = ReportingWorker(part)
         reading = tasks.create_task(worker.read())
         async with asyncio.timeout(60):

@@ -19,7 +19,7 @@ from livekit import api, rtc
 
 from lastword.settings import inherited_environment
 from lastword.testing.stage.livekit_server import LocalServer
-from lastword.testing.stage.parts import Part, json_line, running_part
+from lastword.testing.stage.processes import StageProcess, json_line, running_process
 from lastword.testing.stage.stage import a_caller
 from tests import PROJECT_ROOT
 from tests.fakes.tone_voice import RATE, babble
@@ -70,7 +70,7 @@ class Seen:
 class Worker:
     """A worker's process, and the facts of its calls."""
 
-    def __init__(self, part: Part, agent_name: str) -> None:
+    def __init__(self, part: StageProcess, agent_name: str) -> None:
         self.part = part
         self.agent_name = agent_name
         self.rooms: defaultdict[str, Seen] = defaultdict(Seen)
@@ -100,7 +100,7 @@ async def running_worker(
     )
     async with AsyncExitStack() as ending, asyncio.TaskGroup() as tasks:
         async with SETTING_UP, asyncio.timeout(PATIENCE):
-            part = await ending.enter_async_context(running_part("the worker", command, env=env))
+            part = await ending.enter_async_context(running_process("the worker", command, env=env))
             worker = Worker(part, agent_name)
             reading = tasks.create_task(worker.read())
             await worker.registered.wait()

@@ -15,8 +15,13 @@ from pathlib import Path
 from tests import PROJECT_ROOT
 
 STAMP = Path("tests/livekit/passed_with.txt")
-LOCKS = (Path("uv.lock"), Path("agent/lastword/testing/stage/go/go.sum"))
-"""They pin livekit-agents, livekit-rtc and livekit-api, and livekit-server."""
+LOCKS = (
+    Path("uv.lock"),
+    Path("agent/lastword/testing/stage/go/go.sum"),
+    Path("tests/livekit/test_endings.py"),
+    Path("tests/livekit/test_ways_into_a_job.py"),
+)
+"""They pin livekit-agents, livekit-rtc and livekit-api, and livekit-server; and the tests."""
 
 
 def present(project: Path) -> str:
@@ -38,11 +43,11 @@ def main(project: Path, arguments: Sequence[str]) -> int:
     """Compare or record the versions; returns the exit code."""
     if "--write" in arguments:
         (project / STAMP).write_text(present(project))
-        sys.stdout.write(f"noted in {STAMP}: commit it\n")
+        sys.stdout.write(f"the versions are recorded in {STAMP}; commit this file\n")
         return 0
     if names := changed(project):
         sys.stdout.write(
-            f"{', '.join(names)}: not what LiveKit's own behaviour was tested with last\n"
+            f"{', '.join(names)} changed since the tests of LiveKit's behaviour last passed\n"
         )
         return 1
     sys.stdout.write(

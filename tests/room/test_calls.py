@@ -17,7 +17,7 @@ from lastword.memory.graph_memory import open_memory
 from lastword.memory.memory_url import read_memory_url
 from lastword.settings import Settings, inherited_environment
 from lastword.testing.stage.livekit_server import LocalServer
-from lastword.testing.stage.parts import Part, running_part
+from lastword.testing.stage.processes import StageProcess, running_process
 from lastword.testing.stage.stage import Stage, a_caller, stage
 from lastword.testing.stage.verdict import Verdict
 from lastword.tools.rehearsal.command import Rehearsal, read_plan
@@ -106,7 +106,7 @@ async def test_p5_a_real_call_is_stored_in_postgresql_and_ends_on_time(
     assert [thread.partition("/")[0] for thread in threads] == calls
 
 
-async def lastword_call(part: Part) -> str:
+async def lastword_call(part: StageProcess) -> str:
     return "\n".join([line async for line in part.lines()])
 
 
@@ -139,7 +139,7 @@ async def test_the_deployed_worker_reads_an_env_file_and_takes_calls(
     settings = Settings(providers="offline", calls_dir=tmp_path, graphs_config=config)
     command = [sys.executable, "-m", "lastword", "worker", "start", "--drain-timeout", "2"]
     env = inherited_environment() | {"PYTHONPATH": str(PROJECT_ROOT)}
-    async with running_part("the worker", command, env=env) as worker, a_caller() as caller:
+    async with running_process("the worker", command, env=env) as worker, a_caller() as caller:
         registered = asyncio.Event()
         on_stage = Stage(server, worker, settings, tmp_path / "speech", caller)
         async with asyncio.TaskGroup() as tasks:
@@ -155,7 +155,7 @@ async def test_stopping_a_call_leaves_no_process_behind(
     how: signal.Signals, tmp_path: Path
 ) -> None:
     env = inherited_environment() | {"LASTWORD_CALLS_DIR": str(tmp_path)}
-    async with running_part("lastword call", call_command(), env=env) as part:
+    async with running_process("lastword call", call_command(), env=env) as part:
         async for line in part.lines():
             if "dialled in" in line:
                 break
@@ -179,7 +179,7 @@ async def test_stopping_a_call_leaves_no_process_behind(
 async def test_a_process_that_fails_is_named(command: str, sentence: str, tmp_path: Path) -> None:
     env = inherited_environment() | {"LASTWORD_CALLS_DIR": str(tmp_path)}
     said: list[str] = []
-    async with running_part("lastword call", call_command(), env=env) as part:
+    async with running_process("lastword call", call_command(), env=env) as part:
         async for line in part.lines():
             said.append(line)
             if "dialled in" in line:
@@ -194,7 +194,7 @@ async def test_a_process_that_fails_is_named(command: str, sentence: str, tmp_pa
 async def test_a_port_in_use_is_reported_in_one_sentence(tmp_path: Path) -> None:
     server = await asyncio.start_server(lambda *_: None, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
-    async with server, running_part("lastword call", call_command("--port", str(port))) as part:
+    async with server, running_process("lastword call", call_command("--port", str(port))) as part:
         said = await lastword_call(part)
         assert await part.exit_code() == 1
     assert f"lastword: port {port} on 127.0.0.1 cannot be used" in said
@@ -205,7 +205,7 @@ async def test_a_worker_that_cannot_start_is_named(tmp_path: Path) -> None:
     config = tmp_path / "langgraph.json"
     config.write_text('{"graphs": {"appointment": "no.such:graph"}}')
     env = inherited_environment() | {"LASTWORD_GRAPHS_CONFIG": str(config)}
-    async with running_part("lastword call", call_command(), env=env) as part:
+    async with running_process("lastword call", call_command(), env=env) as part:
         said = await lastword_call(part)
         assert await part.exit_code() == 1
     assert "lastword: the worker stopped" in said

@@ -11,13 +11,13 @@ from livekit import api, rtc
 
 from lastword.settings import inherited_environment
 from lastword.testing.stage.livekit_server import LocalServer
-from lastword.testing.stage.parts import Part, json_line, running_part
+from lastword.testing.stage.processes import StageProcess, json_line, running_process
 from tests import PROJECT_ROOT
 
 WORKER = [sys.executable, "-m", "tests.fakes.plain_worker", "start"]
 
 
-async def facts(worker: Part) -> AsyncIterator[dict[str, Any]]:
+async def facts(worker: StageProcess) -> AsyncIterator[dict[str, Any]]:
     """The worker's reports, without its log lines."""
     async for line in worker.lines():
         entry = json_line(line)
@@ -52,7 +52,7 @@ async def test_p2_a_plain_worker_sees_the_ending_as_an_event(
     line, gone = rtc.Room(), asyncio.Event()
     line.on("disconnected", lambda _reason: gone.set())
     items: list[str] = []
-    async with asyncio.timeout(60), running_part("the worker", WORKER, env=env) as worker:
+    async with asyncio.timeout(60), running_process("the worker", WORKER, env=env) as worker:
         async for fact in facts(worker):
             if "registered" in fact:
                 await line.connect(server.url, ticket(server, room))

@@ -22,7 +22,7 @@ from lastword.testing.stage.livekit_server import (
     find_server,
     running_server,
 )
-from lastword.testing.stage.parts import json_line
+from lastword.testing.stage.processes import json_line
 from lastword.testing.stage.stage import a_caller
 from tests.fakes.operator_stop import tell_to_stop
 from tests.fakes.reporting_worker import ReportedEvents, ReportingWorker, reporting_worker

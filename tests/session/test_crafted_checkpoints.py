@@ -16,7 +16,7 @@ from lastword.memory.graph_memory import open_memory, prepare_memory
 from lastword.memory.memory_url import read_memory_url
 from lastword.settings import STRICT_CHECKPOINTS, inherited_environment
 from lastword.signals import CallPolicy
-from lastword.testing.stage.parts import running_part
+from lastword.testing.stage.processes import running_process
 from lastword.testing.stage.stage import WORKER_PROCESS
 from tests import PROJECT_ROOT
 from tests.fakes import forger
@@ -160,7 +160,7 @@ async def test_the_worker_and_its_jobs_read_strictly_what_a_graphs_own_memory_ho
     }
     read: dict[str, str] = {}
     command = [sys.executable, "-m", *program.split(), "--drain-timeout", "1"]
-    async with running_part("a worker", command, env=env) as part, asyncio.timeout(60):
+    async with running_process("a worker", command, env=env) as part, asyncio.timeout(60):
         async for line in part.lines():
             match line.split():
                 case ["process", pid, "has", "read", value]:

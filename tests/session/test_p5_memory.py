@@ -28,7 +28,7 @@ from lastword.memory.database import Memory
 from lastword.memory.graph_memory import open_memory, prepare_memory
 from lastword.memory.memory_url import read_memory_url
 from lastword.signals import CallPolicy
-from lastword.testing.stage.parts import running_part
+from lastword.testing.stage.processes import running_process
 from tests.fakes.phone import Phone, phone_call
 from tests.fakes.postgres import LocalPostgres
 from tests.fakes.scripted_graph import ScriptedModel, talking_graph
@@ -245,7 +245,7 @@ async def test_p5_calls_at_the_same_time_do_not_mix_and_another_process_reads_th
     async with asyncio.TaskGroup() as calls:
         for name in names:
             calls.create_task(one_call(url, name, turns=5))
-    async with running_part("a reader", [sys.executable, "-c", READER]) as reader:
+    async with running_process("a reader", [sys.executable, "-c", READER]) as reader:
         reader.tell(json.dumps([url, *names]))
         read = [line async for line in reader.lines()]
     assert read == [

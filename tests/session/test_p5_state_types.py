@@ -11,7 +11,7 @@ import pytest
 
 from lastword.memory.memory_types import logged_types
 from lastword.settings import STRICT_CHECKPOINTS, inherited_environment
-from lastword.testing.stage.parts import running_part
+from lastword.testing.stage.processes import running_process
 from tests import PROJECT_ROOT
 from tests.fakes import typed_graphs
 from tests.fakes.postgres import LocalPostgres
@@ -60,7 +60,7 @@ async def in_another_process(name: str, url: str, env: Mapping[str, str]) -> lis
     """One turn with a graph, in a process that begins with that call."""
     command = [sys.executable, "-m", typed_graphs.__name__, name, url]
     env = {**inherited_environment(), "PYTHONPATH": str(PROJECT_ROOT), **env}
-    async with running_part("a call", command, env=env) as part:
+    async with running_process("a call", command, env=env) as part:
         heard: list[str] = json.loads([line async for line in part.lines()][-1])
     return heard
 

@@ -10,7 +10,7 @@ import pytest
 from lastword.memory.graph_memory import open_memory
 from lastword.memory.memory_url import SqliteFile
 from lastword.settings import inherited_environment
-from lastword.testing.stage.parts import running_part
+from lastword.testing.stage.processes import running_process
 
 
 async def talk(lines: str, store: Path, *arguments: str, memory: str = "") -> tuple[str, int]:
@@ -21,7 +21,7 @@ async def talk(lines: str, store: Path, *arguments: str, memory: str = "") -> tu
         "LASTWORD_GRAPH_MEMORY": memory,
     }
     command = [sys.executable, "-m", "lastword", "talk", *arguments]
-    async with running_part("lastword talk", command, env=env) as part:
+    async with running_process("lastword talk", command, env=env) as part:
         part.tell(lines)
         said = "\n".join([line async for line in part.lines()])
         return said, await part.exit_code()

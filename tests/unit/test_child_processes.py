@@ -18,7 +18,7 @@ from lastword.providers.offline.sphinx_stt import DecoderProcess
 from lastword.settings import environment_without_keys
 from lastword.testing.stage.caller_job import CallerLine
 from lastword.testing.stage.caller_voice import flite_voice
-from lastword.testing.stage.parts import running_part
+from lastword.testing.stage.processes import running_process
 from lastword.testing.stage.server_binary import ServerPlaces, build_server
 from lastword.testing.stage.stage import MAX_SECONDS, Plan, a_caller, caller_ticket
 
@@ -75,7 +75,7 @@ async def test_a_helper_process_has_no_keys(
 
 async def test_a_process_without_keys_imports_what_this_one_can() -> None:
     command = [sys.executable, "-c", "import livekit.rtc, tests.fakes.tone_voice; print('done')"]
-    async with running_part("a reader", command, env=environment_without_keys()) as part:
+    async with running_process("a reader", command, env=environment_without_keys()) as part:
         assert [line async for line in part.lines()] == ["done"]
 
 

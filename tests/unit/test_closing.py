@@ -7,9 +7,10 @@ from collections.abc import Sequence
 
 import pytest
 
+from lastword.events import Event
 from lastword.hangup.call_end import CallEnd
 from lastword.hangup.closing import Closing, Farewell
-from lastword.hangup.phases import Limits, Phase
+from lastword.hangup.phases import FarewellLimits, Phase
 from lastword.testing.fakes.recording_events import RecordingEvents
 from tests.fakes.line import FakeLine
 
@@ -21,7 +22,7 @@ DRAINED = CallEnd("operator", "worker_shutdown")
 
 def a_closing(tail: float = 0.5) -> tuple[Closing, RecordingEvents]:
     events = RecordingEvents()
-    return Closing(events, Limits(tail, farewell_max_wait=60)), events
+    return Closing(events, FarewellLimits(tail, farewell_max_wait=60)), events
 
 
 def begun(closing: Closing) -> Farewell:
@@ -179,3 +180,17 @@ async def test_p8_words_over_farewells_that_no_turn_took_are_in_the_record() -> 
     second.played()
     assert caller_words(events) == ["oh wait", "bye"]
     assert closing.take_unanswered() == []
+
+
+async def test_p7_a_call_that_a_subscriber_ends_at_a_cancelled_ending_has_one_end() -> None:
+    closing, events = a_closing()
+
+    def stop(event: Event) -> None:
+        if event["event"] == "ending_cancelled":
+            closing.cut_short(DRAINED)
+
+    events.subscribe(stop)
+    begun(closing).call_off()
+    [hanging_up] = events.named("hanging_up")
+    assert (hanging_up["ended_by"], hanging_up["reason"]) == ("operator", "worker_shutdown")
+    assert closing.end == DRAINED

@@ -170,6 +170,10 @@ LINE: Mapping[str, Any] = {
         json.dumps({**LINE, "name": "lastword.hangup"}),
         json.dumps({**LINE, "event": "nothing_of_ours"}),
         json.dumps({**LINE, "event": ["call_started"]}),
+        json.dumps({**LINE, "call": [1]}),
+        json.dumps({**LINE, "time": 7}),
+        json.dumps({**LINE, "at": float("nan")}),
+        json.dumps({**LINE, "at": "soon"}),
         json.dumps({key: value for key, value in LINE.items() if key != "graph"}),
     ],
 )

@@ -13,13 +13,13 @@ from lastword.hangup.phases import (
     VOICE_GRACE,
     VOICE_MAX,
     Facts,
-    Limits,
+    FarewellLimits,
     Phase,
     next_row,
     wake_at,
 )
 
-LIMITS = Limits(tail=0.5, farewell_max_wait=60)
+LIMITS = FarewellLimits(tail=0.5, farewell_max_wait=60)
 PLAYED = Facts(now=100, since=100, farewell=True, played_at=100)
 times = st.floats(0, 200)
 facts = st.builds(

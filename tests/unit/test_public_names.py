@@ -55,7 +55,8 @@ def test_the_page_describes_every_public_name_and_no_other() -> None:
     assert described("lastword.testing") - OF_PYTEST == set(testing.__all__)
     assert described("lastword.signals") | set(lastword.__all__) >= set(signals.__all__)
     assert described("lastword.signals") <= set(signals.__all__)
-    assert described("lastword.events") <= set(events.__all__)
+    of_types = {kind.__name__ for kind in events.EVENTS.values()}
+    assert described("lastword.events") | of_types == set(events.__all__)
     assert described(CHECK) == set(check.__all__)
 
 
@@ -113,3 +114,9 @@ def test_the_extras_are_those_of_the_project_and_of_the_page_about_them() -> Non
     for name, brings in rows:
         wanted = {re.split(r"[\[~>=]", one)[0] for one in extras[name]} - {"lastword"}
         assert wanted <= set(re.findall(r"`([\w-]+)", brings))
+
+
+@pytest.mark.parametrize("name", ["signals", "events", "testing", "tools"])
+def test_a_public_module_is_an_attribute_of_the_package(name: str) -> None:
+    program = f"import lastword; assert lastword.{name}.__name__ == 'lastword.{name}'"
+    assert f"lastword.{name}" in loaded_by(program)

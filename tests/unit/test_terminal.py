@@ -22,7 +22,7 @@ from lastword.testing.coverage import coverage_table
 from lastword.testing.replay import Played, Replayed
 from lastword.testing.reply import End, Reply
 from lastword.testing.script_view import script_of
-from lastword.testing.stage.parts import running_part
+from lastword.testing.stage.processes import running_process
 from lastword.testing.stage.verdict import Verdict
 from lastword.testing.stage.view import CallView
 from lastword.testing.transcripts.transcript import CallerSays, Exchange, Transcript
@@ -213,7 +213,7 @@ async def test_the_last_lines_of_a_process_stay_lines_without_passwords() -> Non
     logged = {"level": "ERROR", "message": ALL, "exc_info": "Traceback\n  http://a:secret@h/"}
     program = f"print({json.dumps(logged)!r}); print('\\x1b[2J\\x07 \\u202e')"
     command = [sys.executable, "-X", "utf8", "-c", program]
-    async with running_part("the worker", command) as part:
+    async with running_process("the worker", command) as part:
         assert [line async for line in part.lines()]
         error = str(part.failed("stopped"))
     assert steers(error) == []

@@ -11,7 +11,7 @@ import pytest
 from lastword.clock import timeout_at
 from lastword.hangup.call_end import CallEnd
 from lastword.hangup.closing import Closing
-from lastword.hangup.phases import Limits
+from lastword.hangup.phases import FarewellLimits
 from lastword.testing.fakes.recording_events import RecordingEvents
 from lastword.testing.virtual_clock import VirtualClock, settle
 
@@ -87,7 +87,7 @@ async def _never_within(clock: VirtualClock, seconds: float) -> None:
 
 async def test_p1_a_call_waits_for_its_tail_on_the_clock_that_it_is_given() -> None:
     clock = VirtualClock()
-    closing = Closing(RecordingEvents(), Limits(tail=0.5, farewell_max_wait=60), clock)
+    closing = Closing(RecordingEvents(), FarewellLimits(tail=0.5, farewell_max_wait=60), clock)
     farewell = closing.begin_farewell(CallEnd("graph", "completed"), "node")
     assert farewell is not None
     farewell.played()

@@ -27,7 +27,7 @@ from lastword.events import (
 )
 from lastword.hangup.call_end import CallEnd
 from lastword.hangup.hang_up import Line, hang_up
-from lastword.hangup.phases import Facts, Limits, LineState, Phase, Row, next_row, wake_at
+from lastword.hangup.phases import Facts, FarewellLimits, LineState, Phase, Row, next_row, wake_at
 
 _BEFORE_REMOVAL = (Phase.TALKING, Phase.ENDING, Phase.DRAINING)
 
@@ -108,7 +108,9 @@ class Closing:
         clock: the clock for tail and farewell; default: the event loop.
     """
 
-    def __init__(self, events: EventStream, limits: Limits, clock: Clock | None = None) -> None:
+    def __init__(
+        self, events: EventStream, limits: FarewellLimits, clock: Clock | None = None
+    ) -> None:
         self._clock = clock or asyncio.get_running_loop()
         self._now = self._clock.time
         self._events = events
@@ -250,18 +252,22 @@ class Closing:
     def _enter(self, row: Row) -> None:
         farewell = self._farewell
         self.phase, self._since = row.to, self._now()
-        self._events.emit(self._step(row))
+        event = self._step(row)
         if row.to is Phase.TALKING:
             self._farewell = None
         if row.to is Phase.HANGING_UP:
             self._decided.set()
-            for words in self.take_unanswered():
-                said = CallerSaid(
-                    event="caller_said", **self._events.moment(), words=words, metrics={}
-                )
-                self._events.emit(said)
         if farewell is not None and row.to in (Phase.TALKING, Phase.GONE, Phase.GIVEN_UP):
             farewell.settle()
+        self._events.emit(event)  # last: a subscriber may end the call
+        if row.to is Phase.HANGING_UP:
+            self._record_unanswered()
+
+    def _record_unanswered(self) -> None:
+        """Record what the caller said over farewells and no turn of the graph has answered."""
+        for words in self.take_unanswered():
+            moment = self._events.moment()
+            self._events.emit(CallerSaid(event="caller_said", **moment, words=words, metrics={}))
 
     def _step(self, row: Row) -> Event:
         """The event for the change of phase that ``row`` has just made."""

@@ -36,7 +36,7 @@ LineState = Literal["up", "gone", "stuck"]
 
 
 @dataclass(frozen=True)
-class Limits:
+class FarewellLimits:
     """In seconds: the tail, and the time limit of a farewell."""
 
     tail: float
@@ -71,36 +71,36 @@ class Row:
     """From ``phase``, if ``condition`` holds, to ``to``; ``why`` is for the event."""
 
     phase: Phase
-    condition: Callable[[Facts, Limits], bool]
+    condition: Callable[[Facts, FarewellLimits], bool]
     to: Phase
     why: str
 
 
-def _cut_short(facts: Facts, _: Limits) -> bool:
+def _cut_short(facts: Facts, _: FarewellLimits) -> bool:
     return facts.cut_short
 
 
-def _wants_more(facts: Facts, _: Limits) -> bool:
+def _wants_more(facts: Facts, _: FarewellLimits) -> bool:
     return facts.wants_more
 
 
-def _farewell(facts: Facts, _: Limits) -> bool:
+def _farewell(facts: Facts, _: FarewellLimits) -> bool:
     return facts.farewell
 
 
-def _played(facts: Facts, _: Limits) -> bool:
+def _played(facts: Facts, _: FarewellLimits) -> bool:
     return facts.played_at is not None
 
 
-def _overdue(facts: Facts, limits: Limits) -> bool:
+def _overdue(facts: Facts, limits: FarewellLimits) -> bool:
     return facts.now >= facts.since + limits.farewell_max_wait
 
 
-def _tail_over(facts: Facts, limits: Limits) -> bool:
+def _tail_over(facts: Facts, limits: FarewellLimits) -> bool:
     return facts.now >= _tail_end(facts, limits)
 
 
-def _tail_end(facts: Facts, limits: Limits) -> float:
+def _tail_end(facts: Facts, limits: FarewellLimits) -> float:
     """When the tail is over; later while the words of a caller's sound may still come."""
     played = facts.since if facts.played_at is None else facts.played_at
     words_by = played
@@ -111,11 +111,11 @@ def _tail_end(facts: Facts, limits: Limits) -> float:
     return max(played + limits.tail, words_by)
 
 
-def _gone(facts: Facts, _: Limits) -> bool:
+def _gone(facts: Facts, _: FarewellLimits) -> bool:
     return facts.line == "gone"
 
 
-def _stuck(facts: Facts, _: Limits) -> bool:
+def _stuck(facts: Facts, _: FarewellLimits) -> bool:
     return facts.line == "stuck"
 
 
@@ -136,13 +136,13 @@ TABLE: tuple[Row, ...] = (
 """For each phase, the first row whose condition holds applies."""
 
 
-def next_row(phase: Phase, facts: Facts, limits: Limits) -> Row | None:
+def next_row(phase: Phase, facts: Facts, limits: FarewellLimits) -> Row | None:
     """The row that applies now; None: the phase does not change."""
     rows = (row for row in TABLE if row.phase == phase)
     return next((row for row in rows if row.condition(facts, limits)), None)
 
 
-def wake_at(phase: Phase, facts: Facts, limits: Limits) -> float | None:
+def wake_at(phase: Phase, facts: Facts, limits: FarewellLimits) -> float | None:
     """When the phase will change if no fact but the time changes; None: never."""
     match phase:
         case Phase.ENDING:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from lastword.testing.fakes.audio_output import FakeAudioOutput, FakeTextOutput, FakeTTS
     from lastword.testing.fakes.recording_events import RecordingEvents
     from lastword.testing.fakes.stt import FakeSTT
+    from lastword.testing.forgotten_words import ForgottenWords
     from lastword.testing.replay import Manner, Played, Replayed, run_transcript
     from lastword.testing.reply import End, Reply, ToolUse
     from lastword.testing.transcripts.transcript import ModelAnswer, Transcript
@@ -42,6 +43,7 @@ __all__ = [
     "FakeTTS",
     "FakeTextOutput",
     "Fault",
+    "ForgottenWords",
     "Interruption",
     "Manner",
     "ModelAnswer",
@@ -74,6 +76,7 @@ if not TYPE_CHECKING:  # with it, a type checker would accept any name
             "FakeTTS": "lastword.testing.fakes.audio_output",
             "FakeTextOutput": "lastword.testing.fakes.audio_output",
             "Fault": "lastword.testing.checks",
+            "ForgottenWords": "lastword.testing.forgotten_words",
             "Interruption": "lastword.testing.conversation",
             "Manner": "lastword.testing.replay",
             "ModelAnswer": "lastword.testing.transcripts.transcript",

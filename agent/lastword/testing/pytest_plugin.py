@@ -51,8 +51,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         type=_levels,
         default=["graph"],
         metavar="LEVEL,LEVEL",
-        help="graph: the graph alone (default); session: a LiveKit session, without sound; room: a "
-        "real server and real audio; with several levels, each conversation runs at each level",
+        help="graph: the call as text on a virtual clock (default); session: the same with a "
+        "fake voice and loudspeaker; room: a real server and real audio; with several levels, each "
+        "conversation runs at each of them",
     )
     group.addoption(
         "--lastword-live",

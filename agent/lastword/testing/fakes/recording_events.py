@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from typing import Any, cast
 
 from lastword.events import Event, EventStream, log_event
@@ -12,13 +13,19 @@ from lastword.events import Event, EventStream, log_event
 class RecordingEvents(EventStream):
     """An event stream that records its events; it also logs them, as a worker does.
 
+    Args:
+        call: the call's id.
+        clock: returns monotonic seconds.
+
     Attributes:
         recorded: the events so far, in order.
         times: when each event was emitted, in seconds on the event loop's clock.
     """
 
-    def __init__(self) -> None:
-        super().__init__("call-under-test")
+    def __init__(
+        self, call: str = "call-under-test", clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        super().__init__(call, clock)
         self.recorded: list[Event] = []
         self.times: list[float] = []
         self._waiters: set[asyncio.Future[None]] = set()

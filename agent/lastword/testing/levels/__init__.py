@@ -1,1 +1,1 @@
-"""The levels at which a conversation runs: the graph alone, a LiveKit session, a real room."""
+"""The levels of a conversation: a call in text, a session with a fake voice, a real room."""

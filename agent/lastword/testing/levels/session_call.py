@@ -68,7 +68,6 @@ class SessionCall:
     ) -> None:
         self.policy = graph.policy
         self.clock = VirtualClock()
-        self.events = RecordingEvents()
         self.line = CountedLine()
         self.loudspeaker = FakeAudioOutput()
         self.subtitles = FakeTextOutput()
@@ -78,6 +77,7 @@ class SessionCall:
         self._spoken = spoken
         self._mark = 0
         self._id = utils.shortuuid("conversation-")
+        self.events = RecordingEvents(self._id, self.clock.time)
         self.call = Call(
             self._id,
             graph=graph,

@@ -26,7 +26,7 @@ from lastword.testing.stage.livekit_server import (
     find_server,
     running_server,
 )
-from lastword.testing.stage.parts import Part, json_line, running_part
+from lastword.testing.stage.processes import StageProcess, json_line, running_process
 from lastword.testing.stage.script import read_caller_settings
 from lastword.testing.stage.verdict import CallFacts, Verdict, judge
 from lastword.testing.stage.view import CallView
@@ -94,10 +94,10 @@ class Stage:
     def __init__(
         self,
         server: LocalServer,
-        worker: Part,
+        worker: StageProcess,
         settings: Settings,
         speech: Path,
-        caller: Part,
+        caller: StageProcess,
         *,
         reports_calls: bool = True,
     ) -> None:
@@ -106,7 +106,7 @@ class Stage:
         self._worker = worker
         self._settings = settings
         self._speech = speech
-        self._waiting: Part | None = caller
+        self._waiting: StageProcess | None = caller
         self._calls: dict[str, tuple[CallEvents, CallView | None]] = {}
 
     async def read_worker(self, registered: asyncio.Event) -> None:
@@ -222,7 +222,7 @@ class Stage:
                 raise caller.failed("failed")
 
     @asynccontextmanager
-    async def _caller(self) -> AsyncIterator[Part]:
+    async def _caller(self) -> AsyncIterator[StageProcess]:
         """The caller process that was started with the stage, or a new one."""
         if self._waiting is not None:
             caller, self._waiting = self._waiting, None
@@ -338,7 +338,7 @@ async def worker_on(
         }
     )
     async with (
-        running_part(program.name, program.command, env=env) as worker,
+        running_process(program.name, program.command, env=env) as worker,
         a_caller() as caller,
     ):
         registered = asyncio.Event()
@@ -356,10 +356,10 @@ async def worker_on(
                 task.cancel()
 
 
-def a_caller() -> AbstractAsyncContextManager[Part]:
+def a_caller() -> AbstractAsyncContextManager[StageProcess]:
     """Start a simulated caller, whose environment has no keys; it waits for its job."""
     command = [sys.executable, "-m", "lastword.testing.stage.caller"]
-    return running_part("the caller", command, env=environment_without_keys())
+    return running_process("the caller", command, env=environment_without_keys())
 
 
 async def _watch(server: LocalServer) -> None:

@@ -10,8 +10,8 @@ from lastword.errors import BrokenGraph
 from lastword.graphs_config import MAX_SIZE, CallGraph, check_graph, graph_specs, load_graph
 from lastword.tools.check.findings import findings_about
 from lastword.tools.check.graph_reading import read_graph, variable_line
+from lastword.tools.check.ignored import Ignored, read_ignored
 from lastword.tools.check.report import Finding, Place, Report
-from lastword.tools.check.silence import Silence, read_silence
 from lastword.tools.check.state_types import about_state
 from lastword.untrusted.bounded_input import read_text
 
@@ -30,7 +30,7 @@ def check_graphs(config: Path, names: Collection[str] = ()) -> Report:
     for name in names:
         check_graph(name, specs, config)
     wanted = list(dict.fromkeys(names)) or list(specs)
-    check = _Check(config, read_silence(config))
+    check = _Check(config, read_ignored(config))
     findings = [one for name in wanted for one in check.graph(name, specs[name])]
     is_whole = set(wanted) == set(specs)
     notes = check.notes + (check.silence.unused(check.files) if is_whole else [])
@@ -40,7 +40,7 @@ def check_graphs(config: Path, names: Collection[str] = ()) -> Report:
 class _Check:
     """A check of several graphs; collects the rest of the report beside the findings."""
 
-    def __init__(self, config: Path, silence: Silence) -> None:
+    def __init__(self, config: Path, silence: Ignored) -> None:
         self.silence = silence
         self.notes: list[str] = []
         self.files: set[Path] = set()

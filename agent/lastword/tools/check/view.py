@@ -8,8 +8,8 @@ from itertools import groupby
 from rich.text import Text
 
 from lastword.terminal import SafeConsole
+from lastword.tools.check.ignored import shown
 from lastword.tools.check.report import KINDS, Finding, Report
-from lastword.tools.check.silence import shown
 from lastword.untrusted.printable import one_line
 
 

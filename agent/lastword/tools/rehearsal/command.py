@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from lastword.dispatch import read_dispatch, read_dispatch_of
 from lastword.graphs_config import check_graph, choose_graph, graph_specs
 from lastword.private_files import make_private_folder
+from lastword.providers.voices import check_voices
 from lastword.settings import Settings
 from lastword.terminal import SafeConsole
 from lastword.testing.stage.script import acts_of, find_script, read_caller_settings
@@ -35,6 +36,7 @@ async def rehearse(rehearsal: Rehearsal, console: SafeConsole) -> int:
         LastwordError: the user's input is wrong, or a process of the call failed.
     """
     plan = read_plan(rehearsal)
+    check_voices(rehearsal.settings)
     await asyncio.to_thread(make_private_folder, rehearsal.settings.calls_dir)
     console.print(one_line(rehearsal.settings.announcement()), style="dim")
     async with stage(rehearsal.settings, port=rehearsal.port, report=console.print) as on_stage:

@@ -20,7 +20,7 @@ STOP_SECONDS = 5.0
 _LINE_LIMIT = 2**20
 
 
-class Part:
+class StageProcess:
     """A running process of a rehearsed call; its output is read line by line."""
 
     def __init__(self, name: str, process: asyncio.subprocess.Process) -> None:
@@ -37,7 +37,13 @@ class Part:
         """Lines that the process writes, until it closes its output; empty lines are skipped."""
         if self._process.stdout is None:
             raise CallFailed(f"{self.name} has no output")
-        async for raw in self._process.stdout:
+        while True:
+            try:
+                raw = await self._process.stdout.readline()
+            except ValueError:
+                raise self.failed(f"wrote a line of more than {_LINE_LIMIT} bytes") from None
+            if not raw:
+                return
             line = raw.decode(errors="replace").rstrip()
             if line:
                 self._last_lines.append(line)
@@ -82,12 +88,12 @@ class Part:
 
 
 @asynccontextmanager
-async def running_part(
+async def running_process(
     name: str,
     command: Sequence[str],
     *,
     env: Mapping[str, str] | None = None,
-) -> AsyncIterator[Part]:
+) -> AsyncIterator[StageProcess]:
     """Run a process in its own process group, so that Ctrl-C does not reach it directly.
 
     ``env`` is its environment; default: that of this process, keys included.
@@ -101,7 +107,7 @@ async def running_part(
         start_new_session=True,
         limit=_LINE_LIMIT,
     )
-    part = Part(name, process)
+    part = StageProcess(name, process)
     try:
         yield part
     finally:

@@ -18,7 +18,7 @@ _COMMENT = re.compile(r"#\s*lastword:\s*ignore\[([^\]]*)\]")
 
 
 @dataclass
-class Silence:
+class Ignored:
     """The entries of pyproject.toml, and the entries and comments that have silenced a finding."""
 
     entries: Sequence[str] = ()
@@ -61,7 +61,7 @@ def _why_unused(code: str) -> str:
     return "which matches no finding"
 
 
-def read_silence(config: Path) -> Silence:
+def read_ignored(config: Path) -> Ignored:
     """Read ``[tool.lastword.check] ignore`` of the pyproject.toml beside ``config``.
 
     Raises:
@@ -71,21 +71,21 @@ def read_silence(config: Path) -> Silence:
     try:
         content = read_toml(path)
     except FileNotFoundError:
-        return Silence()
+        return Ignored()
     except BadInput as error:
         raise SettingsError(f"{shown(path)}{error.where} {error.why}") from error
     match content.get("tool"):
         case {"lastword": {"check": {"ignore": list(entries)}}} if all(
             isinstance(one, str) for one in entries
         ):
-            return Silence(entries, shown(path))
+            return Ignored(entries, shown(path))
         case {"lastword": {"check": {"ignore": _}}}:
             raise SettingsError(
                 f"{shown(path)}: [tool.lastword.check] ignore must be a list of strings, such as"
                 ' ["undeclared-goto"] or ["booking:ask:undeclared-goto"]'
             )
         case _:
-            return Silence()
+            return Ignored()
 
 
 @cache
