@@ -62,3 +62,9 @@ def test_every_link_of_the_docs_leads_somewhere() -> None:
         assert [link for link in links if not (page.parent / link).exists()] == []
     files = set(re.findall(r"`((?:tests|agent|graphs)/[a-z_0-9/.]+)`", GRAPHS_PAGE))
     assert [name for name in files if not (PROJECT_ROOT / name).exists()] == []
+
+
+def test_the_start_page_lists_every_page() -> None:
+    start = (PROJECT_ROOT / "docs" / "README.md").read_text()
+    pages = {page.name for page in (PROJECT_ROOT / "docs").glob("*.md")} - {"README.md"}
+    assert [page for page in sorted(pages) if f"({page})" not in start] == []
