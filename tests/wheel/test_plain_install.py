@@ -41,7 +41,7 @@ def test_a_command_that_needs_an_extra_names_it_in_one_sentence(
     ran = plain.run("lastword", *arguments.split(), **environment)
     assert ran.code == 1
     [sentence] = [line for line in ran.printed.splitlines() if line.startswith("lastword: ")]
-    assert sentence.endswith(f'needs more than the plain install: pip install "lastword[{extras}]"')
+    assert sentence.endswith(f'needs an extra of Lastword: pip install "lastword[{extras}]"')
     assert "Traceback" not in ran.printed
     assert "topsecret" not in ran.printed
 
@@ -49,7 +49,7 @@ def test_a_command_that_needs_an_extra_names_it_in_one_sentence(
 def test_talk_at_a_terminal_needs_an_extra_too(plain: UserProject) -> None:
     binaries = str(plain.folder / ".venv" / "bin")
     ran = plain.run("python", "-c", AT_A_TERMINAL, PATH=binaries)
-    assert "lastword talk at a terminal needs more than the plain install" in ran.printed
+    assert "lastword talk at a terminal needs an extra of Lastword" in ran.printed
     assert "lastword[testing]" in ran.printed
 
 
