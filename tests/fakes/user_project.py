@@ -79,9 +79,14 @@ async def test_a_name_is_noted(lastword_conversation: Conversations) -> None:
         call.expect_says(GOODBYE)
         call.expect_ended(reason="noted", once=True)
 '''
+CASE = (
+    '{"id": "one", "category": "name", "language": "en", "label": "end", "history": '
+    '[{"role": "agent", "text": "What is your name?"}, {"role": "user", "text": "Anna."}]}\n'
+)
 FILES = {
     "pyproject.toml": PYPROJECT,
     "langgraph.json": '{"graphs": {"desk": "graphs.desk:graph"}}',
+    "cases.jsonl": CASE,
     "agent/__init__.py": '"""The project\'s own package."""\n',
     "agent/words.py": 'GOODBYE = "Thank you for calling. Goodbye!"\n',
     "graphs/__init__.py": '"""The project\'s own package."""\n',

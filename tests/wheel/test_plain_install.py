@@ -61,6 +61,7 @@ def test_talk_at_a_terminal_needs_an_extra_too(plain: UserProject) -> None:
         ("talk", "Call ended by graph: noted"),
         (f"replay {WITHOUT} --level session", "As written (level session)."),
         ("worker --help", "start"),
+        ("eval ends cases.jsonl --graph desk", "No wrong case of desk"),
     ],
 )
 def test_commands_that_need_no_extra_work(plain: UserProject, arguments: str, printed: str) -> None:
@@ -73,6 +74,14 @@ def test_pytest_runs_with_the_plugin_and_names_the_extra(plain: UserProject) -> 
     ran = plain.run("pytest", "-q", "tests/conversations")
     assert "1 failed, 1 passed" in ran.printed
     assert 'pip install "lastword[testing]"' in ran.printed
+    assert "Traceback" not in ran.printed
+
+
+def test_the_judge_names_its_extra(plain: UserProject) -> None:
+    ran = plain.run("pytest", "-q", WITHOUT, "--lastword-judge", OPENAI_API_KEY="o")
+    assert (
+        '--lastword-judge needs an extra of Lastword: pip install "lastword[openai]"' in ran.printed
+    )
     assert "Traceback" not in ran.printed
 
 
