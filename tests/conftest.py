@@ -49,16 +49,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Run the levels in order, the quick ones first, each in random order.
-
-    Tests that are marked ``long`` start before the others of their level.
-    """
-    for item in items:
-        name = CONVERSATIONS.get(getattr(item, "level", ""), folder(item.path))
-        item.user_properties.append(("level", name))
-    items.sort(
-        key=lambda item: (FOLDERS.index(folder(item.path)), not item.get_closest_marker("long"))
-    )
+    """Run the levels one after the other, the quick ones first; random order within each."""
+    items.sort(key=lambda item: FOLDERS.index(folder(item.path)))
 
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:

@@ -32,6 +32,7 @@ CALLS = {
     "survey-decline": "declined",
 }
 """The graph's reason, by caller script; together they cover every graph and kind of ending."""
+SCRIPT = PROJECT_ROOT / "graphs" / "callers" / "appointment.yaml"
 TAIL = 0.5
 EXACT = 0.1
 """Seconds by which the line's time after the farewell may differ from the tail (P1)."""
@@ -171,7 +172,7 @@ async def test_stopping_a_call_leaves_no_process_behind(
 @pytest.mark.parametrize(
     ("command", "sentence"),
     [
-        ("livekit-server", "livekit-server ended"),
+        ("livekit-server", "livekit-server has exited"),
         ("lastword.testing.stage.worker_process", "the worker stopped"),
         ("lastword.testing.stage.caller", "the caller failed; its last lines:"),
     ],
@@ -205,7 +206,9 @@ async def test_a_worker_that_cannot_start_is_named(tmp_path: Path) -> None:
     config = tmp_path / "langgraph.json"
     config.write_text('{"graphs": {"appointment": "no.such:graph"}}')
     env = inherited_environment() | {"LASTWORD_GRAPHS_CONFIG": str(config)}
-    async with running_process("lastword call", call_command(), env=env) as part:
+    async with running_process(
+        "lastword call", call_command("--script", str(SCRIPT)), env=env
+    ) as part:
         said = await lastword_call(part)
         assert await part.exit_code() == 1
     assert "lastword: the worker stopped" in said

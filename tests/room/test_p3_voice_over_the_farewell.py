@@ -119,7 +119,7 @@ async def make_calls(on_stage: Stage, calls: Iterator[tuple[str, str]], found: F
             found.misheard.append(f"{words} at the {place}")
 
 
-@pytest.mark.long
+@pytest.mark.alone
 @pytest.mark.timeout(900)
 async def test_p3_only_a_new_request_keeps_the_call_whenever_it_is_said(
     tmp_path: Path,

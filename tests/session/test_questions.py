@@ -272,7 +272,7 @@ async def test_p5_a_question_that_two_people_answer_is_answered_once() -> None:
 
 async def test_p5_an_operator_who_answers_nothing_is_told() -> None:
     async with phone_call(chain(confirm).compile()) as phone:
-        with pytest.raises(NoOpenQuestion, match="nothing to answer"):
+        with pytest.raises(NoOpenQuestion, match="no open question"):
             await adapter(phone).answer("yes")
 
 
