@@ -49,7 +49,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Run the levels one after the other, the quick ones first; random order within each."""
+    """Run the levels in order, the quick ones first, each in random order."""
+    for item in items:
+        name = CONVERSATIONS.get(getattr(item, "level", ""), folder(item.path))
+        item.user_properties.append(("level", name))
     items.sort(key=lambda item: FOLDERS.index(folder(item.path)))
 
 
