@@ -11,8 +11,13 @@ from pathlib import Path
 
 import pytest
 
+import lastword.memory.postgres
+import lastword.memory.sqlite  # noqa: F401 - see below
 from tests.fakes.postgres import LocalPostgres, running_postgres
 
+# The memories' clients are imported here, in the main thread. A memory imports them in another
+# thread, where pytest's rewriting of assertions meets a fault of Python 3.11 (SystemError: AST
+# constructor recursion depth mismatch).
 TESTS = Path(__file__).parent
 FOLDERS = ("unit", "conversations", "session", "studio", "room", "wheel", "livekit")
 CONVERSATIONS = {"session": "conversations in sessions", "room": "conversations in rooms"}

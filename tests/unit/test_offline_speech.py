@@ -33,7 +33,7 @@ LINES = {
     "Could you say that again, please?": "could you say that again please",
 }
 FRAME = SAMPLE_RATE // 50
-STALL_S = 0.05
+STALL_S = 0.2
 ROUNDS = 4
 """What holds the event loop up does so every time; a busy machine does so now and then."""
 
