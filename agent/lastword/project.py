@@ -95,21 +95,36 @@ def read_project(config: Path) -> Project:
     Raises:
         SettingsError: the pyproject.toml is not valid TOML, or ``tool.lastword`` is not a table.
     """
-    folder = config.resolve().parent
-    file = folder / "pyproject.toml"
+    file = project_file(config)
+    try:
+        found = lastword_table(file)
+    except BadInput as error:
+        raise SettingsError(f"{file}{error.where} {error.why}") from error
+    if not isinstance(found, dict):
+        raise SettingsError(f"{file}: tool.lastword must be a table")
+    return Project(file.parent, found)
+
+
+def project_file(config: Path) -> Path:
+    """The pyproject.toml in the folder of ``config``; it may not exist."""
+    return config.resolve().parent / "pyproject.toml"
+
+
+def lastword_table(file: Path) -> Any:
+    """The value of ``tool.lastword`` in a pyproject.toml; {} without the file or the value.
+
+    Raises:
+        BadInput: the file is not valid TOML, or exceeds a limit.
+    """
     try:
         content = read_toml(file)
     except FileNotFoundError:
-        return Project(folder)
-    except BadInput as error:
-        raise SettingsError(f"{file}{error.where} {error.why}") from error
-    match content.get("tool", {}):
-        case {"lastword": dict(found)}:
-            return Project(folder, found)
-        case {"lastword": _}:
-            raise SettingsError(f"{file}: tool.lastword must be a table")
+        return {}
+    match content:
+        case {"tool": {"lastword": found}}:
+            return found
         case _:
-            return Project(folder)
+            return {}
 
 
 def find_modules_in(folder: Path) -> None:

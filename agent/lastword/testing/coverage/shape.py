@@ -14,8 +14,9 @@ from langgraph.pregel import Pregel
 
 from lastword.errors import DeclarationError
 from lastword.graphs_config import check_graph, graph_specs
+from lastword.project import lastword_table, project_file
 from lastword.signals import CallPolicy
-from lastword.untrusted.bounded_input import BadInput, read_toml
+from lastword.untrusted.bounded_input import BadInput
 
 
 @dataclass(frozen=True)
@@ -241,19 +242,17 @@ def declared_endings(config: Path) -> Mapping[str, Sequence[str]]:
         GraphError: ``config`` cannot be read, or the table names a graph that is not in it.
         DeclarationError: the pyproject.toml is not TOML, or the table has the wrong form.
     """
-    project = config.resolve().parent / "pyproject.toml"
+    project = project_file(config)
     try:
-        content = read_toml(project)
-    except FileNotFoundError:
-        return {}
+        content = lastword_table(project)
     except BadInput as error:
         raise DeclarationError(f"{project.name}{error.where}", error.why) from error
     match content:
-        case {"tool": {"lastword": {"coverage": {"endings": dict(endings)}}}}:
+        case {"coverage": {"endings": dict(endings)}}:
             for reasons in endings.values():
                 if not isinstance(reasons, list) or not all(isinstance(r, str) for r in reasons):
                     raise DeclarationError(project.name, _FORM)
-        case {"tool": {"lastword": {"coverage": {"endings": _}}}}:
+        case {"coverage": {"endings": _}}:
             raise DeclarationError(project.name, _FORM)
         case _:
             return {}

@@ -11,8 +11,9 @@ from functools import cache
 from pathlib import Path
 
 from lastword.errors import SettingsError
+from lastword.project import lastword_table, project_file
 from lastword.tools.check.report import REMOVED, Finding, Place
-from lastword.untrusted.bounded_input import BadInput, read_toml
+from lastword.untrusted.bounded_input import BadInput
 
 _COMMENT = re.compile(r"#\s*lastword:\s*ignore\[([^\]]*)\]")
 
@@ -67,19 +68,15 @@ def read_ignored(config: Path) -> Ignored:
     Raises:
         SettingsError: the file is not TOML, or the list is not a list of strings.
     """
-    path = config.resolve().parent / "pyproject.toml"
+    path = project_file(config)
     try:
-        content = read_toml(path)
-    except FileNotFoundError:
-        return Ignored()
+        content = lastword_table(path)
     except BadInput as error:
         raise SettingsError(f"{shown(path)}{error.where} {error.why}") from error
-    match content.get("tool"):
-        case {"lastword": {"check": {"ignore": list(entries)}}} if all(
-            isinstance(one, str) for one in entries
-        ):
+    match content:
+        case {"check": {"ignore": list(entries)}} if all(isinstance(one, str) for one in entries):
             return Ignored(entries, shown(path))
-        case {"lastword": {"check": {"ignore": _}}}:
+        case {"check": {"ignore": _}}:
             raise SettingsError(
                 f"{shown(path)}: [tool.lastword.check] ignore must be a list of strings, such as"
                 ' ["undeclared-goto"] or ["booking:ask:undeclared-goto"]'
