@@ -154,8 +154,8 @@ async def answer(request: JobRequest, *, known: list[str], config: Path) -> None
     try:
         check_graph(read_dispatch(request.job.metadata).graph, known, config)
     except (MetadataError, UnknownGraph) as error:
-        call, why = request.room.name, str(error)
-        log_event(CallRefused(event="call_refused", call=call, **moment(), error=why))
+        events = call_events(request.room.name)
+        events.emit(CallRefused(event="call_refused", **events.moment(), error=str(error)))
         await request.reject()
         return
     await request.accept(name="Lastword")

@@ -21,7 +21,7 @@ from livekit.agents import JobContext, TurnHandlingOptions
 
 from lastword.bridge.chat_items import RunPointer
 from lastword.call import Call
-from lastword.events import CallMoment, GraphAnswered, log_event, moment
+from lastword.events import GraphAnswered
 from lastword.graphs_config import CallGraph
 from lastword.memory.database import Memory
 from lastword.providers.voices import Voices
@@ -33,7 +33,15 @@ from lastword.testing.project_under_test import read_project_under_test
 from lastword.testing.replay import Manner, answers_of, as_written, cassette_of
 from lastword.testing.transcripts.transcript import AgentTurn, Silence, Transcript
 from lastword.testing.transcripts.transcript_file import read_transcript
-from lastword.worker import graph_of, make_call, make_worker, run_app, take_call, thread_of
+from lastword.worker import (
+    call_events,
+    graph_of,
+    make_call,
+    make_worker,
+    run_app,
+    take_call,
+    thread_of,
+)
 
 REPLAY_KEY = "lastword_replay"
 """Key in the dispatch's metadata; its value is an object with ``transcript`` (the file's path), and
@@ -131,15 +139,16 @@ class _Replay:
             if isinstance(turn, AgentTurn)
             for name in turn.state
         }
+        events = call_events(self._ctx.job.room.name)
         while (pointer := await self._ended.get()) is not None and self._call is not None:
-            call = CallMoment(call=self._ctx.job.room.name, **moment())
+            moment = events.moment()
             thread = thread_of(self._ctx.job)
             state = await state_at(self._call.graph_llm.graph, thread, pointer["checkpoint_id"])
             seen = {name: value for name, value in (state or {}).items() if name in wanted}
-            log_event(
+            events.emit(
                 GraphAnswered(
                     event="graph_answered",
-                    **call,
+                    **moment,
                     nodes=pointer["nodes"],
                     tools=[(tool.name, dict(tool.args)) for tool in self._tools.take()],
                     state=json.loads(json.dumps(seen, default=str)),
