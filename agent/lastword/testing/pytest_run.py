@@ -11,6 +11,7 @@ import warnings
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, nullcontext
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from lastword.graphs_config import CallGraph
     from lastword.testing.coverage import Coverage, EdgeTracer, Taken
     from lastword.testing.levels.room_call import RoomStage
+    from lastword.testing.project_under_test import ProjectUnderTest
     from lastword.testing.replay import Manner, Replayed
     from lastword.testing.reply import Reply
     from lastword.testing.transcripts.transcript import Level, Transcript
@@ -61,6 +63,13 @@ class ConversationRun:
     @property
     def _graphs_config(self) -> Path:
         return self._config.rootpath / str(self._config.getini("lastword_graphs_config"))
+
+    @cached_property
+    def _project(self) -> ProjectUnderTest:
+        """The project's settings for tests, read once for all conversations."""
+        from lastword.testing.project_under_test import read_project_under_test
+
+        return read_project_under_test(self._graphs_config)
 
     @property
     def _is_xdist_worker(self) -> bool:
@@ -104,7 +113,6 @@ class ConversationRun:
         context: Mapping[str, Any] | None = None,
     ) -> Manner:
         """Return how to run a conversation with ``graph`` at ``level``."""
-        from lastword.testing.project_under_test import read_project_under_test
         from lastword.testing.replay import Manner
 
         contexts = self._config.hook.pytest_lastword_context(transcript=transcript)
@@ -112,7 +120,7 @@ class ConversationRun:
             level=level,
             live=self._asks_model,
             record=bool(self._config.getoption("--lastword-record")),
-            project=read_project_under_test(self._graphs_config),
+            project=self._project,
             context={
                 key: value for one in [*contexts, context or {}] for key, value in one.items()
             },
