@@ -89,11 +89,11 @@ class Farewell:
         self._advance()
 
     def settle(self) -> None:
-        """Report that it was called off, or that the line is to be taken down."""
+        """Report that it was called off, or that the hang-up is over."""
         self._settled.set()
 
     async def settled(self) -> None:
-        """Wait until it was called off, or the line is to be taken down."""
+        """Wait until it was called off, or the hang-up is over."""
         await self._settled.wait()
 
 

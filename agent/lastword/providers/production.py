@@ -7,6 +7,7 @@ from typing import Any
 from livekit.agents import stt, tts
 from livekit.plugins import cartesia, deepgram
 from livekit.plugins.cartesia.models import TTSDefaultVoiceId
+from pydantic import SecretStr
 
 from lastword.errors import SettingsError
 from lastword.settings import Settings
@@ -18,13 +19,10 @@ def production_stt(settings: Settings) -> stt.STT[Any]:
     Raises:
         SettingsError: the key is not set.
     """
-    key = settings.deepgram_api_key
-    if key is None:
-        raise SettingsError("DEEPGRAM_API_KEY is not set")
     return deepgram.STT(
         model=settings.stt_model,
         language=settings.language,
-        api_key=key.get_secret_value(),
+        api_key=_key("DEEPGRAM_API_KEY", settings.deepgram_api_key),
         base_url=settings.deepgram_base_url,
     )
 
@@ -35,13 +33,16 @@ def production_tts(settings: Settings) -> tts.TTS[Any]:
     Raises:
         SettingsError: the key is not set.
     """
-    key = settings.cartesia_api_key
-    if key is None:
-        raise SettingsError("CARTESIA_API_KEY is not set")
     return cartesia.TTS(
         model=settings.tts_model,
         language=settings.language,
         voice=settings.tts_voice or TTSDefaultVoiceId,
-        api_key=key.get_secret_value(),
+        api_key=_key("CARTESIA_API_KEY", settings.cartesia_api_key),
         base_url=settings.cartesia_base_url,
     )
+
+
+def _key(variable: str, key: SecretStr | None) -> str:
+    if key is None:
+        raise SettingsError(f"{variable} is not set")
+    return key.get_secret_value()
