@@ -109,6 +109,21 @@ def test_what_a_subscriber_emits_comes_after_what_it_was_told_of() -> None:
     assert told == ["call_started", "caller_joined"]
 
 
+def test_a_subscriber_that_stops_the_process_keeps_no_event_from_the_others() -> None:
+    stream, told = EventStream("call-1"), list[str]()
+
+    def stop(event: Event) -> None:
+        if event["event"] == "call_started":
+            stream.emit(an_event("call_ended"))
+            raise KeyboardInterrupt
+
+    stream.subscribe(stop)
+    stream.subscribe(lambda event: told.append(event["event"]))
+    with pytest.raises(KeyboardInterrupt):
+        stream.emit(an_event("call_started"))
+    assert told == ["call_ended"]
+
+
 def marked(hint: object) -> bool:
     return PERSONAL in getattr(hint, "__metadata__", ())
 

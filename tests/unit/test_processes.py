@@ -7,6 +7,7 @@ import sys
 import pytest
 from livekit.agents.cli.log import JsonFormatter
 
+from lastword.errors import CallFailed
 from lastword.events import log_event
 from lastword.settings import inherited_environment
 from lastword.testing.stage.processes import running_process
@@ -24,3 +25,11 @@ async def test_a_refused_call_is_quoted_with_what_is_wrong(
             pass
         failure = part.failed("stopped")
     assert "ERROR a call was refused: there is no graph 'x'" in str(failure)
+
+
+async def test_a_line_that_is_too_long_is_a_failure_that_names_the_process() -> None:
+    command = [sys.executable, "-c", "print('x' * 2**21)"]
+    async with running_process("the worker", command, env=inherited_environment()) as process:
+        with pytest.raises(CallFailed, match="the worker wrote a line of more than 1048576 bytes"):
+            async for _ in process.lines():
+                pass

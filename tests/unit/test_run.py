@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
-from tests.run import LEVELS, Result, Run, main
+from tests.run import LEVELS, Result, Run, _read_line, main
 
 ALL = {name: {"ran": 2, "seconds": 1.0, "failed": []} for name in LEVELS}
 
@@ -41,3 +43,14 @@ async def test_a_run_that_breaks_keeps_no_other_from_running(
     assert "second| " in printed
     assert "FAILED no test ran in level room" in printed
     assert "level unit" not in printed, "it has run"
+
+
+async def test_a_line_of_any_length_is_passed_on_in_pieces() -> None:
+    output = asyncio.StreamReader(limit=10)
+    output.feed_data(b"short\n" + b"x" * 35 + b"\nlast")
+    output.feed_eof()
+    pieces = []
+    while piece := await _read_line(output):
+        pieces.append(piece)
+    assert pieces[0] == b"short\n"
+    assert b"".join(pieces[1:]) == b"x" * 35 + b"\nlast"
